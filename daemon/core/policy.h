@@ -1,0 +1,84 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "deploy/app_config.h"
+#include "deploy/diag.h"
+#include "deploy/right.h"
+
+/*
+ * Who may do what to which app (deployd.policy(5)). Default deny; any matching deny
+ * wins; otherwise any matching allow grants; the order of rules does not matter.
+ * Immutable once parsed.
+ */
+
+/* Far apart, so that a flipped bit or an error code is never an allow (CVE-2023-42465).
+ */
+enum policy_verdict {
+	POLICY_VERDICT_DENY = 0x0ad5d6da,
+	POLICY_VERDICT_ALLOW = 0x52a2925,
+};
+
+#define POLICY_GROUPS_MAX 65536 /* NGROUPS_MAX, and the primary group */
+
+/* The caller as the kernel named him at accept; nothing the client says. */
+struct policy_peer {
+	uid_t uid;
+	const gid_t *gids; /* supplementary and primary */
+	size_t n_gids;
+};
+
+/* Why: "allowed by rule 'deployers', /etc/deployd/policy.d/hello.conf:3". */
+struct policy_decision {
+	enum policy_verdict verdict;
+	char reason[400];
+};
+
+/*
+ * Turns names into numbers when the policy is loaded; at the edge, since NSS blocks.
+ * Each returns false for an unknown name.
+ */
+struct policy_resolver {
+	bool (*user)(const char *name, uid_t *ret_uid, void *userdata);
+	bool (*group)(const char *name, gid_t *ret_gid, void *userdata);
+	void *userdata;
+};
+
+struct policy;
+
+/*
+ * Parses policy files, and adds the rules that sudo_deploy and sudo_app of the apps
+ * stand for. apps is also the list that app = must name from (unknown app: a warning).
+ * Any error: NULL, everything in diag.
+ */
+struct policy *policy_parse(const struct config_text *texts, size_t n_texts,
+			    struct app_config *const *apps, size_t n_apps,
+			    const struct policy_resolver *resolver, struct diag *diag)
+	__attribute__((warn_unused_result, nonnull(5, 6)));
+
+void policy_free(struct policy *policy);
+
+/*
+ * Decides. app need not exist. run_name is the NAME of run:NAME, else NULL. hour_utc is
+ * unused by rules without hours; pass the minutes since midnight of the local clock.
+ */
+void policy_check(const struct policy *policy, const struct policy_peer *peer,
+		  enum right right, const char *app, const char *run_name,
+		  unsigned int minute_of_day, struct policy_decision *ret_decision)
+	__attribute__((nonnull(1, 2, 4, 7)));
+
+/* True when the peer has at least one right on the app: others see no app at all. */
+bool policy_knows(const struct policy *policy, const struct policy_peer *peer,
+		  const char *app, unsigned int minute_of_day) __attribute__((nonnull));
+
+/* True when the peer's allow rules for the right on the app all say require_sha256. */
+bool policy_requires_sha256(const struct policy *policy, const struct policy_peer *peer,
+			    enum right right, const char *app,
+			    unsigned int minute_of_day) __attribute__((nonnull));
+
+/* The rules as lines for people, with file:line; NULL-terminated, caller frees each. */
+char **policy_list(const struct policy *policy)
+	__attribute__((nonnull, warn_unused_result));

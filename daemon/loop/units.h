@@ -1,0 +1,120 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+#include <uv.h>
+
+#include "deploy/errinfo.h"
+
+/*
+ * systemd's manager over the system bus (org.freedesktop.systemd1(5)), asynchronously:
+ * one connection, reconnected with back-off when the bus goes away. Nothing here
+ * blocks, and every request ends, at the latest by its deadline.
+ */
+
+enum unit_action {
+	UNIT_ACTION_RESTART,
+	UNIT_ACTION_RELOAD, /* ReloadUnit */
+	UNIT_ACTION_START,
+	UNIT_ACTION_STOP,
+	UNIT_ACTION_ENABLE,  /* EnableUnitFiles, then Reload */
+	UNIT_ACTION_DISABLE, /* DisableUnitFiles, then Reload */
+};
+
+/* A unit's properties as read in one go; strings are never NULL-terminated short. */
+struct unit_state {
+	char load_state[32];	  /* "loaded", "not-found", "masked", ... */
+	char active_state[32];	  /* "active", "failed", ... */
+	char sub_state[32];	  /* "running", "exited", ... */
+	char result[32];	  /* service Result: "success", "exit-code", ... */
+	char unit_file_state[32]; /* "enabled", "disabled", ... */
+	uint32_t main_pid;	  /* 0 = none */
+	uint32_t n_restarts;
+	uint64_t active_enter_usec; /* CLOCK_REALTIME, 0 = never */
+	uint64_t active_enter_mono_usec;
+	uint64_t active_exit_mono_usec;
+	int32_t exec_main_status; /* exit code or signal of the last main process */
+	int32_t exec_main_code;	  /* CLD_EXITED, CLD_KILLED, ... */
+	bool need_daemon_reload;
+};
+
+/* How a unit job ended. */
+struct unit_outcome {
+	enum deploy_result
+		result; /* RESULT_OK: job done and, where one is due, unit active */
+	struct errinfo error;	 /* what and what to do, when not ok */
+	struct unit_state state; /* after the job; zero when it could not be read */
+	bool have_gap;
+	uint64_t gap_usec; /* restart, start: from the last stop of "active" to active
+			      again */
+};
+
+struct units;	/* the connection */
+struct unit_op; /* one request under way */
+
+typedef void (*unit_done_fn)(void *userdata, const struct unit_outcome *outcome);
+typedef void (*unit_state_fn)(void *userdata, int error,
+			      const struct unit_state *state);
+
+/*
+ * address NULL = the system bus. Connecting goes on in the background, with back-off
+ * 100 ms .. 10 s; on_connected is called at each (re)connection, may be NULL.
+ */
+int units_new(uv_loop_t *loop, const char *address,
+	      void (*on_connected)(void *userdata), void *userdata,
+	      struct units **ret_units)
+	__attribute__((warn_unused_result, nonnull(1, 5)));
+
+/* True while connected. */
+bool units_connected(const struct units *units) __attribute__((nonnull));
+
+/*
+ * Closes asynchronously: running requests end with RESULT_FAILED, on_closed is called
+ * when the last handle is closed and units is freed.
+ */
+void units_close(struct units *units, void (*on_closed)(void *userdata), void *userdata)
+	__attribute__((nonnull(1)));
+
+/*
+ * Runs the action on the unit and reports once, also when the bus breaks in between (it
+ * reconnects and reads the job's and unit's state; unknown is not success). Waits for
+ * the bus when it is not there. JobRemoved is matched before the call. RESTART of a
+ * unit in start-limit-hit resets it first (ResetFailedUnit: this is an explicit
+ * request). Masked, missing, canceled job, dependency failure, timeout: each its own
+ * words. RESTART and START are ok only when the unit is active (or, for a oneshot
+ * without RemainAfterExit, inactive with Result=success). NULL only without memory
+ * (then done is not called).
+ */
+struct unit_op *units_act(struct units *units, enum unit_action action,
+			  const char *unit, uint64_t timeout_ms, unit_done_fn done,
+			  void *userdata) __attribute__((nonnull(1, 3, 5)));
+
+/* Forgets the request without calling done; a job that runs is left to systemd. */
+void unit_op_cancel(struct unit_op *op);
+
+/*
+ * Reads the unit's state once; done is called once, with error -ENOTCONN when there is
+ * no bus, -ETIMEDOUT after 5 s. A unit that is not there has load_state "not-found",
+ * error 0. Cancel: unit_query_cancel.
+ */
+struct unit_query;
+struct unit_query *units_query(struct units *units, const char *unit,
+			       unit_state_fn done, void *userdata)
+	__attribute__((nonnull(1, 2, 3)));
+void unit_query_cancel(struct unit_query *query);
+
+/*
+ * Runs `journalctl --unit=UNIT ...` in a transient unit of deployd-run.slice whose
+ * stdout is fd (duplicated; stays the caller's), for the verb logs and for the last
+ * lines of a unit that failed. done is called when it ended. lines 0 = all.
+ * ecosystem.md: argv without
+ * $-expansion (ExecStartEx, no-env-expand).
+ */
+struct unit_log;
+struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines,
+			   bool follow, int fd, void (*done)(void *userdata, int error),
+			   void *userdata) __attribute__((nonnull(1, 2, 6)));
+
+/* Stops the transient unit; done is not called. */
+void unit_log_cancel(struct unit_log *log);

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "deploy/diag.h"
+#include "deploy/names.h"
+
+/*
+ * An app's file, /etc/deployd/apps.d/APP.conf (deployd.app(5)). Option names and their
+ * defaults are mix_deploy's where it has one. Parsing is pure: names of users are
+ * resolved by the caller (app_config_users), files are read by the caller.
+ */
+
+enum restart_method {
+	RESTART_METHOD_SYSTEMCTL,
+	RESTART_METHOD_SYSTEMD_FLAG,
+	RESTART_METHOD_TOUCH,
+};
+
+enum activate_method {
+	ACTIVATE_METHOD_RESTART,
+	ACTIVATE_METHOD_RELOAD,
+	ACTIVATE_METHOD_NONE,
+};
+
+const char *restart_method_name(enum restart_method method);
+
+/* Limits of an archive and its release; all inclusive. */
+struct release_limits {
+	uint64_t max_archive_bytes;
+	uint64_t max_release_bytes;
+	uint64_t max_file_bytes;
+	uint64_t max_entries;
+	uint64_t
+		max_ratio; /* unpacked bytes per archive byte, above the first 64 MiB */
+	uint64_t max_depth;
+	uint64_t unpack_sec; /* wall clock for intake and unpack together */
+};
+
+/* One value of an option as written or by default; for show --config and stored
+ * options. */
+struct app_option {
+	const char *name; /* of the table, static */
+	const char *section;
+	char *value; /* expanded; list items joined by '\n'; NULL = unset without
+			default */
+	char *file;  /* NULL: the default */
+	unsigned int line;
+};
+
+struct app_config {
+	char *file; /* main file, for messages */
+
+	char *app_name; /* the file's basename unless app_name = says otherwise */
+	char *ext_name;
+	char *release_name;
+	char *service_name; /* without suffix */
+	char *unit;	    /* service_name + ".service" */
+	char *version;
+
+	char *deploy_user, *deploy_group, *app_user, *app_group;
+	uid_t deploy_uid,
+		app_uid; /* filled by the caller after resolving; (uid_t)-1 before */
+	gid_t deploy_gid, app_gid;
+	bool sudo_deploy, sudo_app;
+
+	char *base_dir, *deploy_dir, *scripts_dir, *current_dir, *releases_dir,
+		*flags_dir, *etc_dir;
+
+	uint64_t keep; /* good releases kept, default 5, at least 2 */
+	struct release_limits limits;
+	char **require_files; /* relative paths that a release must hold;
+				 NULL-terminated */
+	bool require_sha256;
+
+	enum restart_method restart_method;
+	enum activate_method activate_method;
+	uint64_t job_timeout_sec; /* waiting for a systemd job, default 90 */
+
+	struct app_option *options; /* every option of the table, in table order */
+	size_t n_options;
+};
+
+/* A file already read by the caller. */
+struct config_text {
+	const char *file;
+	const char *text;
+	size_t length;
+};
+
+/*
+ * Parses the main file of app `name` and its drop-ins (in order; later ones win, an
+ * empty list assignment resets). Every fault goes to diag; NULL when there was an
+ * error. Also checks: all option names and sections (an option in another section names
+ * the right one, an unknown one "did you mean"), values, {expansion} (unknown, cyclic),
+ * that app_user and deploy_user are given.
+ */
+struct app_config *app_config_parse(const char *name, const struct config_text *texts,
+				    size_t n_texts, struct diag *diag)
+	__attribute__((nonnull, warn_unused_result));
+
+void app_config_free(struct app_config *config);
+
+/* The option's effective value with its origin, NULL when there is no such option. */
+const struct app_option *app_config_option(const struct app_config *config,
+					   const char *name) __attribute__((nonnull));
