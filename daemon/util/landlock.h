@@ -1,0 +1,12 @@
+#pragma once
+
+#include "deploy/errinfo.h"
+
+/*
+ * Confines the process to creating and writing files below dir_fd (nothing at all when
+ * dir_fd is -1), without TCP, and without signals or abstract sockets to processes
+ * outside, as far as the running kernel can. Needs no_new_privs. Returns the Landlock
+ * ABI in force, 0 when the kernel has none that is of use, -errno on failure.
+ */
+int landlock_confine(int dir_fd, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <stddef.h>
+
+#include "deploy/errinfo.h"
+
+/*
+ * True in AddressSanitizer builds: those need terabytes of address space and, at the
+ * end and in reports, system calls no filter of ours would allow.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANDBOX_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANDBOX_SANITIZED 1
+#endif
+#endif
+#ifndef SANDBOX_SANITIZED
+#define SANDBOX_SANITIZED 0
+#endif
+
+/*
+ * Installs a seccomp filter that kills the process at any system call but the given
+ * ones (SCMP_SYS numbers) and those that every program needs to use the heap, write
+ * to what is open and exit. Memory is never made executable; fchmod, when given, sets
+ * no set-id or sticky bit. Needs no_new_privs. Does nothing in sanitizer builds.
+ */
+int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
