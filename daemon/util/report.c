@@ -44,7 +44,7 @@ void report_progress(json_t *fields)
 {
 	cleanup_json json_t *line = json_pack("{s:s}", "type", "progress");
 
-	if (!line)
+	if (!line || !fields)
 		json_decref(fields);
 	else if (json_object_update_new(line, fields) == 0)
 		(void)write_line(line);

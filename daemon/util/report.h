@@ -27,9 +27,10 @@ bool report_progress_due(int64_t *last_ns) __attribute__((nonnull));
 
 /*
  * Writes {"type":"progress", fields...}. Takes the reference on fields, also on
- * failure. A reader that went away is no error: PDEATHSIG ends the helper.
+ * failure; without memory (fields NULL) nothing is written. A reader that went away is
+ * no error: PDEATHSIG ends the helper.
  */
-void report_progress(json_t *fields) __attribute__((nonnull));
+void report_progress(json_t *fields);
 
 /*
  * Writes the result line {"type":"result","result":NAME,"message":..., fields...}.

@@ -1,0 +1,140 @@
+/*
+ * What deployd-intake reads from. Nothing here parses: the bytes are opaque.
+ */
+#include "intake/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Not in the headers of Debian 12. */
+#define PIDFS_MAGIC	  0x50494446
+#define MQUEUE_MAGIC	  0x19800202
+#define FUSECTL_MAGIC	  0x65735543
+#define CONFIGFS_FS_MAGIC 0x62656570
+
+static int refuse(struct errinfo *ei, const char *why)
+{
+	return errinfo_refuse(ei, RESULT_REJECTED, "the archive %s", why);
+}
+
+/*
+ * File systems whose "regular files" the kernel makes up at read time, often by the
+ * rights of whoever opened them: /proc/self/mem is S_ISREG with size 0.
+ */
+static bool made_by_kernel(long f_type)
+{
+	static const long magics[] = {
+		PROC_SUPER_MAGIC,    SYSFS_MAGIC,    CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC,  TRACEFS_MAGIC,
+		SECURITYFS_MAGIC,    SELINUX_MAGIC,  BPF_FS_MAGIC,
+		PSTOREFS_MAGIC,	     EFIVARFS_MAGIC, DEVPTS_SUPER_MAGIC,
+		BINFMTFS_MAGIC,	     NSFS_MAGIC,     ANON_INODE_FS_MAGIC,
+		PIDFS_MAGIC,	     MQUEUE_MAGIC,   FUSECTL_MAGIC,
+		CONFIGFS_FS_MAGIC,
+	};
+
+	for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++) {
+		if (f_type == magics[i])
+			return true;
+	}
+	return false;
+}
+
+static int check_type(int fd, mode_t mode, struct errinfo *ei)
+{
+	struct statfs fs;
+
+	if (S_ISDIR(mode))
+		return refuse(ei, "is a directory; pack it with tar first");
+	if (S_ISCHR(mode) || S_ISBLK(mode))
+		return refuse(ei, "is a device, not a file");
+	if (S_ISFIFO(mode) || S_ISSOCK(mode))
+		return 0;
+	if (fstatfs(fd, &fs) < 0)
+		return errinfo_set(ei, errno, "cannot examine the archive");
+	if (!S_ISREG(mode) || made_by_kernel((long)fs.f_type))
+		return refuse(ei, "is an object of the kernel, not a file");
+	return 0;
+}
+
+int source_init(struct source *source, int fd, unsigned int idle_sec,
+		struct errinfo *ei)
+{
+	struct stat st;
+	off_t offset;
+	int flags, r;
+
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fstat(fd, &st) < 0)
+		return errinfo_set(ei, errno, "cannot examine the archive");
+	if (flags & O_PATH)
+		return refuse(ei, "was not opened for reading (O_PATH)");
+	r = check_type(fd, st.st_mode, ei);
+	if (r < 0)
+		return r;
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		return refuse(ei, "was opened for writing only");
+
+	*source = (struct source){.fd = fd, .idle_sec = idle_sec};
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	offset = lseek(fd, 0, SEEK_CUR);
+	if (offset < 0)
+		return errinfo_set(ei, errno, "cannot examine the archive");
+	if (st.st_size <= offset)
+		return refuse(ei, offset == 0 ? "is empty (0 bytes)"
+					      : "was already read to its end");
+	source->seekable = true;
+	source->offset = (uint64_t)offset;
+	source->expected = (uint64_t)(st.st_size - offset);
+	return 0;
+}
+
+/*
+ * poll() first, also on a blocking fd: its flags belong to the client, who may change
+ * them at any time.
+ */
+static int wait_readable(const struct source *source, struct errinfo *ei)
+{
+	struct pollfd p = {.fd = source->fd, .events = POLLIN};
+	int r;
+
+	do {
+		r = poll(&p, 1, (int)source->idle_sec * 1000);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return errinfo_set(ei, errno, "cannot wait for the archive");
+	if (r == 0)
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "no archive bytes came for %u s",
+				      source->idle_sec);
+	return 0;
+}
+
+ssize_t source_read(struct source *source, void *buf, size_t size, struct errinfo *ei)
+{
+	ssize_t n;
+	int r;
+
+	for (;;) {
+		if (source->seekable) {
+			n = pread(source->fd, buf, size, (off_t)source->offset);
+		} else {
+			r = wait_readable(source, ei);
+			if (r < 0)
+				return r;
+			n = read(source->fd, buf, size);
+		}
+		if (n >= 0)
+			break;
+		if (errno != EINTR && errno != EAGAIN)
+			return errinfo_set(ei, errno, "cannot read the archive");
+	}
+	source->offset += (uint64_t)n;
+	return n;
+}

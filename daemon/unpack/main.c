@@ -1,0 +1,189 @@
+/*
+ * deployd-unpack: unpacks the archive that comes through the pipe on fd 0 into the
+ * staging directory. The bytes may be hostile and the parsers may have bugs, so before
+ * the first byte is read this process has: its root directory in the staging directory,
+ * a user of its own, no capability, no system call but those to make files, and limits
+ * on memory, CPU and file size. It must never be given another fd or a network.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "deploy/cleanup.h"
+#include "unpack/unpack.h"
+#include "util/args.h"
+#include "util/landlock.h"
+#include "util/privdrop.h"
+#include "util/report.h"
+#include "util/sandbox.h"
+
+#define DEPTH_MAX	     1000
+#define FDS_BESIDE_DIRS	     16
+#define CPU_GRACE_SEC	     5
+#define STACK_BYTES	     (8u << 20)
+#define DEFAULT_MEMORY_BYTES (1u << 30)
+#define MEMORY_BYTES_MIN     (64u << 20)
+
+struct arguments {
+	const char *staging;
+	uint64_t uid, gid, memory_bytes;
+	struct unpack_limits limits;
+};
+
+static volatile sig_atomic_t cpu_used_up;
+
+static void on_cpu_limit(int sig)
+{
+	(void)sig;
+	cpu_used_up = 1;
+}
+
+static int parse(struct arguments *a, int argc, char **argv, struct errinfo *ei)
+{
+	struct unpack_limits *limits = &a->limits;
+	struct args_option options[] = {
+		{"staging", .text = &a->staging},
+		{"uid", &a->uid, .min = 1, .max = UINT32_MAX - 1},
+		{"gid", &a->gid, .min = 1, .max = UINT32_MAX - 1},
+		{"max-bytes", &limits->max_bytes, .min = 1, .max = INT64_MAX},
+		{"max-entries", &limits->max_entries, .min = 1, .max = INT64_MAX},
+		{"max-file-bytes", &limits->max_file_bytes, .min = 1, .max = INT64_MAX},
+		{"max-ratio", &limits->max_ratio, .min = 1, .max = INT64_MAX},
+		{"max-depth", &limits->max_depth, .min = 1, .max = DEPTH_MAX},
+		{"cpu-sec", &limits->cpu_sec, .min = 1, .max = 86400},
+		{"memory-bytes", &a->memory_bytes, .min = MEMORY_BYTES_MIN,
+		 .max = INT64_MAX, .optional = true},
+	};
+
+	a->memory_bytes = DEFAULT_MEMORY_BYTES;
+	limits->cpu_used_up = &cpu_used_up;
+	return args_parse(argc, argv, options, sizeof(options) / sizeof(*options), ei);
+}
+
+/* O_RDONLY is not needed and, once inside, a directory fd to read is one too many. */
+static int open_staging(const struct arguments *a, struct errinfo *ei)
+{
+	struct stat st;
+	cleanup_close int fd = -1;
+
+	fd = open(a->staging, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return errinfo_set(ei, errno, "cannot open the staging directory");
+	if (st.st_uid != (uid_t)a->uid)
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "the staging directory belongs to uid %u, not %u",
+				      (unsigned int)st.st_uid, (unsigned int)a->uid);
+	return steal_fd(&fd);
+}
+
+static int set_limits(const struct arguments *a, struct errinfo *ei)
+{
+	const rlim_t nofile = a->limits.max_depth + FDS_BESIDE_DIRS;
+	const struct privdrop_limit limits[] = {
+		{RLIMIT_CORE, 0, 0},
+		{RLIMIT_NPROC, 0, 0},
+		{RLIMIT_NOFILE, nofile, nofile},
+		{RLIMIT_STACK, STACK_BYTES, STACK_BYTES},
+		{RLIMIT_AS, a->memory_bytes, a->memory_bytes},
+		{RLIMIT_FSIZE, a->limits.max_file_bytes, a->limits.max_file_bytes},
+		{RLIMIT_CPU, a->limits.cpu_sec, a->limits.cpu_sec + CPU_GRACE_SEC},
+	};
+	struct sigaction action = {.sa_handler = on_cpu_limit};
+
+	/* A word for the client before the hard limit's SIGKILL. */
+	if (sigaction(SIGXCPU, &action, NULL) < 0)
+		return errinfo_set(ei, errno, "cannot watch the CPU time");
+	return privdrop_limits(limits, sizeof(limits) / sizeof(*limits), ei);
+}
+
+static int enter_sandbox(const struct arguments *a, int staging_fd, struct errinfo *ei)
+{
+	static const int syscalls[] = {
+		SCMP_SYS(pwrite64),  SCMP_SYS(openat),	  SCMP_SYS(mkdirat),
+		SCMP_SYS(symlinkat), SCMP_SYS(linkat),	  SCMP_SYS(newfstatat),
+		SCMP_SYS(fstat),     SCMP_SYS(ftruncate), SCMP_SYS(fchmod),
+		SCMP_SYS(utimensat), SCMP_SYS(dup),
+	};
+	int r;
+
+	if (fchdir(staging_fd) < 0 || chroot(".") < 0)
+		return errinfo_set(ei, errno, "cannot enter the staging directory");
+	r = privdrop_become((uid_t)a->uid, (gid_t)a->gid, ei);
+	if (r < 0)
+		return r;
+	r = landlock_confine(staging_fd, ei);
+	if (r < 0)
+		return r;
+	return sandbox_seccomp(syscalls, sizeof(syscalls) / sizeof(*syscalls), ei);
+}
+
+static void on_progress(const struct unpack_totals *totals, void *userdata)
+{
+	int64_t *reported_ns = userdata;
+
+	if (report_progress_due(reported_ns))
+		report_progress(json_pack("{s:I, s:I}", "entries",
+					  (json_int_t)totals->entries, "bytes",
+					  (json_int_t)totals->bytes));
+}
+
+static int run(int argc, char **argv, struct unpack_totals *totals, struct errinfo *ei)
+{
+	struct arguments a = {0};
+	cleanup_close int staging_fd = -1;
+	int64_t reported_ns = 0;
+	int r;
+
+	r = privdrop_begin(REPORT_FD + 1, ei);
+	if (r < 0)
+		return r;
+	r = parse(&a, argc, argv, ei);
+	if (r < 0)
+		return r;
+	/* Names of pax archives are UTF-8; in the C locale libarchive converts them. */
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "the locale C.UTF-8 is missing");
+	staging_fd = open_staging(&a, ei);
+	if (staging_fd < 0)
+		return staging_fd;
+	r = set_limits(&a, ei);
+	if (r < 0)
+		return r;
+	r = enter_sandbox(&a, staging_fd, ei);
+	if (r < 0)
+		return r;
+	return unpack_archive(STDIN_FILENO, staging_fd, &a.limits, on_progress,
+			      &reported_ns, totals, ei);
+}
+
+int main(int argc, char **argv)
+{
+	struct unpack_totals totals = {0};
+	struct errinfo ei = {0};
+	char message[96];
+	int status;
+
+	if (!report_available()) {
+		(void)fprintf(stderr, "deployd-unpack is started by deployd only\n");
+		return 2;
+	}
+	if (run(argc, argv, &totals, &ei) < 0) {
+		status = report_failure(&ei);
+	} else {
+		(void)snprintf(message, sizeof(message), "unpacked %llu files",
+			       (unsigned long long)totals.files);
+		status = report_result(RESULT_OK, message,
+				       json_pack("{s:I, s:I, s:I}", "entries",
+						 (json_int_t)totals.entries, "files",
+						 (json_int_t)totals.files, "bytes",
+						 (json_int_t)totals.bytes));
+	}
+	/* Not exit(): handlers of libraries would need more system calls. */
+	_exit(status);
+}

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "deploy/errinfo.h"
+#include "util/entryname.h"
+
+/*
+ * The tree being unpacked. Files are made by openat() from a directory fd that was
+ * itself reached component by component without following links, so there is no path
+ * for an archive to play with. Not openat2(): the unit's RestrictSUIDSGID= makes that
+ * ENOSYS. All paths are canonical (entryname.h). Refusals name the entry.
+ */
+struct tree {
+	int root_fd;	       /* borrowed */
+	struct tree_dir *dirs; /* open directories from the root down to the last one */
+	size_t depth;	       /* used of dirs */
+	size_t max_depth;
+	uint64_t entries; /* made so far */
+	uint64_t max_entries;
+};
+
+int tree_init(struct tree *tree, int root_fd, size_t max_depth, uint64_t max_entries,
+	      struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
+
+/* Makes the directory and those above it; one that exists is fine. */
+int tree_make_dir(struct tree *tree, const char *path, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
+
+/*
+ * Makes a new, empty file, mode 0600, and the directories above it. The fd is the
+ * caller's. A name that exists, whatever it is, is refused.
+ */
+int tree_create_file(struct tree *tree, const char *path, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
+
+/* Makes path another name of target, a regular file made before. */
+int tree_make_hardlink(struct tree *tree, const char *path, const char *target,
+		       struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
+
+/* Makes a symbolic link. The caller has checked target and makes links last. */
+int tree_make_symlink(struct tree *tree, const char *path, const char *target,
+		      struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
+
+void tree_deinit(struct tree *tree) __attribute__((nonnull));

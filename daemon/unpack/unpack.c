@@ -1,0 +1,403 @@
+/*
+ * Reads entries with libarchive and makes them in the tree. libarchive is the reader
+ * only: its own writer works on paths, which is where the traversal bugs of unpackers
+ * come from.
+ */
+#include "unpack/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deploy/cleanup.h"
+#include "deploy/names.h"
+#include "unpack/stream.h"
+#include "unpack/tree.h"
+
+#define NAME_TEXT_BYTES 160 /* of an escaped name in a message */
+
+/* A symbolic link waits until nothing can be written through it any more. */
+struct link {
+	struct link *next;
+	char *path;
+	char target[];
+};
+
+struct unpack {
+	const struct unpack_limits *limits;
+	struct archive *parser;
+	struct stream stream;
+	struct tree tree;
+	struct link *links, **links_end;
+	uint64_t n_headers;
+	struct unpack_totals totals;
+	time_t now;
+	void (*on_progress)(const struct unpack_totals *totals, void *userdata);
+	void *userdata;
+	struct errinfo *ei;
+};
+
+static int refuse(struct unpack *u, const char *name, const char *why)
+{
+	char text[NAME_TEXT_BYTES];
+
+	return errinfo_refuse(u->ei, RESULT_REJECTED, "entry '%s' %s",
+			      names_escape(name, text, sizeof(text)), why);
+}
+
+static int refuse_limit(struct unpack *u, const char *name, const char *option,
+			uint64_t limit)
+{
+	char text[NAME_TEXT_BYTES];
+
+	return errinfo_refuse(u->ei, RESULT_REJECTED,
+			      "entry '%s' is too much: %s is %llu",
+			      names_escape(name, text, sizeof(text)), option,
+			      (unsigned long long)limit);
+}
+
+static int refuse_name(struct unpack *u, const char *name,
+		       enum entryname_verdict verdict)
+{
+	char text[NAME_TEXT_BYTES];
+
+	return errinfo_refuse(u->ei, RESULT_REJECTED, "the name of entry '%s' %s",
+			      names_escape(name, text, sizeof(text)),
+			      entryname_verdict_text(verdict));
+}
+
+static int refuse_target(struct unpack *u, const char *name, const char *kind,
+			 const char *target, enum entryname_verdict verdict)
+{
+	char text[NAME_TEXT_BYTES], target_text[NAME_TEXT_BYTES];
+
+	return errinfo_refuse(u->ei, RESULT_REJECTED,
+			      "entry '%s' is a %s to '%s': the target %s",
+			      names_escape(name, text, sizeof(text)), kind,
+			      names_escape(target, target_text, sizeof(target_text)),
+			      entryname_verdict_text(verdict));
+}
+
+static void progress(struct unpack *u)
+{
+	u->totals.entries = u->tree.entries;
+	if (u->on_progress)
+		u->on_progress(&u->totals, u->userdata);
+}
+
+static int parser_failed(struct unpack *u, const char *what)
+{
+	return stream_set_error(&u->stream, u->parser, what);
+}
+
+/* The archive's own word on size; what is written is checked against it again. */
+static int check_size(struct unpack *u, const char *name, int64_t size)
+{
+	const struct unpack_limits *limits = u->limits;
+
+	if (size < 0)
+		return refuse(u, name, "has a negative size");
+	if ((uint64_t)size > limits->max_file_bytes)
+		return refuse_limit(u, name, "max_file_bytes", limits->max_file_bytes);
+	if ((uint64_t)size > limits->max_bytes - u->totals.bytes)
+		return refuse_limit(u, name, "max_release_bytes", limits->max_bytes);
+	u->totals.bytes += (uint64_t)size;
+	return 0;
+}
+
+static int write_block(struct unpack *u, int fd, const char *name, const char *block,
+		       size_t length, off_t offset)
+{
+	char text[NAME_TEXT_BYTES];
+
+	while (length > 0) {
+		ssize_t n = pwrite(fd, block, length, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errinfo_set(u->ei, errno, "cannot write '%s'",
+					   names_escape(name, text, sizeof(text)));
+		block += n;
+		length -= (size_t)n;
+		offset += n;
+	}
+	return 0;
+}
+
+static int write_data(struct unpack *u, int fd, const char *name, int64_t size)
+{
+	const void *block;
+	size_t length;
+	la_int64_t offset;
+	int r;
+
+	while ((r = archive_read_data_block(u->parser, &block, &length, &offset)) ==
+	       ARCHIVE_OK) {
+		if (offset < 0 || offset > size || length > (uint64_t)(size - offset))
+			return refuse(u, name, "has more data than its size");
+		r = write_block(u, fd, name, block, length, offset);
+		if (r < 0)
+			return r;
+		progress(u);
+	}
+	return r == ARCHIVE_EOF ? 0 : parser_failed(u, "the archive is damaged");
+}
+
+static time_t clamp_mtime(const struct unpack *u, time_t mtime)
+{
+	return mtime < 0 ? 0 : mtime > u->now ? u->now : mtime;
+}
+
+static int finish_file(struct unpack *u, int fd, const char *path,
+		       struct archive_entry *entry, int64_t size)
+{
+	const struct timespec times[2] = {
+		{.tv_nsec = UTIME_OMIT},
+		{.tv_sec = clamp_mtime(u, archive_entry_mtime(entry))},
+	};
+	mode_t mode = (archive_entry_perm(entry) & 0755) | 0400;
+	char text[NAME_TEXT_BYTES];
+
+	/* The last hole of a sparse file has no data. */
+	if (ftruncate(fd, size) < 0 || fchmod(fd, mode) < 0 || futimens(fd, times) < 0)
+		return errinfo_set(u->ei, errno, "cannot finish '%s'",
+				   names_escape(path, text, sizeof(text)));
+	/* The stream's own check does not see holes. */
+	return limits_check_ratio(u->limits, u->stream.in_bytes, u->totals.bytes,
+				  u->ei);
+}
+
+static int make_file(struct unpack *u, struct archive_entry *entry, const char *path)
+{
+	int64_t size = archive_entry_size(entry);
+	cleanup_close int fd = -1;
+	int r;
+
+	r = check_size(u, path, size);
+	if (r < 0)
+		return r;
+	fd = tree_create_file(&u->tree, path, u->ei);
+	if (fd < 0)
+		return fd;
+	r = write_data(u, fd, path, size);
+	if (r < 0)
+		return r;
+	u->totals.files++;
+	return finish_file(u, fd, path, entry, size);
+}
+
+static int make_hardlink(struct unpack *u, struct archive_entry *entry,
+			 const char *path)
+{
+	const char *target = archive_entry_hardlink(entry);
+	char target_path[ENTRYNAME_PATH_SIZE];
+	enum entryname_verdict verdict;
+
+	/* Data would be written through the link. */
+	if (archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0)
+		return refuse(u, path, "is a hard link with data");
+	verdict = entryname_canonical(target, u->limits->max_depth, target_path);
+	if (verdict != ENTRYNAME_OK)
+		return refuse_target(u, path, "hard link", target, verdict);
+	u->totals.files++;
+	return tree_make_hardlink(&u->tree, path, target_path, u->ei);
+}
+
+static int record_symlink(struct unpack *u, struct archive_entry *entry,
+			  const char *path)
+{
+	const char *target = archive_entry_symlink(entry);
+	enum entryname_verdict verdict;
+	struct link *link;
+	size_t size;
+
+	if (!target)
+		return refuse(u, path, "is a symbolic link without a target");
+	verdict = entryname_link_target(path, target);
+	if (verdict != ENTRYNAME_OK)
+		return refuse_target(u, path, "symbolic link", target, verdict);
+
+	size = strlen(target) + 1;
+	link = malloc(sizeof(*link) + size);
+	if (link)
+		link->path = strdup(path);
+	if (!link || !link->path) {
+		free(link);
+		return errinfo_set(u->ei, ENOMEM, "cannot remember a symbolic link");
+	}
+	memcpy(link->target, target, size);
+	link->next = NULL;
+	*u->links_end = link;
+	u->links_end = &link->next;
+	return 0;
+}
+
+static const char *special_type(mode_t type)
+{
+	switch (type) {
+	case AE_IFCHR:
+		return "is a character device";
+	case AE_IFBLK:
+		return "is a block device";
+	case AE_IFIFO:
+		return "is a FIFO";
+	case AE_IFSOCK:
+		return "is a socket";
+	default:
+		return "is of an unknown type";
+	}
+}
+
+static int make_root(struct unpack *u, struct archive_entry *entry)
+{
+	if (archive_entry_filetype(entry) != AE_IFDIR || archive_entry_hardlink(entry))
+		return refuse(u, ".", "is not a directory");
+	return 0; /* mode and owner of the release's directory are ours */
+}
+
+static int make_entry(struct unpack *u, struct archive_entry *entry)
+{
+	const char *name = archive_entry_pathname(entry);
+	mode_t type = archive_entry_filetype(entry);
+	char path[ENTRYNAME_PATH_SIZE];
+	enum entryname_verdict verdict;
+
+	if (!name)
+		return parser_failed(u, "an entry has no usable name");
+	verdict = entryname_canonical(name, u->limits->max_depth, path);
+	if (verdict != ENTRYNAME_OK)
+		return refuse_name(u, name, verdict);
+	if (path[0] == '\0')
+		return make_root(u, entry);
+	if (archive_entry_hardlink(entry))
+		return make_hardlink(u, entry, path);
+	if (type == AE_IFLNK)
+		return record_symlink(u, entry, path);
+	if (type != AE_IFREG && type != AE_IFDIR)
+		return refuse(u, path, special_type(type));
+	if (archive_entry_perm(entry) & 07000)
+		return refuse(u, path, "has the setuid, setgid or sticky bit");
+	if (type == AE_IFDIR)
+		return tree_make_dir(&u->tree, path, u->ei);
+	return make_file(u, entry, path);
+}
+
+static int read_entries(struct unpack *u)
+{
+	struct archive_entry *entry;
+	int r;
+
+	while ((r = archive_read_next_header(u->parser, &entry)) == ARCHIVE_OK) {
+		/* Entries that make nothing, "." or a directory again, count too. */
+		if (++u->n_headers > u->limits->max_entries)
+			return errinfo_refuse(
+				u->ei, RESULT_REJECTED,
+				"the archive has more than %llu entries (max_entries)",
+				(unsigned long long)u->limits->max_entries);
+		r = make_entry(u, entry);
+		if (r < 0)
+			return r;
+		progress(u);
+	}
+	/* ARCHIVE_WARN too: what libarchive has doubts about is not deployed. */
+	return r == ARCHIVE_EOF
+		       ? 0
+		       : parser_failed(u, u->n_headers == 0 ? "the archive is not a tar"
+							    : "the archive is damaged");
+}
+
+static int make_symlinks(struct unpack *u)
+{
+	for (struct link *link = u->links; link; link = link->next) {
+		int r = tree_make_symlink(&u->tree, link->path, link->target, u->ei);
+
+		if (r < 0)
+			return r;
+	}
+	progress(u);
+	return 0;
+}
+
+static int open_parser(struct unpack *u, int fd)
+{
+	int r;
+
+	r = stream_init(&u->stream, fd, u->limits, u->ei);
+	if (r < 0)
+		return r;
+	u->parser = archive_read_new();
+	if (!u->parser)
+		return errinfo_set(u->ei, ENOMEM, "cannot read the archive");
+	if (archive_read_support_format_tar(u->parser) != ARCHIVE_OK)
+		return errinfo_refuse(u->ei, RESULT_FAILED, "libarchive has no tar");
+	if (archive_read_open(u->parser, &u->stream, NULL, stream_read, NULL) !=
+	    ARCHIVE_OK)
+		return parser_failed(u, "the archive is not a tar");
+	return 0;
+}
+
+static int unpack(struct unpack *u, int fd)
+{
+	int r;
+
+	r = open_parser(u, fd);
+	if (r < 0)
+		return r;
+	r = read_entries(u);
+	if (r < 0)
+		return r;
+	r = stream_finish(&u->stream,
+			  (uint64_t)archive_read_header_position(u->parser));
+	if (r < 0)
+		return r;
+	if (u->totals.files == 0)
+		return errinfo_refuse(u->ei, RESULT_REJECTED,
+				      "the archive holds no regular file");
+	return make_symlinks(u);
+}
+
+static void deinit(struct unpack *u)
+{
+	struct link *next;
+
+	for (struct link *link = u->links; link; link = next) {
+		next = link->next;
+		free(link->path);
+		free(link);
+	}
+	(void)archive_read_free(u->parser);
+	stream_deinit(&u->stream);
+	tree_deinit(&u->tree);
+}
+
+int unpack_archive(int fd, int root_fd, const struct unpack_limits *limits,
+		   void (*on_progress)(const struct unpack_totals *totals,
+				       void *userdata),
+		   void *userdata, struct unpack_totals *ret_totals, struct errinfo *ei)
+{
+	struct unpack *u = calloc(1, sizeof(*u));
+	int r;
+
+	if (!u)
+		return errinfo_set(ei, ENOMEM, "cannot unpack");
+	u->limits = limits;
+	u->links_end = &u->links;
+	u->on_progress = on_progress;
+	u->userdata = userdata;
+	u->now = time(NULL);
+	u->ei = ei;
+	r = tree_init(&u->tree, root_fd, limits->max_depth, limits->max_entries, ei);
+	if (r == 0)
+		r = unpack(u, fd);
+	if (r == 0)
+		*ret_totals = u->totals;
+	deinit(u);
+	free(u);
+	return r;
+}
