@@ -30,7 +30,7 @@ for ((i = 0; i < kills; i++)); do
 	as deploy deployctl deploy hello hello-$((i % 2 + 1)).tar.gz > /tmp/out 2>&1 &
 	client=$!
 	# The moment is random on purpose: nothing is waited for here.
-	timeout "$(printf '0.%06d' $after_us)" tail -f /dev/null || true
+	timeout "$((after_us / 1000000)).$(printf %06d $((after_us % 1000000)))" tail -f /dev/null || true
 	kill -KILL "$pid"
 	status=0
 	wait $client || status=$?

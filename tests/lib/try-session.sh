@@ -1,0 +1,63 @@
+#!/bin/bash
+# What tests/try shows, inside the machine. Every command must end as it should.
+source "$(dirname "$0")/assert.sh"
+source "$(dirname "$0")/hello.sh"
+began=${EPOCHREALTIME/./}
+shown=0
+
+# at USER STATUS COMMAND: types it as that user, with everything it says
+at() {
+	local user=$1 wanted=$2 command=$3 status=0
+	printf '\n%s@host$ %s\n' "$user" "$command"
+	runuser -u "$user" -- env HOME="/home/$user" bash -c "$command" 2>&1 || status=$?
+	[ "$status" = "$wanted" ] || fail "ended with $status, not $wanted"
+	[ "$status" = 0 ] || echo "(exit status $status)"
+	shown=$((shown + 1))
+}
+
+ask() { at deploy 0 "curl -s http://127.0.0.1:$hello_port/"; }
+
+part_ship() {
+	at deploy 0 'deployctl deploy hello hello-1.tar.gz'
+	ask
+	at deploy 0 'deployctl status hello'
+	at deploy 0 'deployctl deploy hello - < hello-2.tar.gz'
+	ask
+}
+
+part_look() {
+	at deploy 0 'deployctl releases hello; deployctl history hello; deployctl list'
+}
+
+part_back() {
+	at deploy 0 'deployctl rollback hello'
+	ask
+	at deploy 0 'deployctl restart hello; deployctl stop hello; deployctl start hello'
+	ask
+}
+
+# In the group, so that deployd hears it at all, but in no rule.
+part_denied() {
+	local cursor
+	cursor=$(journal_cursor)
+	at nobody 4 'deployctl deploy hello hello-2.tar.gz'
+	printf '\nroot@host# journalctl -t deployd\n'
+	journal_since "$cursor" -t deployd -o cat | grep nobody || fail "no journal line"
+	serves 1
+}
+
+setup_hello
+usermod --append --groups deployd nobody
+chmod 0755 /home/deploy
+chmod 0644 /home/deploy/*.tar.gz
+printf '\nroot@host# cat /etc/deployd/apps.d/hello.conf /etc/deployd/policy.d/hello.conf\n'
+cat /etc/deployd/apps.d/hello.conf /etc/deployd/policy.d/hello.conf
+
+part_ship
+part_look
+part_back
+part_denied
+
+printf '\nShown: %s commands: deploy from a file and a pipe, status, releases, history,\n' $shown
+printf 'list, rollback, restart, stop, start, and a refusal with its journal line, in %s s.\n' \
+	"$(((${EPOCHREALTIME/./} - began) / 1000000))"
