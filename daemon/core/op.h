@@ -81,3 +81,4 @@ bool op_is_before_switch(const struct op *op) __attribute__((nonnull));
 
 const char *op_kind_name(enum op_kind kind);	/* "deploy" */
 const char *op_state_name(enum op_state state); /* "unpacking"; "queued" */
+const char *op_event_name(enum op_event event); /* "step failed", for the journal */
