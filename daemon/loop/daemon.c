@@ -1,0 +1,241 @@
+#include "loop/daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "build_config.h"
+#include "loop/config_set.h"
+#include "loop/journal.h"
+
+/* systemd waits this much longer at each beat while operations end. */
+#define STOP_EXTEND_USEC    (30u * 1000000u)
+#define STOP_EXTEND_MSEC    10000u
+#define RECOVER_EXTEND_USEC (60u * 1000000u)
+
+static void close_handle(uv_handle_t *handle)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void log_messages(const struct diag *diag, bool ok)
+{
+	for (size_t i = 0; i < diag->n_messages; i++)
+		journal_log(ok ? LOG_WARNING : LOG_ERR, "%s", diag->messages[i]);
+}
+
+static void update_status(const struct daemon *daemon)
+{
+	char status[128];
+
+	(void)snprintf(
+		status, sizeof(status), "%zu app%s%s", daemon->config->n_apps,
+		daemon->config->n_apps == 1 ? "" : "s",
+		daemon->config_stale
+			? "; the configuration has errors, the one before is in use"
+			: "");
+	notify_status(status);
+}
+
+static void log_loaded(const struct daemon *daemon)
+{
+	journal_event(JOURNAL_CONFIG_LOADED, LOG_INFO, NULL,
+		      "configuration loaded: %zu apps", daemon->config->n_apps);
+}
+
+/* --- reload ------------------------------------------------------------------- */
+
+struct reload {
+	uv_work_t work;
+	struct daemon *daemon;
+	uint64_t session_id;
+	reload_done_fn done;
+	struct diag diag;
+	struct config_set *config;
+};
+
+static void on_reload_work(uv_work_t *work)
+{
+	struct reload *reload = work->data;
+
+	reload->config = config_set_load(&reload->diag);
+}
+
+static void on_reload_done(uv_work_t *work, int status)
+{
+	struct reload *reload = work->data;
+	struct daemon *daemon = reload->daemon;
+	bool ok = status == 0 && reload->config;
+
+	daemon->reloading = false;
+	log_messages(&reload->diag, ok);
+	daemon->config_stale = !ok;
+	if (ok) {
+		config_set_unref(daemon->config);
+		daemon->config = reload->config;
+		user_names_flush(&daemon->user_names);
+		log_loaded(daemon);
+		manager_take_config(&daemon->manager);
+	} else {
+		config_set_unref(reload->config);
+		journal_event(
+			JOURNAL_CONFIG_REFUSED, LOG_ERR, NULL,
+			"the configuration has errors; the one before stays in use");
+	}
+	notify_ready("reloaded");
+	update_status(daemon);
+	if (reload->done)
+		reload->done(daemon, reload->session_id, ok, reload->diag.messages,
+			     reload->diag.n_messages);
+	diag_deinit(&reload->diag);
+	free(reload);
+}
+
+int daemon_reload(struct daemon *daemon, uint64_t session_id, reload_done_fn done)
+{
+	struct reload *reload;
+	int r;
+
+	if (daemon->reloading || daemon->stopping || !daemon->ready)
+		return -EBUSY;
+	reload = calloc(1, sizeof(*reload));
+	if (!reload)
+		return -ENOMEM;
+	reload->work.data = reload;
+	reload->daemon = daemon;
+	reload->session_id = session_id;
+	reload->done = done;
+	r = uv_queue_work(daemon->loop, &reload->work, on_reload_work, on_reload_done);
+	if (r < 0) {
+		free(reload);
+		return r;
+	}
+	daemon->reloading = true;
+	notify_reloading();
+	return 0;
+}
+
+/* --- stop --------------------------------------------------------------------- */
+
+static void on_units_closed(void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	daemon->units = NULL;
+}
+
+static void close_everything(struct daemon *daemon)
+{
+	server_close_sessions(&daemon->server);
+	close_handle((uv_handle_t *)&daemon->stop_extend);
+	close_handle((uv_handle_t *)&daemon->sigterm);
+	close_handle((uv_handle_t *)&daemon->sigint);
+	close_handle((uv_handle_t *)&daemon->sighup);
+	notify_close(&daemon->notify);
+	if (daemon->units)
+		units_close(daemon->units, on_units_closed, daemon);
+}
+
+static void on_idle(struct daemon *daemon)
+{
+	if (daemon->stopping && !daemon->closed) {
+		daemon->closed = true;
+		close_everything(daemon);
+	}
+}
+
+static void on_stop_extend(uv_timer_t *timer)
+{
+	(void)timer;
+	notify_extend_timeout(STOP_EXTEND_USEC);
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	if (daemon->stopping)
+		return;
+	daemon->stopping = true;
+	notify_stopping();
+	server_stop(&daemon->server);
+	(void)uv_timer_start(&daemon->stop_extend, on_stop_extend, 0, STOP_EXTEND_MSEC);
+	manager_stop(&daemon->manager);
+}
+
+static void on_stop_signal(uv_signal_t *signal, int signum)
+{
+	(void)signum;
+	daemon_stop(signal->data);
+}
+
+static void on_reload_signal(uv_signal_t *signal, int signum)
+{
+	(void)signum;
+	(void)daemon_reload(signal->data, 0, NULL);
+}
+
+/* --- start -------------------------------------------------------------------- */
+
+static void on_recovered(struct daemon *daemon)
+{
+	int r;
+
+	if (daemon->ready || daemon->stopping)
+		return;
+	r = server_start(&daemon->server, daemon, daemon->listen_fd);
+	if (r < 0) {
+		journal_log(LOG_ERR, "cannot listen: %s", strerror(-r));
+		daemon->failed = true;
+		daemon_stop(daemon);
+		return;
+	}
+	daemon->listen_fd = -1;
+	daemon->ready = true;
+	journal_event(JOURNAL_STARTED, LOG_INFO, NULL,
+		      "deployd " DEPLOYD_VERSION " is ready: %zu apps",
+		      daemon->config->n_apps);
+	notify_ready("ready");
+	update_status(daemon);
+}
+
+static int watch_signal(struct daemon *daemon, uv_signal_t *handle, int signum,
+			uv_signal_cb callback)
+{
+	int r = uv_signal_init(daemon->loop, handle);
+
+	if (r < 0)
+		return r;
+	handle->data = daemon;
+	return uv_signal_start(handle, callback, signum);
+}
+
+int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *config,
+		 int listen_fd)
+{
+	int r;
+
+	*daemon =
+		(struct daemon){.loop = loop, .config = config, .listen_fd = listen_fd};
+	user_names_init(&daemon->user_names, loop);
+	r = manager_init(&daemon->manager, daemon);
+	if (r == 0)
+		r = watch_signal(daemon, &daemon->sigterm, SIGTERM, on_stop_signal);
+	if (r == 0)
+		r = watch_signal(daemon, &daemon->sigint, SIGINT, on_stop_signal);
+	if (r == 0)
+		r = watch_signal(daemon, &daemon->sighup, SIGHUP, on_reload_signal);
+	if (r == 0)
+		r = uv_timer_init(loop, &daemon->stop_extend);
+	if (r == 0)
+		r = notify_start(&daemon->notify, loop);
+	if (r == 0)
+		r = units_new(loop, NULL, NULL, NULL, &daemon->units);
+	if (r < 0)
+		return r;
+	daemon->manager.on_recovered = on_recovered;
+	daemon->manager.on_idle = on_idle;
+	log_loaded(daemon);
+	notify_extend_timeout(RECOVER_EXTEND_USEC);
+	manager_take_config(&daemon->manager);
+	return 0;
+}

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/queue.h"
+#include "deploy/app_config.h"
+#include "deploy/names.h"
+#include "loop/operation.h"
+#include "loop/store_call.h"
+
+/*
+ * What is known of each app, and whose turn it is: one operation an app at a time, some
+ * apps at once, the rest waits in line. Also the recovery of every app at start.
+ */
+
+#define MANAGER_FINISHED_MAX 64 /* ended jobs that `jobs` and `attach` still know */
+
+struct config_set;
+struct daemon;
+
+/* An app's run-time side; outlives a reload. */
+struct app {
+	struct app *next;
+	struct manager *manager;
+	char name[APP_NAME_MAX + 1];
+	json_t *view;	   /* of deployd-store, NULL before recovery; owned */
+	char *view_of;	   /* the deploy_dir that view is of */
+	char problem[512]; /* why there is no view, "" when there is one */
+	struct operation *running;
+	struct store_call recovery;
+	struct config_set *recovery_config; /* while recovering */
+	bool recovering;
+};
+
+struct finished_job {
+	char id[OPERATION_ID_SIZE];
+	char app[APP_NAME_MAX + 1];
+	json_t *job;	 /* the wire type Job */
+	json_t *outcome; /* the last reply's parameters */
+	enum deploy_result result;
+};
+
+struct manager {
+	struct daemon *daemon;
+	struct app *apps;
+	struct operation *operations; /* queued and running */
+	struct queue *queue;
+	struct finished_job finished[MANAGER_FINISHED_MAX];
+	unsigned int n_finished, next_finished;
+	unsigned int n_recovering;
+	size_t next_recovery; /* index into the configuration's apps */
+	void (*on_recovered)(struct daemon *daemon); /* no app is being recovered */
+	void (*on_idle)(struct daemon *daemon);	     /* no operation is left */
+};
+
+int manager_init(struct manager *manager, struct daemon *daemon)
+	__attribute__((warn_unused_result, nonnull));
+void manager_deinit(struct manager *manager) __attribute__((nonnull));
+
+/*
+ * Makes the configuration's apps known and recovers those that are not yet (new ones,
+ * ones whose directory changed, ones whose recovery failed). on_recovered is called
+ * when all are done, at once when there are none.
+ */
+void manager_take_config(struct manager *manager) __attribute__((nonnull));
+
+/* Creates the app's entry when there is none. NULL without memory. */
+struct app *manager_app(struct manager *manager, const char *name)
+	__attribute__((nonnull));
+
+/*
+ * Queues an operation; manager_run() then starts what can start. session_id watches it
+ * (0 = nobody). RESULT_BUSY when the app's queue is full; then request->archive_fd
+ * stays the caller's.
+ */
+enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
+				  const struct app_config *settings,
+				  const struct operation_request *request,
+				  uint64_t session_id, struct operation **ret_operation,
+				  struct errinfo *error)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Starts every operation whose turn it is. */
+void manager_run(struct manager *manager) __attribute__((nonnull));
+
+/* NULL when it has ended or never was. */
+struct operation *manager_find(const struct manager *manager, const char *id)
+	__attribute__((nonnull));
+const struct finished_job *manager_find_finished(const struct manager *manager,
+						 const char *id)
+	__attribute__((nonnull));
+
+/* For operation.c: it has ended; replies, remembers, frees, starts the next. */
+void manager_operation_over(struct manager *manager, struct operation *operation)
+	__attribute__((nonnull));
+
+/* Abandons what can be, as deployd stops. on_idle follows, at once when idle. */
+void manager_stop(struct manager *manager) __attribute__((nonnull));
+
+bool manager_is_idle(const struct manager *manager) __attribute__((nonnull));
+
+/* The view as a reply of deployd-store has it. */
+void manager_take_view(struct app *app, const struct app_config *settings,
+		       const json_t *view) __attribute__((nonnull(1, 2)));
+
+/* NULL: none. All borrowed, until the next manager_take_view. */
+const char *manager_current(const struct app *app) __attribute__((nonnull));
+const char *manager_previous(const struct app *app) __attribute__((nonnull));
+const char *manager_release_state(const struct app *app, const char *release)
+	__attribute__((nonnull));
+/* The release's object in the view. */
+const json_t *manager_release(const struct app *app, const char *release)
+	__attribute__((nonnull));
+
+/* The wire type Job of a queued or running operation. */
+json_t *manager_job(const struct operation *operation)
+	__attribute__((warn_unused_result, nonnull));

@@ -1,0 +1,273 @@
+/*
+ * The methods about deployd itself, and logs: the policy's answers, reloading, and a
+ * unit's journal for those who may read it.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deploy/names.h"
+#include "loop/config_set.h"
+#include "loop/daemon.h"
+#include "loop/journal.h"
+#include "loop/service.h"
+#include "loop/session.h"
+
+#define LOGS_LINES_DEFAULT 100
+#define LOGS_RUNNING_MAX   32
+
+/* Another user's rights: groups are looked up by name in a thread, NSS blocks. */
+struct can {
+	uv_work_t work;
+	struct daemon *daemon;
+	struct config_set *config;
+	uint64_t session_id;
+	enum right right;
+	char *run_name;
+	char app[APP_NAME_MAX + 1];
+	char user[256];
+	struct peer peer;
+	int error;
+};
+
+static void answer_can(struct session *session, const struct config_set *config,
+		       const struct peer *peer, enum right right, const char *app,
+		       const char *run_name)
+{
+	struct policy_peer who = peer_for_policy(peer);
+	struct policy_decision decision;
+
+	policy_check(config->policy, &who, right, app, run_name,
+		     service_minute_of_day(), &decision);
+	session_reply(session,
+		      json_pack("{s:{s:b, s:s}}", "decision", "allowed",
+				decision.verdict == POLICY_VERDICT_ALLOW, "reason",
+				decision.reason),
+		      false);
+}
+
+static void on_can_work(uv_work_t *work)
+{
+	struct can *can = work->data;
+
+	can->error = peer_init_user(&can->peer, can->user);
+}
+
+static void on_can_done(uv_work_t *work, int status)
+{
+	struct can *can = work->data;
+	struct session *session = server_find(&can->daemon->server, can->session_id);
+	char escaped[128];
+
+	if (session && (status < 0 || can->error < 0))
+		session_refuse(session, RESULT_NOT_FOUND, "there is no user '%s'",
+			       names_escape(can->user, escaped, sizeof(escaped)));
+	else if (session)
+		answer_can(session, can->config, &can->peer, can->right, can->app,
+			   can->run_name);
+	peer_deinit(&can->peer);
+	config_set_unref(can->config);
+	free(can->run_name);
+	free(can);
+}
+
+static void look_up_user(struct daemon *daemon, struct session *session,
+			 enum right right, const char *app, const char *run_name,
+			 const char *user)
+{
+	struct can *can = calloc(1, sizeof(*can));
+
+	if (!can || strlen(user) >= sizeof(can->user)) {
+		free(can);
+		session_refuse(session, RESULT_USAGE, "the user's name is too long");
+		return;
+	}
+	can->work.data = can;
+	can->daemon = daemon;
+	can->config = config_set_ref(daemon->config);
+	can->session_id = session->id;
+	can->right = right;
+	can->run_name = run_name ? strdup(run_name) : NULL;
+	(void)strcpy(can->app, app);
+	(void)strcpy(can->user, user);
+	if (uv_queue_work(daemon->loop, &can->work, on_can_work, on_can_done) < 0) {
+		on_can_done(&can->work, -1);
+	}
+}
+
+void method_can(struct daemon *daemon, struct session *session)
+{
+	const char *verb = NULL, *app = NULL, *user = NULL, *run_name = NULL;
+	const struct param params[] = {{"verb", PARAM_STRING, true, &verb},
+				       {"app", PARAM_STRING, true, &app},
+				       {"user", PARAM_STRING, false, &user}};
+	enum right right;
+
+	if (!service_params(session, params, 3))
+		return;
+	if (strncmp(verb, "run:", 4) == 0) {
+		right = RIGHT_RUN;
+		run_name = verb + 4;
+	} else {
+		right = right_from_name(verb);
+	}
+	if (right == RIGHT_COUNT || !names_app_valid(app)) {
+		session_error(session, "org.varlink.service.InvalidParameter",
+			      json_pack("{s:s}", "parameter",
+					right == RIGHT_COUNT ? "verb" : "app"));
+		return;
+	}
+	if (!user || strcmp(user, session->peer.user) == 0) {
+		answer_can(session, daemon->config, &session->peer, right, app,
+			   run_name);
+		return;
+	}
+	if (service_authorize_root(session, "can --user"))
+		look_up_user(daemon, session, right, app, run_name, user);
+}
+
+void method_policy_list(struct daemon *daemon, struct session *session)
+{
+	json_t *rules;
+	char **lines;
+
+	if (!service_params(session, NULL, 0) ||
+	    !service_authorize_root(session, "policy list"))
+		return;
+	rules = json_array();
+	lines = policy_list(daemon->config->policy);
+	for (char **p = lines; p && *p; p++) {
+		(void)json_array_append_new(rules, json_string(*p));
+		free(*p);
+	}
+	free(lines);
+	session_reply(
+		session,
+		json_pack("{s:o, s:b}", "rules", rules, "stale", daemon->config_stale),
+		false);
+}
+
+static void on_reloaded(struct daemon *daemon, uint64_t session_id, bool ok,
+			char *const *messages, size_t n_messages)
+{
+	struct session *session = server_find(&daemon->server, session_id);
+	json_t *list;
+
+	if (!session)
+		return;
+	list = json_array();
+	for (size_t i = 0; i < n_messages; i++)
+		(void)json_array_append_new(list, json_string(messages[i]));
+	if (ok)
+		session_reply(session, json_pack("{s:o}", "messages", list), false);
+	else
+		session_error(
+			session, result_error_name(RESULT_BAD_CONFIG),
+			json_pack("{s:s, s:o}", "message",
+				  "the configuration has errors; the old one stays",
+				  "messages", list));
+}
+
+void method_reload_configuration(struct daemon *daemon, struct session *session)
+{
+	int r;
+
+	if (!service_params(session, NULL, 0) ||
+	    !service_authorize_root(session, "reload"))
+		return;
+	r = daemon_reload(daemon, session->id, on_reloaded);
+	if (r < 0)
+		session_refuse(session, RESULT_BUSY, "a reload is under way already");
+}
+
+/* A logs request that runs; the transient unit ends with the session. */
+struct logs {
+	struct daemon *daemon;
+	uint64_t session_id;
+	struct unit_log *log;
+	char app[APP_NAME_MAX + 1];
+};
+
+static void logs_free(struct logs *logs)
+{
+	logs->daemon->n_logs--;
+	free(logs);
+}
+
+static void on_client_gone(void *userdata)
+{
+	struct logs *logs = userdata;
+
+	unit_log_cancel(logs->log);
+	logs_free(logs);
+}
+
+static void on_logs_done(void *userdata, int error)
+{
+	struct logs *logs = userdata;
+	struct session *session = server_find(&logs->daemon->server, logs->session_id);
+
+	if (session) {
+		session_on_gone(session, NULL, NULL);
+		if (error < 0)
+			session_refuse(session, RESULT_FAILED,
+				       "cannot read the journal for %s: %s", logs->app,
+				       strerror(-error));
+		else
+			session_reply(session, NULL, false);
+	}
+	logs_free(logs);
+}
+
+void method_logs(struct daemon *daemon, struct session *session)
+{
+	const char *app = NULL;
+	json_int_t out = -1, lines = LOGS_LINES_DEFAULT;
+	bool follow = false;
+	const struct param params[] = {{"app", PARAM_STRING, true, &app},
+				       {"stdoutFileDescriptor", PARAM_INT, true, &out},
+				       {"lines", PARAM_INT, false, &lines},
+				       {"follow", PARAM_BOOL, false, &follow}};
+	const struct app_config *settings;
+	struct logs *logs;
+	int fd;
+
+	if (!service_params(session, params, 4))
+		return;
+	settings = service_authorize(daemon, session, RIGHT_LOGS, app);
+	if (!settings)
+		return;
+	if (lines < 0 || lines > 1000000) {
+		session_refuse(session, RESULT_USAGE,
+			       "lines must be 0 (all) to 1000000");
+		return;
+	}
+	if (daemon->n_logs >= LOGS_RUNNING_MAX) {
+		session_refuse(session, RESULT_BUSY,
+			       "too many clients are reading logs; try again");
+		return;
+	}
+	fd = session_take_fd(session, out);
+	if (fd < 0) {
+		session_error(session, "org.varlink.service.InvalidParameter",
+			      json_pack("{s:s}", "parameter", "stdoutFileDescriptor"));
+		return;
+	}
+	logs = calloc(1, sizeof(*logs));
+	if (logs) {
+		logs->daemon = daemon;
+		logs->session_id = session->id;
+		(void)strcpy(logs->app, settings->app_name);
+		daemon->n_logs++;
+		logs->log = units_log(daemon->units, settings->unit, (uint64_t)lines,
+				      follow, fd, on_logs_done, logs);
+	}
+	(void)close(fd);
+	if (logs && logs->log) {
+		session_on_gone(session, on_client_gone, logs);
+		return;
+	}
+	if (logs)
+		logs_free(logs);
+	session_refuse(session, RESULT_FAILED, "out of memory");
+}

@@ -1,0 +1,305 @@
+#include "loop/operation.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "loop/config_set.h"
+#include "loop/daemon.h"
+#include "loop/journal.h"
+#include "loop/manager.h"
+#include "loop/session.h"
+
+static void make_id(char id[OPERATION_ID_SIZE])
+{
+	uint64_t bits = 0;
+
+	/* Eight bytes from the kernel's pool come whole, getrandom(2). */
+	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+		bits = uv_hrtime();
+	(void)snprintf(id, OPERATION_ID_SIZE, "%016llx", (unsigned long long)bits);
+}
+
+static bool copy_text(char **slot, const char *text)
+{
+	if (!text)
+		return true;
+	*slot = strdup(text);
+	return *slot != NULL;
+}
+
+struct operation *operation_new(struct daemon *daemon, struct app *app,
+				struct config_set *config,
+				const struct app_config *settings,
+				const struct operation_request *request)
+{
+	struct operation *operation = calloc(1, sizeof(*operation));
+
+	if (!operation)
+		return NULL;
+	operation->archive_fd = -1;
+	operation->log_fd = -1;
+	if (!copy_text(&operation->sha256, request->sha256) ||
+	    !copy_text(&operation->version, request->version) ||
+	    !copy_text(&operation->revision, request->revision) ||
+	    !copy_text(&operation->message, request->message) ||
+	    !copy_text(&operation->if_current, request->if_current)) {
+		operation_free(operation);
+		return NULL;
+	}
+	operation->daemon = daemon;
+	operation->app = app;
+	operation->config = config_set_ref(config);
+	operation->settings = settings;
+	operation->archive_fd = request->archive_fd;
+	operation->uid = request->uid;
+	operation->created_sec = (int64_t)time(NULL);
+	operation->started_mono_ms = uv_now(daemon->loop);
+	(void)snprintf(operation->user, sizeof(operation->user), "%s", request->user);
+	(void)snprintf(operation->target, sizeof(operation->target), "%s",
+		       request->release ? request->release : "");
+	op_init(&operation->op, request->kind);
+	make_id(operation->id);
+	return operation;
+}
+
+void operation_free(struct operation *operation)
+{
+	if (!operation)
+		return;
+	if (operation->archive_fd >= 0)
+		(void)close(operation->archive_fd);
+	if (operation->log_fd >= 0)
+		(void)close(operation->log_fd);
+	config_set_unref(operation->config);
+	free(operation->sha256);
+	free(operation->version);
+	free(operation->revision);
+	free(operation->message);
+	free(operation->if_current);
+	free(operation->unit_log_text);
+	free(operation);
+}
+
+void operation_fail(struct operation *operation, enum deploy_result result,
+		    const char *fmt, ...)
+{
+	va_list ap;
+
+	if (operation->result != RESULT_OK)
+		return;
+	operation->result = result;
+	operation->error.result = result;
+	va_start(ap, fmt);
+	(void)vsnprintf(operation->error.what, sizeof(operation->error.what), fmt, ap);
+	va_end(ap);
+}
+
+int operation_percent(const struct operation *operation)
+{
+	if (operation->op.state != OP_STATE_UNPACKING || operation->total_bytes == 0)
+		return -1;
+	if (operation->bytes >= operation->total_bytes)
+		return 100;
+	return (int)(operation->bytes * 100 / operation->total_bytes);
+}
+
+static json_t *percent_json(const struct operation *operation)
+{
+	int percent = operation_percent(operation);
+
+	return percent < 0 ? json_null() : json_integer(percent);
+}
+
+json_t *operation_to_json(const struct operation *operation)
+{
+	return json_pack("{s:s, s:s, s:s, s:o}", "id", operation->id, "kind",
+			 op_kind_name(operation->op.kind), "phase",
+			 op_state_name(operation->op.state), "percent",
+			 percent_json(operation));
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+json_t *operation_outcome(const struct operation *operation)
+{
+	char message[640];
+	const char *kind = op_kind_name(operation->op.kind);
+
+	if (operation->result != RESULT_OK)
+		(void)snprintf(message, sizeof(message), "%s", operation->error.what);
+	else if (operation->op.switched && operation->have_gap)
+		(void)snprintf(message, sizeof(message), "live (restart gap %llu ms)",
+			       (unsigned long long)operation->gap_ms);
+	else if (operation->op.switched)
+		(void)snprintf(message, sizeof(message), "live");
+	else if (operation->op.kind == OP_KIND_STAGE)
+		(void)snprintf(message, sizeof(message), "staged");
+	else
+		(void)snprintf(message, sizeof(message), "%s done", kind);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job",
+			 operation->id, "app", operation->settings->app_name, "kind",
+			 kind, "result", result_name(operation->result), "release",
+			 text_or_null(operation->target), "previous",
+			 text_or_null(operation->from), "restartGapMs",
+			 operation->have_gap
+				 ? json_integer((json_int_t)operation->gap_ms)
+				 : json_null(),
+			 "tookMs", (json_int_t)operation->took_ms, "message", message);
+}
+
+static json_t *log_lines(const char *text)
+{
+	json_t *lines = json_array();
+
+	while (text && *text) {
+		size_t length = strcspn(text, "\n");
+
+		if (length > 0)
+			(void)json_array_append_new(lines, json_stringn(text, length));
+		text += length;
+		text += *text == '\n';
+	}
+	return lines;
+}
+
+json_t *operation_failure(const struct operation *operation)
+{
+	json_t *parameters = json_pack("{s:s, s:o}", "message", operation->error.what,
+				       "outcome", operation_outcome(operation));
+
+	if (parameters && operation->result == RESULT_FAILED)
+		(void)json_object_set_new(parameters, "unitLog",
+					  log_lines(operation->unit_log_text));
+	return parameters;
+}
+
+int operation_watch(struct operation *operation, uint64_t session_id)
+{
+	if (operation->n_watchers == OPERATION_WATCHERS_MAX)
+		return -EBUSY;
+	operation->watchers[operation->n_watchers++] = session_id;
+	return 0;
+}
+
+void operation_tell(struct operation *operation)
+{
+	for (size_t i = 0; i < operation->n_watchers; i++) {
+		struct session *session =
+			server_find(&operation->daemon->server, operation->watchers[i]);
+		json_t *progress;
+
+		if (!session || !session_wants_more(session))
+			continue;
+		progress = json_pack("{s:s, s:s, s:s, s:o}", "job", operation->id,
+				     "app", operation->settings->app_name, "phase",
+				     op_state_name(operation->op.state), "percent",
+				     percent_json(operation));
+		if (operation->op.state == OP_STATE_UNPACKING) {
+			(void)json_object_set_new(
+				progress, "bytes",
+				json_integer((json_int_t)operation->bytes));
+			(void)json_object_set_new(
+				progress, "totalBytes",
+				operation->total_bytes > 0
+					? json_integer(
+						  (json_int_t)operation->total_bytes)
+					: json_null());
+			(void)json_object_set_new(
+				progress, "entries",
+				json_integer((json_int_t)operation->entries));
+		}
+		session_reply(session, json_pack("{s:o}", "progress", progress), true);
+	}
+}
+
+static void kill_step(struct operation *operation)
+{
+	if (operation->op.state == OP_STATE_UNPACKING) {
+		child_kill(&operation->intake);
+		child_kill(&operation->unpack);
+	} else {
+		store_call_kill(&operation->store);
+	}
+}
+
+static void carry_out(struct operation *operation, enum op_action action)
+{
+	operation_tell(operation);
+	switch (action) {
+	case OP_ACTION_PREPARE:
+		operation_prepare(operation);
+		break;
+	case OP_ACTION_UNPACK:
+		operation_unpack(operation);
+		break;
+	case OP_ACTION_SEAL:
+		operation_seal(operation);
+		break;
+	case OP_ACTION_SWITCH:
+		operation_switch(operation);
+		break;
+	case OP_ACTION_ACT:
+		operation_act(operation);
+		break;
+	case OP_ACTION_FINISH:
+		operation_finish(operation);
+		break;
+	case OP_ACTION_DISCARD:
+		operation_discard(operation);
+		break;
+	case OP_ACTION_RECORD:
+		operation_record(operation);
+		break;
+	case OP_ACTION_KILL:
+		kill_step(operation);
+		break;
+	case OP_ACTION_REPLY:
+		manager_operation_over(&operation->daemon->manager, operation);
+		break;
+	case OP_ACTION_NONE:
+	case OP_ACTION_COUNT:
+		break;
+	}
+}
+
+static void feed(struct operation *operation, enum op_event event)
+{
+	enum op_action action = OP_ACTION_NONE;
+
+	if (!op_step(&operation->op, event, &action)) {
+		journal_log(LOG_ERR, "job %s: event %d has no place in state %s",
+			    operation->id, (int)event,
+			    op_state_name(operation->op.state));
+		return;
+	}
+	carry_out(operation, action);
+}
+
+void operation_step_done(struct operation *operation, bool ok)
+{
+	feed(operation, ok ? OP_EVENT_STEP_OK : OP_EVENT_STEP_FAILED);
+}
+
+void operation_start(struct operation *operation)
+{
+	operation->running = true;
+	feed(operation, OP_EVENT_STARTED);
+}
+
+void operation_abandon(struct operation *operation, enum deploy_result result,
+		       const char *why)
+{
+	if (op_is_before_switch(&operation->op))
+		operation_fail(operation, result, "%s", why);
+	feed(operation, OP_EVENT_ABANDON);
+}

@@ -1,0 +1,149 @@
+/*
+ * The step of an operation that the service manager carries out, and the last journal
+ * lines of a unit that did not come up.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "loop/daemon.h"
+#include "loop/journal.h"
+#include "loop/operation.h"
+
+/* False: nothing is to be done to the unit. */
+static bool action_of(const struct operation *operation, enum unit_action *ret_action)
+{
+	switch (operation->op.kind) {
+	case OP_KIND_DEPLOY:
+	case OP_KIND_ACTIVATE:
+	case OP_KIND_ROLLBACK:
+		switch (operation->settings->activate_method) {
+		case ACTIVATE_METHOD_NONE:
+			return false;
+		case ACTIVATE_METHOD_RELOAD:
+			*ret_action = UNIT_ACTION_RELOAD;
+			return true;
+		case ACTIVATE_METHOD_RESTART:
+			*ret_action = UNIT_ACTION_RESTART;
+			return true;
+		}
+		return false;
+	case OP_KIND_RECOVER:
+		/* After a reboot PID 1 has started the new release by itself, or will.
+		 */
+		*ret_action =
+			operation->same_boot ? UNIT_ACTION_RESTART : UNIT_ACTION_START;
+		return operation->settings->activate_method != ACTIVATE_METHOD_NONE;
+	case OP_KIND_RESTART:
+		*ret_action = UNIT_ACTION_RESTART;
+		return true;
+	case OP_KIND_RELOAD:
+		*ret_action = UNIT_ACTION_RELOAD;
+		return true;
+	case OP_KIND_START:
+		*ret_action = UNIT_ACTION_START;
+		return true;
+	case OP_KIND_STOP:
+		*ret_action = UNIT_ACTION_STOP;
+		return true;
+	case OP_KIND_ENABLE:
+		*ret_action = UNIT_ACTION_ENABLE;
+		return true;
+	case OP_KIND_DISABLE:
+		*ret_action = UNIT_ACTION_DISABLE;
+		return true;
+	case OP_KIND_STAGE:
+	case OP_KIND_COUNT:
+		return false;
+	}
+	return false;
+}
+
+/* What the log's reader gets; a short read or none just leaves the lines out. */
+static void keep_log(struct operation *operation)
+{
+	char *text = calloc(1, OPERATION_LOG_BYTES_MAX + 1);
+	off_t end = lseek(operation->log_fd, 0, SEEK_END);
+	off_t from = end > OPERATION_LOG_BYTES_MAX ? end - OPERATION_LOG_BYTES_MAX : 0;
+
+	if (text && end > 0)
+		(void)!pread(operation->log_fd, text, OPERATION_LOG_BYTES_MAX, from);
+	free(operation->unit_log_text);
+	operation->unit_log_text = text;
+}
+
+static void on_log(void *userdata, int error)
+{
+	struct operation *operation = userdata;
+
+	operation->unit_log = NULL;
+	if (error < 0)
+		journal_log(LOG_WARNING, "%s: cannot read the unit's log: %s",
+			    operation->settings->app_name, strerror(-error));
+	else
+		keep_log(operation);
+	(void)close(operation->log_fd);
+	operation->log_fd = -1;
+	operation_step_done(operation, false);
+}
+
+/* The step ends, failed, once the unit's last lines are here or cannot be had. */
+static void fail_with_log(struct operation *operation)
+{
+	operation->log_fd = memfd_create("unit-log", MFD_CLOEXEC);
+	if (operation->log_fd >= 0)
+		operation->unit_log =
+			units_log(operation->daemon->units, operation->settings->unit,
+				  OPERATION_LOG_LINES, false, operation->log_fd, on_log,
+				  operation);
+	if (!operation->unit_log)
+		operation_step_done(operation, false);
+}
+
+static bool tried_to_start(enum op_kind kind)
+{
+	return kind != OP_KIND_STOP && kind != OP_KIND_ENABLE &&
+	       kind != OP_KIND_DISABLE;
+}
+
+static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
+{
+	struct operation *operation = userdata;
+	bool loaded = strcmp(outcome->state.load_state, "loaded") == 0;
+
+	operation->unit_op = NULL;
+	if (outcome->result == RESULT_OK) {
+		operation->have_gap = outcome->have_gap;
+		operation->gap_ms = (outcome->gap_usec + 999) / 1000;
+		operation_step_done(operation, true);
+		return;
+	}
+	operation_fail(operation, outcome->result, "%s", outcome->error.what);
+	/* A unit that is missing or masked says nothing about the release. */
+	operation->release_bad = operation->op.switched && loaded &&
+				 strcmp(outcome->state.active_state, "active") != 0;
+	if (loaded && tried_to_start(operation->op.kind))
+		fail_with_log(operation);
+	else
+		operation_step_done(operation, false);
+}
+
+void operation_act(struct operation *operation)
+{
+	enum unit_action action;
+
+	if (!action_of(operation, &action)) {
+		operation_step_done(operation, true);
+		return;
+	}
+	operation->unit_op = units_act(
+		operation->daemon->units, action, operation->settings->unit,
+		operation->settings->job_timeout_sec * 1000, on_unit_done, operation);
+	if (!operation->unit_op) {
+		operation_fail(operation, RESULT_FAILED, "out of memory");
+		operation_step_done(operation, false);
+	}
+}

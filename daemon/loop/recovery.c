@@ -1,0 +1,187 @@
+/*
+ * What is known of an app's releases: the view that deployd-store gives, and how it
+ * comes to be at start, after a crash, and when the configuration changes.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop/config_set.h"
+#include "loop/daemon.h"
+#include "loop/journal.h"
+#include "loop/manager.h"
+
+#define RECOVER_TIMEOUT_MSEC 300000u /* the staging left by a crash is removed, too */
+
+static void start_recoveries(struct manager *manager);
+
+void manager_take_view(struct app *app, const struct app_config *settings,
+		       const json_t *view)
+{
+	if (!json_is_object(view))
+		return;
+	json_decref(app->view);
+	app->view = json_incref((json_t *)view);
+	free(app->view_of);
+	app->view_of = strdup(settings->deploy_dir);
+	app->problem[0] = '\0';
+}
+
+const char *manager_current(const struct app *app)
+{
+	return json_string_value(json_object_get(app->view, "current"));
+}
+
+const char *manager_previous(const struct app *app)
+{
+	return json_string_value(json_object_get(app->view, "previous"));
+}
+
+const json_t *manager_release(const struct app *app, const char *release)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach (json_object_get(app->view, "releases"), i, entry) {
+		const char *id = json_string_value(json_object_get(entry, "id"));
+
+		if (id && strcmp(id, release) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+const char *manager_release_state(const struct app *app, const char *release)
+{
+	return json_string_value(
+		json_object_get(manager_release(app, release), "state"));
+}
+
+/* The switch was made, and deployd died before the unit was restarted. */
+static void resume(struct app *app, const struct app_config *settings,
+		   const json_t *pending)
+{
+	const json_t *by = json_object_get(pending, "by");
+	const char *to = json_string_value(json_object_get(pending, "to"));
+	const char *from = json_string_value(json_object_get(pending, "from"));
+	const char *user = json_string_value(json_object_get(by, "user"));
+	struct operation_request request = {
+		.kind = OP_KIND_RECOVER,
+		.release = to,
+		.archive_fd = -1,
+		.uid = (uid_t)json_integer_value(json_object_get(by, "uid")),
+		.user = user ? user : "root"};
+	struct operation *operation = NULL;
+	struct errinfo error = {0};
+
+	if (manager_submit(app->manager, app->recovery_config, settings, &request, 0,
+			   &operation, &error) != RESULT_OK) {
+		journal_log(LOG_ERR, "%s: cannot resume the switch to %s: %s",
+			    app->name, to, error.what);
+		return;
+	}
+	operation->same_boot = json_is_true(json_object_get(pending, "same_boot"));
+	(void)snprintf(operation->from, sizeof(operation->from), "%s",
+		       from ? from : "");
+}
+
+static void on_recovered(struct store_call *call, enum deploy_result result,
+			 const json_t *reply, const struct errinfo *error)
+{
+	struct app *app = call->userdata;
+	struct manager *manager = app->manager;
+	struct config_set *config = app->recovery_config;
+	const struct app_config *settings = config_set_app(config, app->name);
+	const json_t *pending = json_object_get(reply, "pending");
+	json_t *line;
+	size_t i;
+
+	app->recovering = false;
+	manager->n_recovering--;
+	if (result != RESULT_OK) {
+		(void)snprintf(app->problem, sizeof(app->problem), "%s", error->what);
+		journal_log(LOG_ERR, "%s: cannot recover: %s", app->name, error->what);
+	} else {
+		manager_take_view(app, settings, json_object_get(reply, "view"));
+		json_array_foreach (json_object_get(reply, "recovered"), i, line)
+			journal_event(JOURNAL_RECOVERED, LOG_NOTICE,
+				      &(struct journal_context){.app = app->name,
+								.unit = settings->unit,
+								.uid = -1,
+								.pid = -1},
+				      "%s: %s", app->name, json_string_value(line));
+		if (json_is_object(pending) && !manager->daemon->stopping)
+			resume(app, settings, pending);
+	}
+	app->recovery_config = NULL;
+	config_set_unref(config);
+	/* One that was submitted meanwhile has its turn, but could not begin. */
+	if (app->running && !app->running->running)
+		operation_start(app->running);
+	start_recoveries(manager);
+}
+
+static bool needs_recovery(const struct app *app, const struct app_config *settings)
+{
+	if (app->recovering || app->running)
+		return false;
+	return !app->view || strcmp(app->view_of, settings->deploy_dir) != 0;
+}
+
+static bool start_recovery(struct manager *manager, struct app *app,
+			   const struct app_config *settings)
+{
+	struct daemon *daemon = manager->daemon;
+	int r;
+
+	json_decref(app->view);
+	app->view = NULL;
+	app->recovery.userdata = app;
+	app->recovery.done = on_recovered;
+	r = store_call_start(&app->recovery, daemon->loop, daemon->config, settings,
+			     "recover", NULL, RECOVER_TIMEOUT_MSEC);
+	if (r < 0) {
+		(void)snprintf(app->problem, sizeof(app->problem),
+			       "cannot start deployd-store: %s", strerror(-r));
+		return false;
+	}
+	(void)snprintf(app->problem, sizeof(app->problem), "recovery is under way");
+	app->recovery_config = config_set_ref(daemon->config);
+	app->recovering = true;
+	manager->n_recovering++;
+	return true;
+}
+
+/* A few at a time; each that ends starts the next. */
+static void start_recoveries(struct manager *manager)
+{
+	const struct config_set *config = manager->daemon->config;
+
+	while (manager->next_recovery < config->n_apps && !manager->daemon->stopping &&
+	       manager->n_recovering < config->daemon->operations_max) {
+		const struct app_config *settings =
+			config->apps[manager->next_recovery++];
+		struct app *app = manager_app(manager, settings->app_name);
+
+		if (app && needs_recovery(app, settings))
+			(void)start_recovery(manager, app, settings);
+	}
+	if (manager->n_recovering > 0)
+		return;
+	if (manager->on_recovered)
+		manager->on_recovered(manager->daemon);
+	manager_run(manager);
+	if (manager_is_idle(manager) && manager->on_idle)
+		manager->on_idle(manager->daemon);
+}
+
+void manager_take_config(struct manager *manager)
+{
+	const struct daemon_config *limits = manager->daemon->config->daemon;
+
+	queue_set_limits(manager->queue, limits->operations_max, limits->queue_max);
+	manager->next_recovery = 0;
+	if (manager->n_recovering == 0)
+		start_recoveries(manager);
+}

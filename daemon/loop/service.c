@@ -1,0 +1,291 @@
+#include "loop/service.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "build_config.h"
+#include "deploy/names.h"
+#include "deploy/varlink.h"
+#include "loop/config_set.h"
+#include "loop/daemon.h"
+#include "loop/journal.h"
+#include "loop/session.h"
+#ifdef DEPLOYD_CERTIFICATION
+#include "loop/certification.h"
+#endif
+
+static const struct {
+	const char *member;
+	void (*method)(struct daemon *daemon, struct session *session);
+} methods[] = {
+	{"Deploy", method_deploy},
+	{"Stage", method_stage},
+	{"Activate", method_activate},
+	{"Rollback", method_rollback},
+	{"Restart", method_restart},
+	{"Reload", method_reload},
+	{"Start", method_start},
+	{"Stop", method_stop},
+	{"Enable", method_enable},
+	{"Disable", method_disable},
+	{"Attach", method_attach},
+	{"List", method_list},
+	{"Status", method_status},
+	{"Releases", method_releases},
+	{"Show", method_show},
+	{"History", method_history},
+	{"Jobs", method_jobs},
+	{"Logs", method_logs},
+	{"Can", method_can},
+	{"PolicyList", method_policy_list},
+	{"ReloadConfiguration", method_reload_configuration},
+};
+
+static const struct {
+	const char *name;
+	const char *text;
+} interfaces[] = {
+	{"org.varlink.service", varlink_interface_service},
+	{"io.deployd", varlink_interface_io_deployd},
+#ifdef DEPLOYD_CERTIFICATION
+	{"org.varlink.certification", certification_interface},
+#endif
+};
+#define N_INTERFACES (sizeof(interfaces) / sizeof(*interfaces))
+
+static bool type_fits(const struct param *param, const json_t *value)
+{
+	switch (param->type) {
+	case PARAM_STRING:
+		return json_is_string(value);
+	case PARAM_INT:
+		return json_is_integer(value);
+	case PARAM_BOOL:
+		return json_is_boolean(value);
+	}
+	return false;
+}
+
+static void store(const struct param *param, const json_t *value)
+{
+	switch (param->type) {
+	case PARAM_STRING:
+		*(const char **)param->ret = json_string_value(value);
+		break;
+	case PARAM_INT:
+		*(json_int_t *)param->ret = json_integer_value(value);
+		break;
+	case PARAM_BOOL:
+		*(bool *)param->ret = json_is_true(value);
+		break;
+	}
+}
+
+static const struct param *find_param(const struct param *params, size_t n_params,
+				      const char *name)
+{
+	for (size_t i = 0; i < n_params; i++)
+		if (strcmp(params[i].name, name) == 0)
+			return &params[i];
+	return NULL;
+}
+
+static bool refuse_param(struct session *session, const char *name)
+{
+	session_error(session, "org.varlink.service.InvalidParameter",
+		      json_pack("{s:s}", "parameter", name));
+	return false;
+}
+
+bool service_params(struct session *session, const struct param *params,
+		    size_t n_params)
+{
+	json_t *given = session->call.parameters;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (given, key, value) {
+		const struct param *param = find_param(params, n_params, key);
+
+		if (!param || (!json_is_null(value) && !type_fits(param, value))) {
+			char name[128];
+
+			return refuse_param(session,
+					    names_escape(key, name, sizeof(name)));
+		}
+	}
+	for (size_t i = 0; i < n_params; i++) {
+		value = json_object_get(given, params[i].name);
+		if (value && !json_is_null(value))
+			store(&params[i], value);
+		else if (params[i].required)
+			return refuse_param(session, params[i].name);
+	}
+	return true;
+}
+
+unsigned int service_minute_of_day(void)
+{
+	time_t now = time(NULL);
+	struct tm local;
+
+	if (!localtime_r(&now, &local))
+		return 0;
+	return (unsigned int)(local.tm_hour * 60 + local.tm_min);
+}
+
+static void log_decision(const struct session *session, const char *what,
+			 const char *app, const char *unit, bool allowed,
+			 const char *reason)
+{
+	struct journal_context context = {.app = app,
+					  .unit = unit,
+					  .operation = what,
+					  .rule = reason,
+					  .uid = session->peer.uid,
+					  .user = session->peer.user,
+					  .pid = session->peer.pid};
+
+	journal_event(allowed ? JOURNAL_DECISION_ALLOWED : JOURNAL_DECISION_DENIED,
+		      allowed ? LOG_INFO : LOG_NOTICE, &context,
+		      "%s %s for %s (uid %u, pid %d): %s: %s", what, app,
+		      session->peer.user, (unsigned int)session->peer.uid,
+		      (int)session->peer.pid, allowed ? "allowed" : "denied", reason);
+}
+
+const struct app_config *service_authorize(struct daemon *daemon,
+					   struct session *session, enum right right,
+					   const char *app)
+{
+	struct policy_peer peer = peer_for_policy(&session->peer);
+	const struct app_config *settings;
+	struct policy_decision decision;
+	unsigned int minute = service_minute_of_day();
+	bool knows;
+
+	if (!names_app_valid(app)) {
+		(void)refuse_param(session, "app");
+		return NULL;
+	}
+	policy_check(daemon->config->policy, &peer, right, app, NULL, minute,
+		     &decision);
+	knows = policy_knows(daemon->config->policy, &peer, app, minute);
+	settings = config_set_app(daemon->config, app);
+	log_decision(session, right_name(right), app, settings ? settings->unit : NULL,
+		     decision.verdict == POLICY_VERDICT_ALLOW, decision.reason);
+	if (decision.verdict == POLICY_VERDICT_ALLOW) {
+		if (!settings)
+			session_refuse(session, RESULT_NOT_FOUND,
+				       "there is no app '%s'; its file would be "
+				       "/etc/deployd/apps.d/%s.conf",
+				       app, app);
+		return settings;
+	}
+	if (knows && settings)
+		session_refuse(session, RESULT_DENIED, "%s may not %s %s: %s",
+			       session->peer.user, right_name(right), app,
+			       decision.reason);
+	else
+		session_refuse(session, RESULT_DENIED,
+			       "there is no app '%s', or %s has no right on it", app,
+			       session->peer.user);
+	return NULL;
+}
+
+bool service_authorize_root(struct session *session, const char *what)
+{
+	bool allowed = session->peer.uid == 0;
+
+	log_decision(session, what, "deployd", NULL, allowed,
+		     allowed ? "root" : "only root may");
+	if (!allowed)
+		session_refuse(session, RESULT_DENIED, "only root may do this: %s",
+			       what);
+	return allowed;
+}
+
+static void get_info(struct session *session)
+{
+	json_t *names = json_array();
+
+	if (!service_params(session, NULL, 0)) {
+		json_decref(names);
+		return;
+	}
+	for (size_t i = 0; i < N_INTERFACES; i++)
+		(void)json_array_append_new(names, json_string(interfaces[i].name));
+	session_reply(session,
+		      json_pack("{s:s, s:s, s:s, s:s, s:o}", "vendor", "deployd",
+				"product", "deployd", "version", DEPLOYD_VERSION, "url",
+				"https://varlink.org/Service", "interfaces", names),
+		      false);
+}
+
+static void get_interface(struct session *session)
+{
+	const char *name = NULL;
+	const struct param params[] = {{"interface", PARAM_STRING, true, &name}};
+	char escaped[256];
+
+	if (!service_params(session, params, 1))
+		return;
+	for (size_t i = 0; i < N_INTERFACES; i++) {
+		if (strcmp(interfaces[i].name, name) == 0) {
+			session_reply(
+				session,
+				json_pack("{s:s}", "description", interfaces[i].text),
+				false);
+			return;
+		}
+	}
+	session_error(session, "org.varlink.service.InterfaceNotFound",
+		      json_pack("{s:s}", "interface",
+				names_escape(name, escaped, sizeof(escaped))));
+}
+
+static void method_not_found(struct session *session)
+{
+	char escaped[320];
+
+	session_error(session, "org.varlink.service.MethodNotFound",
+		      json_pack("{s:s}", "method",
+				names_escape(session->call.method, escaped,
+					     sizeof(escaped))));
+}
+
+void service_dispatch(struct daemon *daemon, struct session *session)
+{
+	const struct varlink_call *call = &session->call;
+	char escaped[256];
+
+	if (strcmp(call->interface, "io.deployd") == 0) {
+		for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+			if (strcmp(methods[i].member, call->member) == 0) {
+				methods[i].method(daemon, session);
+				return;
+			}
+		}
+		method_not_found(session);
+		return;
+	}
+	if (strcmp(call->interface, "org.varlink.service") == 0) {
+		if (strcmp(call->member, "GetInfo") == 0)
+			get_info(session);
+		else if (strcmp(call->member, "GetInterfaceDescription") == 0)
+			get_interface(session);
+		else
+			method_not_found(session);
+		return;
+	}
+#ifdef DEPLOYD_CERTIFICATION
+	if (strcmp(call->interface, "org.varlink.certification") == 0) {
+		certification_dispatch(session);
+		return;
+	}
+#endif
+	session_error(
+		session, "org.varlink.service.InterfaceNotFound",
+		json_pack("{s:s}", "interface",
+			  names_escape(call->interface, escaped, sizeof(escaped))));
+}

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "deploy/app_config.h"
+#include "deploy/right.h"
+
+/*
+ * The methods of io.deployd and org.varlink.service: checks a request's form, asks the
+ * policy, logs the decision, and hands on to the method.
+ */
+
+struct daemon;
+struct session;
+
+/* Answers the session's request, now or later; never leaves it without an answer. */
+void service_dispatch(struct daemon *daemon, struct session *session)
+	__attribute__((nonnull));
+
+enum param_type {
+	PARAM_STRING, /* const char ** */
+	PARAM_INT,    /* json_int_t * */
+	PARAM_BOOL,   /* bool * */
+};
+
+struct param {
+	const char *name;
+	enum param_type type;
+	bool required;
+	void *ret; /* untouched when absent or null */
+};
+
+/*
+ * Reads the request's parameters; a missing, mistyped or unknown one is answered with
+ * org.varlink.service.InvalidParameter and false: a misspelt field must not be ignored.
+ */
+bool service_params(struct session *session, const struct param *params,
+		    size_t n_params) __attribute__((warn_unused_result, nonnull(1)));
+
+/*
+ * Asks the policy for the right on the app and logs the decision before anything is
+ * done. NULL: refused, and answered. Who has no right at all on an app cannot tell it
+ * from one that does not exist.
+ */
+const struct app_config *service_authorize(struct daemon *daemon,
+					   struct session *session, enum right right,
+					   const char *app)
+	__attribute__((warn_unused_result, nonnull));
+
+/* As above for what only root may do. */
+bool service_authorize_root(struct session *session, const char *what)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Minutes since midnight by the local clock, for rules with hours. */
+unsigned int service_minute_of_day(void);
+
+/* The methods; each reads its parameters from session->call and answers. */
+void method_deploy(struct daemon *daemon, struct session *session);
+void method_stage(struct daemon *daemon, struct session *session);
+void method_activate(struct daemon *daemon, struct session *session);
+void method_rollback(struct daemon *daemon, struct session *session);
+void method_restart(struct daemon *daemon, struct session *session);
+void method_reload(struct daemon *daemon, struct session *session);
+void method_start(struct daemon *daemon, struct session *session);
+void method_stop(struct daemon *daemon, struct session *session);
+void method_enable(struct daemon *daemon, struct session *session);
+void method_disable(struct daemon *daemon, struct session *session);
+void method_attach(struct daemon *daemon, struct session *session);
+void method_list(struct daemon *daemon, struct session *session);
+void method_status(struct daemon *daemon, struct session *session);
+void method_releases(struct daemon *daemon, struct session *session);
+void method_show(struct daemon *daemon, struct session *session);
+void method_history(struct daemon *daemon, struct session *session);
+void method_jobs(struct daemon *daemon, struct session *session);
+void method_logs(struct daemon *daemon, struct session *session);
+void method_can(struct daemon *daemon, struct session *session);
+void method_policy_list(struct daemon *daemon, struct session *session);
+void method_reload_configuration(struct daemon *daemon, struct session *session);
