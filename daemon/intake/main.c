@@ -33,6 +33,7 @@ struct intake {
 	EVP_MD_CTX *digest;
 	uint64_t bytes;
 	int64_t reported_ns;
+	bool pipe_closed; /* unpack refused early: the reason is with it */
 };
 
 static int parse(struct intake *intake, int argc, char **argv, struct errinfo *ei)
@@ -110,8 +111,10 @@ static int take_block(struct intake *intake, const char *block, size_t length,
 		return too_large(intake, ei);
 	/* Into the pipe first: unpacking goes on while we hash. */
 	r = fd_write_all(PIPE_FD, block, length);
-	if (r == -EPIPE)
+	if (r == -EPIPE) {
+		intake->pipe_closed = true;
 		return errinfo_refuse(ei, RESULT_FAILED, "unpack closed the pipe");
+	}
 	if (r < 0)
 		return errinfo_set(ei, r, "cannot hand on the archive");
 	if (EVP_DigestUpdate(intake->digest, block, length) != 1)
@@ -197,7 +200,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (run(&intake, argc, argv, &ei) < 0)
-		status = report_failure(&ei);
+		status = report_result(ei.result, ei.what,
+				       json_pack("{s:b}", "epipe", intake.pipe_closed));
 	else
 		status = report_done(&intake);
 	/* Not exit(): handlers of libraries would need more system calls. */
