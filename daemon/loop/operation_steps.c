@@ -141,8 +141,9 @@ static void judge_pipeline(struct operation *operation)
 	intake = child_outcome(&operation->intake, &intake_reply, &intake_error);
 	unpack = child_outcome(&operation->unpack, &unpack_reply, &unpack_error);
 	/* Intake then only saw its pipe close; the reason is with unpack. */
-	refused_early = unpack != RESULT_OK &&
-			json_is_true(json_object_get(intake_reply, "epipe"));
+	refused_early =
+		unpack != RESULT_OK &&
+		json_is_true(json_object_get(operation->intake.result, "epipe"));
 	if (intake != RESULT_OK && !refused_early) {
 		operation_fail(operation, intake, "%s", intake_error.what);
 		return;

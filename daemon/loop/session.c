@@ -63,10 +63,10 @@ static void on_deadline(uv_timer_t *timer)
 {
 	struct session *session = timer->data;
 
-	journal_log(LOG_INFO, "closing the connection of %s (pid %d): %s in time",
-		    session->peer.user, (int)session->peer.pid,
-		    session->ending ? "the last reply was not read"
-				    : "no whole request came");
+	journal_log(
+		LOG_INFO,
+		"closing the connection of %s (pid %d): no whole request came in time",
+		session->peer.user, (int)session->peer.pid);
 	session_close(session);
 }
 
