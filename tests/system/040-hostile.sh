@@ -1,39 +1,46 @@
 #!/bin/bash
 # Hostile archives are refused with exit 10 and the reason; the old release still serves.
 # fresh boot: yes
-# timeout: 180
+# timeout: 240
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
-setup_hello '[release]' 'max_entries = 5000' 'max_release_bytes = 512M' 'keep = 100'
+setup_hello '[release]' 'max_entries = 2000' 'max_ratio = 100' 'max_depth = 64' \
+	'max_file_bytes = 1G' 'max_release_bytes = 4G' 'keep = 100'
 expect 0 ctl deploy hello hello-1.tar.gz
 id=$(current_id)
 python3 "$repo/tests/archives/make_hostile.py" /tmp/archives
 chmod -R a+rX /tmp/archives
+grown() { find / -xdev -newer /tmp/archives/expect.tsv -type f -not -path '/proc/*' \
+	-not -path '/sys/*' -not -path '/run/*' -not -path '/tmp/*' -not -path '/var/log/*' \
+	-not -path '/var/lib/deployd/hello/*' -not -path '/var/tmp/*'; }
 
-echo untouched > /srv/victim
-outside() { find /srv /etc /var/lib/deployd -newer /srv/victim -not -path '/var/lib/deployd/*/history*' \
-	-not -path '*/.staging' -not -path '/var/lib/deployd/*' -not -path '/srv/hello/releases*' ; }
-
+note "hostile ones"
 count=0
-for archive in /tmp/archives/hostile/*; do
-	[ -f "$archive" ] || continue
-	expect 10 ctl deploy hello "$archive"
-	[ -n "$err" ] || fail "no reason for $archive"
-	printf '   %-36s %s\n' "$(basename "$archive")" "$(tail -n 1 <<< "$err")"
+while IFS=$'\t' read -r archive words; do
+	[[ $archive = hostile/* ]] || continue
+	expect 10 ctl deploy hello "/tmp/archives/$archive"
+	printf '   %-36s %s\n' "${archive#*/}" "$(tail -n 1 <<< "$err")"
+	assert_contains "$err" "$words"
 	assert_equal "$(current_id)" "$id"
 	assert_equal "$(ls /srv/hello/releases)" "$id"
-	[ -z "$(ls -A /srv/hello/releases/.staging)" ] || fail "$archive left something in .staging"
+	[ -z "$(ls -A /srv/hello/releases/.staging)" ] ||
+		fail "$archive left something in .staging"
 	count=$((count + 1))
-done
+done < /tmp/archives/expect.tsv
 [ "$count" -ge 20 ] || fail "only $count hostile archives"
-assert_equal "$(outside)" ""
+assert_equal "$(grown)" "" "files outside"
 serves 1
+expect 0 ctl history hello --json
+assert_equal "$(jq -r '.[0] | .operation, .result' <<< "$out" | paste -sd ' ')" \
+	"deploy rejected"
 
-note "good ones of every kind are taken"
-for archive in /tmp/archives/good/*; do
-	[ -f "$archive" ] || continue
-	expect 0 ctl stage hello "$archive"
-done
+note "good ones"
+while IFS=$'\t' read -r archive files; do
+	[[ $archive = good/* ]] || continue
+	expect 0 ctl stage hello "/tmp/archives/$archive"
+	release=$(ls /srv/hello/releases | tail -n 1)
+	assert_equal "$(find "/srv/hello/releases/$release" -type f | wc -l)" "$files" "$archive"
+done < /tmp/archives/expect.tsv
 for kind in tar tar.gz tar.xz tar.zst tar.bz2; do
 	pack_hello "kind.$kind" "$kind"
 	expect 0 ctl deploy hello "kind.$kind"
