@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # The hello app on the machine: users, unit, configuration, archives, and questions to it.
 
-readonly repo=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")
+repo=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")
+readonly repo
 readonly build=${DEPLOYD_TEST_BUILD:-$repo/build/release}
 readonly archives=$build/archives
+# shellcheck disable=SC2034 # for those that source this
 readonly hello_port=8080 hello_ex_port=4000
 
 add_user() { # USER [USERADD ARGS...]
@@ -44,7 +46,7 @@ setup_hello() { # [APP FILE LINES...]
 	systemctl reload deployd
 	cp "$archives"/hello-*.tar.gz /home/deploy/
 	chown deploy: /home/deploy/*.tar.gz
-	cd /home/deploy
+	cd /home/deploy || fail "no home"
 }
 
 setup_hello_ex() {
@@ -57,7 +59,7 @@ setup_hello_ex() {
 	systemctl reload deployd
 	cp "$archives"/hello_ex-*.tar.gz /home/deploy/
 	chown deploy: /home/deploy/*.tar.gz
-	cd /home/deploy
+	cd /home/deploy || fail "no home"
 }
 
 # An archive of the C app in deploy's home: pack_hello NAME VERSION [KEY=VALUE...]

@@ -54,7 +54,7 @@ release=$(grep -E '^CMAKE_BUILD_TYPE:.*=(Rel|MinSize)' "$build/CMakeCache.txt" |
 links deployd "libuv libsystemd" "libjansson libinih libpthread libdl"
 links deployctl "libjansson" "libinih"
 links deployd-intake "libcrypto" "libjansson libseccomp libinih"
-links deployd-unpack "libarchive" "libjansson libseccomp libinih"
+links deployd-unpack "libarchive libz" "libjansson libseccomp libinih"
 links deployd-store "libcap" "libjansson libinih libseccomp"
 for name in deployd deployctl deployd-intake deployd-unpack deployd-store; do
 	hardened "$name"
