@@ -8,24 +8,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "unpack/confine.h"
 #include "unpack/unpack.h"
 #include "util/args.h"
-#include "util/landlock.h"
 #include "util/privdrop.h"
 #include "util/report.h"
-#include "util/sandbox.h"
 
 #define DEPTH_MAX	     1000
-#define FDS_BESIDE_DIRS	     16
-#define CPU_GRACE_SEC	     5
-#define STACK_BYTES	     (8u << 20)
 #define DEFAULT_MEMORY_BYTES (1u << 30)
 #define MEMORY_BYTES_MIN     (64u << 20)
 
@@ -81,45 +76,14 @@ static int open_staging(const struct arguments *a, struct errinfo *ei)
 	return steal_fd(&fd);
 }
 
-static int set_limits(const struct arguments *a, struct errinfo *ei)
+/* A word for the client before the hard limit's SIGKILL. */
+static int watch_cpu(struct errinfo *ei)
 {
-	const rlim_t nofile = a->limits.max_depth + FDS_BESIDE_DIRS;
-	const struct privdrop_limit limits[] = {
-		{RLIMIT_CORE, 0, 0},
-		{RLIMIT_NPROC, 0, 0},
-		{RLIMIT_NOFILE, nofile, nofile},
-		{RLIMIT_STACK, STACK_BYTES, STACK_BYTES},
-		{RLIMIT_AS, a->memory_bytes, a->memory_bytes},
-		{RLIMIT_FSIZE, a->limits.max_file_bytes, a->limits.max_file_bytes},
-		{RLIMIT_CPU, a->limits.cpu_sec, a->limits.cpu_sec + CPU_GRACE_SEC},
-	};
 	struct sigaction action = {.sa_handler = on_cpu_limit};
 
-	/* A word for the client before the hard limit's SIGKILL. */
 	if (sigaction(SIGXCPU, &action, NULL) < 0)
 		return errinfo_set(ei, errno, "cannot watch the CPU time");
-	return privdrop_limits(limits, sizeof(limits) / sizeof(*limits), ei);
-}
-
-static int enter_sandbox(const struct arguments *a, int staging_fd, struct errinfo *ei)
-{
-	static const int syscalls[] = {
-		SCMP_SYS(pwrite64),  SCMP_SYS(openat),	  SCMP_SYS(mkdirat),
-		SCMP_SYS(symlinkat), SCMP_SYS(linkat),	  SCMP_SYS(newfstatat),
-		SCMP_SYS(fstat),     SCMP_SYS(ftruncate), SCMP_SYS(fchmod),
-		SCMP_SYS(utimensat), SCMP_SYS(dup),
-	};
-	int r;
-
-	if (fchdir(staging_fd) < 0 || chroot(".") < 0)
-		return errinfo_set(ei, errno, "cannot enter the staging directory");
-	r = privdrop_become((uid_t)a->uid, (gid_t)a->gid, ei);
-	if (r < 0)
-		return r;
-	r = landlock_confine(staging_fd, ei);
-	if (r < 0)
-		return r;
-	return sandbox_seccomp(syscalls, sizeof(syscalls) / sizeof(*syscalls), ei);
+	return 0;
 }
 
 static void on_progress(const struct unpack_totals *totals, void *userdata)
@@ -152,10 +116,16 @@ static int run(int argc, char **argv, struct unpack_totals *totals, struct errin
 	staging_fd = open_staging(&a, ei);
 	if (staging_fd < 0)
 		return staging_fd;
-	r = set_limits(&a, ei);
+	r = watch_cpu(ei);
 	if (r < 0)
 		return r;
-	r = enter_sandbox(&a, staging_fd, ei);
+	r = confine(&(struct confinement){.uid = (uid_t)a.uid,
+					  .gid = (gid_t)a.gid,
+					  .memory_bytes = a.memory_bytes,
+					  .max_file_bytes = a.limits.max_file_bytes,
+					  .max_depth = a.limits.max_depth,
+					  .cpu_sec = a.limits.cpu_sec},
+		    staging_fd, ei);
 	if (r < 0)
 		return r;
 	return unpack_archive(STDIN_FILENO, staging_fd, &a.limits, on_progress,

@@ -8,90 +8,176 @@
 #include "deploy/names.h"
 
 #define TAR_BLOCK_BYTES 512
+#define MAGIC_BYTES	6
 
-int stream_set_error(struct stream *stream, struct archive *reader, const char *what)
+static int explain(struct stream *stream, struct archive *reader, const char *what)
 {
 	const char *text = archive_error_string(reader);
 	char escaped[300];
 
+	return errinfo_refuse(stream->ei, RESULT_REJECTED, "the archive is %s: %s",
+			      what,
+			      text ? names_escape(text, escaped, sizeof(escaped))
+				   : "libarchive does not say why");
+}
+
+int stream_explain(struct stream *stream, struct archive *parser, bool started)
+{
 	if (stream->refused)
 		return -EINVAL;
-	return errinfo_refuse(
-		stream->ei, RESULT_REJECTED, "%s: %s", what,
-		names_escape(text ? text : "unknown error", escaped, sizeof(escaped)));
+	if (started)
+		return explain(stream, parser,
+			       stream->out_ended ? "truncated or damaged" : "damaged");
+	if (stream->out_bytes == 0)
+		return errinfo_refuse(stream->ei, RESULT_REJECTED,
+				      "the archive is empty");
+	if (stream->out_compressed)
+		return errinfo_refuse(stream->ei, RESULT_REJECTED,
+				      "the archive is compressed more than once");
+	return explain(stream, parser, "not a tar");
 }
 
-/* The refusal is in ei already; libarchive only has to stop. */
-static la_ssize_t refuse_read(struct stream *stream, struct archive *reader)
+/* Reads the next block into the other of the two buffers: check_unused() may need
+ * to see the end of the block before. */
+static ssize_t read_block(struct stream *stream)
 {
-	stream->refused = true;
-	archive_set_error(reader, EINVAL, "%s", stream->ei->what);
-	return ARCHIVE_FATAL;
-}
-
-/*
- * Two buffers in turn: the decoder may leave bytes of the block before unused, and
- * check_unused() has to see them.
- */
-static la_ssize_t on_read(struct archive *decoder, void *userdata,
-			  const void **ret_block)
-{
-	struct stream *stream = userdata;
 	unsigned int next = !stream->block;
 	ssize_t n;
 
 	do {
 		if (limits_check_cpu(stream->limits, stream->ei) < 0)
-			return refuse_read(stream, decoder);
+			return -EINVAL;
 		n = read(stream->fd, stream->blocks[next], STREAM_BLOCK_BYTES);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		(void)errinfo_set(stream->ei, errno, "cannot read the archive");
-		return refuse_read(stream, decoder);
-	}
+	if (n < 0)
+		return errinfo_set(stream->ei, errno, "cannot read the archive");
+	stream->in_ended = n == 0;
 	if (n > 0) {
 		stream->block = next;
 		stream->block_bytes[next] = (size_t)n;
 		stream->in_bytes += (uint64_t)n;
 	}
-	*ret_block = stream->blocks[next];
 	return n;
 }
 
-static int set_up_decoder(struct archive *decoder)
+/* The next compressed bytes, for both decoders. */
+static ssize_t fill(void *userdata, const void **ret_block)
 {
-	/* Warnings: this libarchive would run an external program for the filter. */
-	if (archive_read_support_filter_gzip(decoder) != ARCHIVE_OK ||
-	    archive_read_support_filter_bzip2(decoder) != ARCHIVE_OK ||
-	    archive_read_support_filter_xz(decoder) != ARCHIVE_OK ||
-	    archive_read_support_filter_zstd(decoder) != ARCHIVE_OK ||
-	    archive_read_support_format_raw(decoder) != ARCHIVE_OK ||
-	    archive_read_support_format_empty(decoder) != ARCHIVE_OK)
-		return -EINVAL;
+	struct stream *stream = userdata;
+	ssize_t n;
+
+	if (stream->peeked) {
+		stream->peeked = false;
+		n = (ssize_t)stream->block_bytes[stream->block];
+	} else {
+		n = read_block(stream);
+	}
+	*ret_block = stream->blocks[stream->block];
+	return n;
+}
+
+/* A pipe may hand out its first bytes one by one. */
+static int peek(struct stream *stream)
+{
+	unsigned char *block = stream->blocks[stream->block];
+	size_t length = 0;
+	ssize_t n = 1;
+
+	while (length < MAGIC_BYTES && n > 0) {
+		n = read(stream->fd, block + length, STREAM_BLOCK_BYTES - length);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n < 0)
+			return errinfo_set(stream->ei, errno,
+					   "cannot read the archive");
+		else
+			length += (size_t)n;
+	}
+	if (length == 0)
+		return errinfo_refuse(stream->ei, RESULT_REJECTED,
+				      "the archive is empty (0 bytes)");
+	stream->block_bytes[stream->block] = length;
+	stream->in_bytes = length;
+	stream->peeked = true;
 	return 0;
+}
+
+/* The compressions we know, by their first bytes. */
+static bool is_compressed(const unsigned char *block, size_t length)
+{
+	static const struct {
+		const char *bytes;
+		size_t length;
+	} magics[] = {
+		{"\x1f\x8b", 2},
+		{"BZh", 3},
+		{"\x28\xb5\x2f\xfd", 4},
+		{"\xfd"
+		 "7zXZ\0",
+		 6},
+	};
+
+	for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++) {
+		if (length >= magics[i].length &&
+		    memcmp(block, magics[i].bytes, magics[i].length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static la_ssize_t on_read(struct archive *decoder, void *userdata,
+			  const void **ret_block)
+{
+	struct stream *stream = userdata;
+	ssize_t n = fill(stream, ret_block);
+
+	if (n >= 0)
+		return n;
+	stream->refused = true;
+	archive_set_error(decoder, EINVAL, "%s", stream->ei->what);
+	return ARCHIVE_FATAL;
+}
+
+static int decoder_failed(struct stream *stream)
+{
+	if (stream->refused)
+		return -EINVAL;
+	return explain(stream, stream->decoder,
+		       stream->in_ended ? "truncated or damaged" : "damaged");
 }
 
 static int open_decoder(struct stream *stream)
 {
+	struct archive *decoder = archive_read_new();
 	struct archive_entry *entry;
-	int r;
 
-	r = archive_read_open(stream->decoder, stream, NULL, on_read, NULL);
+	stream->decoder = decoder;
+	if (!decoder)
+		return errinfo_set(stream->ei, ENOMEM, "cannot read the archive");
+	/* A warning: this libarchive would run an external program for the filter. */
+	if (archive_read_support_filter_bzip2(decoder) != ARCHIVE_OK ||
+	    archive_read_support_filter_xz(decoder) != ARCHIVE_OK ||
+	    archive_read_support_filter_zstd(decoder) != ARCHIVE_OK ||
+	    archive_read_support_format_raw(decoder) != ARCHIVE_OK ||
+	    archive_read_support_format_empty(decoder) != ARCHIVE_OK)
+		return errinfo_refuse(stream->ei, RESULT_FAILED,
+				      "libarchive cannot decompress: %s",
+				      archive_error_string(decoder));
+	if (archive_read_open(decoder, stream, NULL, on_read, NULL) != ARCHIVE_OK)
+		return decoder_failed(stream);
 	/* "none" counts as one. */
-	if (r == ARCHIVE_OK && archive_filter_count(stream->decoder) > 2)
+	if (archive_filter_count(decoder) > 2)
 		return errinfo_refuse(stream->ei, RESULT_REJECTED,
 				      "the archive is compressed more than once");
-	if (r == ARCHIVE_OK)
-		r = archive_read_next_header(stream->decoder, &entry);
-	if (r == ARCHIVE_EOF)
+	switch (archive_read_next_header(decoder, &entry)) {
+	case ARCHIVE_OK:
+		return 0;
+	case ARCHIVE_EOF:
 		return errinfo_refuse(stream->ei, RESULT_REJECTED,
-				      stream->in_bytes == 0
-					      ? "the archive is empty (0 bytes)"
-					      : "the archive is empty");
-	if (r != ARCHIVE_OK)
-		return stream_set_error(stream, stream->decoder,
-					"cannot decompress the archive");
-	return 0;
+				      "the archive is empty");
+	default:
+		return decoder_failed(stream);
+	}
 }
 
 int stream_init(struct stream *stream, int fd, const struct unpack_limits *limits,
@@ -102,21 +188,29 @@ int stream_init(struct stream *stream, int fd, const struct unpack_limits *limit
 	stream->fd = fd;
 	stream->limits = limits;
 	stream->ei = ei;
-	stream->refused = false;
-	stream->in_bytes = stream->out_bytes = stream->zeros_bytes = 0;
-	stream->block = 0;
-	stream->block_bytes[0] = stream->block_bytes[1] = 0;
-	stream->decoder = archive_read_new();
-	if (!stream->decoder)
-		return errinfo_set(ei, ENOMEM, "cannot read the archive");
-	if (set_up_decoder(stream->decoder) < 0)
-		return errinfo_refuse(ei, RESULT_FAILED,
-				      "libarchive cannot decompress: %s",
-				      archive_error_string(stream->decoder));
-	r = open_decoder(stream);
-	/* Whatever it was, ei says it. */
-	stream->refused = r < 0;
+	r = peek(stream);
+	if (r < 0)
+		return r;
+	if (memcmp(stream->blocks[stream->block], "\x1f\x8b", 2) != 0)
+		return open_decoder(stream);
+	r = gunzip_init(&stream->gunzip, fill, stream, ei);
+	stream->is_gzip = r == 0;
 	return r;
+}
+
+/* The next bytes of the tar: their number, 0 at the end, negative: ei is set. */
+static ssize_t decode(struct stream *stream, const void **ret_block)
+{
+	la_int64_t offset;
+	size_t length = 0;
+	int r;
+
+	if (stream->is_gzip)
+		return gunzip_read(&stream->gunzip, ret_block);
+	r = archive_read_data_block(stream->decoder, ret_block, &length, &offset);
+	if (r == ARCHIVE_EOF)
+		return 0;
+	return r == ARCHIVE_OK ? (ssize_t)length : decoder_failed(stream);
 }
 
 /* How many zeros end the block; word by word, as this sees every byte there is. */
@@ -137,31 +231,40 @@ static size_t trailing_zeros(const unsigned char *block, size_t length)
 	return length - left;
 }
 
+static int check_block(struct stream *stream, const void *block, size_t length)
+{
+	size_t zeros = trailing_zeros(block, length);
+	int r;
+
+	/* For the message only: the name of the first entry may well be "BZh". */
+	if (stream->out_bytes == 0)
+		stream->out_compressed = is_compressed(block, length);
+	stream->out_bytes += length;
+	stream->zeros_bytes = zeros == length ? stream->zeros_bytes + zeros : zeros;
+	r = limits_check_cpu(stream->limits, stream->ei);
+	if (r < 0)
+		return r;
+	return limits_check_ratio(stream->limits, stream->in_bytes, stream->out_bytes,
+				  stream->ei);
+}
+
 la_ssize_t stream_read(struct archive *parser, void *userdata, const void **ret_block)
 {
 	struct stream *stream = userdata;
-	la_int64_t offset;
-	size_t length = 0, zeros;
-	int r;
+	ssize_t n = -EINVAL;
 
-	if (stream->refused)
+	if (!stream->refused)
+		n = decode(stream, ret_block);
+	if (n > 0 && check_block(stream, *ret_block, (size_t)n) < 0)
+		n = -EINVAL;
+	if (n < 0) {
+		/* ei says why; libarchive only has to stop. */
+		stream->refused = true;
+		archive_set_error(parser, EINVAL, "%s", stream->ei->what);
 		return ARCHIVE_FATAL;
-	r = archive_read_data_block(stream->decoder, ret_block, &length, &offset);
-	if (r == ARCHIVE_EOF)
-		return 0;
-	if (r != ARCHIVE_OK) {
-		(void)stream_set_error(stream, stream->decoder,
-				       "cannot decompress the archive");
-		return refuse_read(stream, parser);
 	}
-	stream->out_bytes += length;
-	zeros = trailing_zeros(*ret_block, length);
-	stream->zeros_bytes = zeros == length ? stream->zeros_bytes + zeros : zeros;
-	if (limits_check_cpu(stream->limits, stream->ei) < 0 ||
-	    limits_check_ratio(stream->limits, stream->in_bytes, stream->out_bytes,
-			       stream->ei) < 0)
-		return refuse_read(stream, parser);
-	return (la_ssize_t)length;
+	stream->out_ended = n == 0;
+	return n;
 }
 
 static int refuse_garbage(struct stream *stream)
@@ -189,41 +292,50 @@ static int check_unused(struct stream *stream)
 	return unused == 0 ? 0 : refuse_garbage(stream);
 }
 
-static int drain_fd(struct stream *stream)
+/* struct gunzip sees to this itself. */
+static int check_rest(struct stream *stream)
 {
 	const void *block;
-	la_ssize_t n;
+	ssize_t n;
+	int r;
 
-	while ((n = on_read(stream->decoder, stream, &block)) > 0) {
+	r = check_unused(stream);
+	if (r < 0)
+		return r;
+	while ((n = fill(stream, &block)) > 0) {
 		if (trailing_zeros(block, (size_t)n) != (size_t)n)
 			return refuse_garbage(stream);
 	}
-	return n < 0 ? -EINVAL : 0;
+	return (int)n;
 }
 
 int stream_finish(struct stream *stream, uint64_t end_bytes)
 {
 	const void *block;
-	la_ssize_t n;
+	ssize_t n;
 	int r;
 
-	do {
-		n = stream_read(stream->decoder, stream, &block);
-	} while (n > 0);
+	while ((n = decode(stream, &block)) > 0) {
+		r = check_block(stream, block, (size_t)n);
+		if (r < 0)
+			return r;
+	}
 	if (n < 0)
-		return -EINVAL;
+		return (int)n;
 	if (stream->out_bytes - stream->zeros_bytes > end_bytes)
 		return refuse_garbage(stream);
 	if (stream->out_bytes < end_bytes + 2 * TAR_BLOCK_BYTES)
 		return errinfo_refuse(stream->ei, RESULT_REJECTED,
 				      "the archive is truncated: its end mark is "
 				      "missing");
-	r = check_unused(stream);
-	return r < 0 ? r : drain_fd(stream);
+	return stream->is_gzip ? 0 : check_rest(stream);
 }
 
 void stream_deinit(struct stream *stream)
 {
 	(void)archive_read_free(stream->decoder);
 	stream->decoder = NULL;
+	if (stream->is_gzip)
+		gunzip_deinit(&stream->gunzip);
+	stream->is_gzip = false;
 }

@@ -6,22 +6,29 @@
 #include <stdint.h>
 
 #include "deploy/errinfo.h"
+#include "unpack/gunzip.h"
 #include "unpack/limits.h"
 
 #define STREAM_BLOCK_BYTES (128u << 10)
 
 /*
- * The bytes of the tar: the pipe from deployd-intake, decompressed by at most one
- * filter. It is a libarchive reader of its own, apart from the one that parses tar,
- * because only so every byte can be accounted for: what comes after the end of the
- * archive, in the tar and behind the compressed data, has to be zero.
+ * The bytes of the tar: the pipe from deployd-intake, decompressed at most once, by
+ * struct gunzip or a libarchive reader that is not the one parsing tar. Only so every
+ * byte can be accounted for: what comes after the end of the archive, in the tar and
+ * behind the compressed data, has to be zero.
  */
 struct stream {
 	int fd; /* borrowed */
 	const struct unpack_limits *limits;
-	struct archive *decoder;
-	bool refused;	      /* ei says why; else it was libarchive that failed */
-	struct errinfo *ei;   /* borrowed, as long as the stream is */
+	struct errinfo *ei;  /* borrowed, as long as the stream is */
+	bool refused;	     /* ei says why; else it was libarchive that failed */
+	bool in_ended;	     /* fd is at its end */
+	bool out_ended;	     /* so is the tar */
+	bool out_compressed; /* the tar begins like something compressed */
+	bool peeked;	     /* the first block was read, not yet decoded */
+	bool is_gzip;
+	struct archive *decoder; /* of everything but gzip */
+	struct gunzip gunzip;
 	uint64_t in_bytes;    /* read from fd */
 	uint64_t out_bytes;   /* handed to the parser of tar */
 	uint64_t zeros_bytes; /* of these, zeros at the end */
@@ -30,7 +37,7 @@ struct stream {
 	unsigned char blocks[2][STREAM_BLOCK_BYTES];
 };
 
-/* Opens the stream and learns its compression. ei is kept. */
+/* Opens the stream, all zero, and learns its compression. ei is kept. */
 int stream_init(struct stream *stream, int fd, const struct unpack_limits *limits,
 		struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
 
@@ -47,10 +54,11 @@ int stream_finish(struct stream *stream, uint64_t end_bytes)
 	__attribute__((nonnull, warn_unused_result));
 
 /*
- * Puts the failure of reader, which is the stream's decoder or a parser reading from
- * it, into the stream's ei. Returns -EINVAL.
+ * Says in ei why parser, which reads from the stream, failed: the stream's own reason,
+ * or libarchive's. started: it has read an entry before. Returns -EINVAL.
  */
-int stream_set_error(struct stream *stream, struct archive *reader, const char *what)
+int stream_explain(struct stream *stream, struct archive *parser, bool started)
 	__attribute__((nonnull));
 
+/* Also for a stream that is all zero or failed to open. */
 void stream_deinit(struct stream *stream) __attribute__((nonnull));

@@ -50,13 +50,13 @@ static int refuse(struct unpack *u, const char *name, const char *why)
 			      names_escape(name, text, sizeof(text)), why);
 }
 
-static int refuse_limit(struct unpack *u, const char *name, const char *option,
-			uint64_t limit)
+static int refuse_size(struct unpack *u, const char *name, const char *option,
+		       uint64_t limit)
 {
 	char text[NAME_TEXT_BYTES];
 
 	return errinfo_refuse(u->ei, RESULT_REJECTED,
-			      "entry '%s' is too much: %s is %llu",
+			      "entry '%s' is larger than %s allows (%llu)",
 			      names_escape(name, text, sizeof(text)), option,
 			      (unsigned long long)limit);
 }
@@ -90,9 +90,9 @@ static void progress(struct unpack *u)
 		u->on_progress(&u->totals, u->userdata);
 }
 
-static int parser_failed(struct unpack *u, const char *what)
+static int parser_failed(struct unpack *u)
 {
-	return stream_set_error(&u->stream, u->parser, what);
+	return stream_explain(&u->stream, u->parser, u->n_headers > 0);
 }
 
 /* The archive's own word on size; what is written is checked against it again. */
@@ -103,9 +103,12 @@ static int check_size(struct unpack *u, const char *name, int64_t size)
 	if (size < 0)
 		return refuse(u, name, "has a negative size");
 	if ((uint64_t)size > limits->max_file_bytes)
-		return refuse_limit(u, name, "max_file_bytes", limits->max_file_bytes);
+		return refuse_size(u, name, "max_file_bytes", limits->max_file_bytes);
 	if ((uint64_t)size > limits->max_bytes - u->totals.bytes)
-		return refuse_limit(u, name, "max_release_bytes", limits->max_bytes);
+		return errinfo_refuse(u->ei, RESULT_REJECTED,
+				      "the release is larger than max_release_bytes "
+				      "allows (%llu)",
+				      (unsigned long long)limits->max_bytes);
 	u->totals.bytes += (uint64_t)size;
 	return 0;
 }
@@ -146,7 +149,7 @@ static int write_data(struct unpack *u, int fd, const char *name, int64_t size)
 			return r;
 		progress(u);
 	}
-	return r == ARCHIVE_EOF ? 0 : parser_failed(u, "the archive is damaged");
+	return r == ARCHIVE_EOF ? 0 : parser_failed(u);
 }
 
 static time_t clamp_mtime(const struct unpack *u, time_t mtime)
@@ -269,7 +272,7 @@ static int make_entry(struct unpack *u, struct archive_entry *entry)
 	enum entryname_verdict verdict;
 
 	if (!name)
-		return parser_failed(u, "an entry has no usable name");
+		return parser_failed(u);
 	verdict = entryname_canonical(name, u->limits->max_depth, path);
 	if (verdict != ENTRYNAME_OK)
 		return refuse_name(u, name, verdict);
@@ -306,10 +309,7 @@ static int read_entries(struct unpack *u)
 		progress(u);
 	}
 	/* ARCHIVE_WARN too: what libarchive has doubts about is not deployed. */
-	return r == ARCHIVE_EOF
-		       ? 0
-		       : parser_failed(u, u->n_headers == 0 ? "the archive is not a tar"
-							    : "the archive is damaged");
+	return r == ARCHIVE_EOF ? 0 : parser_failed(u);
 }
 
 static int make_symlinks(struct unpack *u)
@@ -338,7 +338,7 @@ static int open_parser(struct unpack *u, int fd)
 		return errinfo_refuse(u->ei, RESULT_FAILED, "libarchive has no tar");
 	if (archive_read_open(u->parser, &u->stream, NULL, stream_read, NULL) !=
 	    ARCHIVE_OK)
-		return parser_failed(u, "the archive is not a tar");
+		return parser_failed(u);
 	return 0;
 }
 
