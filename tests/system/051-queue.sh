@@ -1,0 +1,59 @@
+#!/bin/bash
+# One operation an app at a time, in order; other apps go on; a full queue says busy.
+# fresh boot: yes
+source "$(dirname "$0")/../lib/assert.sh"
+source "$(dirname "$0")/../lib/hello.sh"
+printf '[deployd]\nqueue_max = 2\n' > /etc/deployd/deployd.conf
+setup_hello
+sed -e 's/hello/other/g' -e 's|^ExecStart=.*|ExecStart=/srv/other/current/bin/hello|' \
+	/etc/systemd/system/hello.service > /etc/systemd/system/other.service
+add_user other --system
+app_file other other
+policy_file other
+mkdir -p /etc/other
+echo HELLO_PORT=8081 > /etc/other/environment
+systemctl daemon-reload
+expect 0 systemctl reload deployd
+expect 0 ctl deploy hello hello-1.tar.gz
+
+note "an upload that does not end holds the app"
+mkfifo fifo
+chown deploy fifo
+exec 5<> fifo
+head -c 100 hello-2.tar.gz >&5
+cursor=$(journal_cursor)
+ctl deploy hello fifo > /tmp/first 2>&1 &
+first=$!
+wait_journal "$cursor" 'deploy' -t deployd > /dev/null
+
+note "another app does not wait for it"
+expect 0 ctl deploy other hello-1.tar.gz
+http 8081 | grep -q 'version=1' || fail "other does not serve"
+
+note "two wait, the next is told that it is busy"
+expect 0 ctl restart --no-block hello
+expect 0 ctl restart --no-block hello
+expect 11 ctl restart hello
+expect 0 ctl jobs --json
+assert_equal "$(jq 'map(select(.app == "hello" and .result == null)) | length' <<< "$out")" 3
+
+note "status answers meanwhile, and says what is going on"
+expect 0 ctl status --json hello
+assert_equal "$(jq -r .operation.kind <<< "$out")" deploy
+serves 1
+
+note "the upload ends: everything is done, in order"
+tail -c +101 hello-2.tar.gz >&5
+exec 5>&-
+wait $first || fail "the deploy failed: $(cat /tmp/first)"
+expect 0 ctl restart hello
+serves 2
+expect 0 ctl history hello --json
+assert_equal "$(jq -r '.[:4] | map(.operation) | join(" ")' <<< "$out")" \
+	"restart restart restart deploy"
+
+note "--timeout: the client leaves, the job goes on"
+pack_hello slow.tar.gz 3 start_delay_ms=2500
+expect 16 ctl deploy --timeout=1 hello slow.tar.gz
+expect 0 ctl restart hello
+serves 3
