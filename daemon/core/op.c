@@ -165,7 +165,11 @@ static const struct transition too_late = GO_FAILED(DISCARDING);
 void op_init(struct op *op, enum op_kind kind)
 {
 	assert(kind < OP_KIND_COUNT);
-	*op = (struct op){.kind = kind, .state = OP_STATE_QUEUED};
+	*op = (struct op){
+		.kind = kind,
+		.state = OP_STATE_QUEUED,
+		.switched = kind == OP_KIND_RECOVER,
+	};
 }
 
 bool op_step(struct op *op, enum op_event event, enum op_action *ret_action)

@@ -64,7 +64,7 @@ struct op {
 	enum op_kind kind;
 	enum op_state state;
 	bool failed;   /* a step failed; the outcome is not ok */
-	bool switched; /* current points at the operation's release */
+	bool switched; /* current points at the operation's release; RECOVER: always */
 };
 
 void op_init(struct op *op, enum op_kind kind) __attribute__((nonnull));

@@ -31,7 +31,7 @@ struct policy_peer {
 	size_t n_gids;
 };
 
-/* Why: "allowed by rule 'deployers', /etc/deployd/policy.d/hello.conf:3". */
+/* Why: "allowed by rule 'deployers' (/etc/deployd/policy.d/hello.conf:3)". */
 struct policy_decision {
 	enum policy_verdict verdict;
 	char reason[400];
@@ -62,8 +62,9 @@ struct policy *policy_parse(const struct config_text *texts, size_t n_texts,
 void policy_free(struct policy *policy);
 
 /*
- * Decides. app need not exist. run_name is the NAME of run:NAME, else NULL. hour_utc is
- * unused by rules without hours; pass the minutes since midnight of the local clock.
+ * Decides. app need not exist. run_name is the NAME of run:NAME, else NULL.
+ * minute_of_day is the local clock's, 0-1439; any other value is no known time: rules
+ * with hours then never allow, and always deny.
  */
 void policy_check(const struct policy *policy, const struct policy_peer *peer,
 		  enum right right, const char *app, const char *run_name,
@@ -74,7 +75,10 @@ void policy_check(const struct policy *policy, const struct policy_peer *peer,
 bool policy_knows(const struct policy *policy, const struct policy_peer *peer,
 		  const char *app, unsigned int minute_of_day) __attribute__((nonnull));
 
-/* True when the peer's allow rules for the right on the app all say require_sha256. */
+/*
+ * True when the peer's allow rules for the right on the app all say require_sha256,
+ * also when there is none.
+ */
 bool policy_requires_sha256(const struct policy *policy, const struct policy_peer *peer,
 			    enum right right, const char *app,
 			    unsigned int minute_of_day) __attribute__((nonnull));
