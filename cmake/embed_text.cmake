@@ -1,0 +1,13 @@
+# Makes a C source of text files: cmake -DOUTPUT=F.c "-DPAIRS=name=file;..." -P embed_text.cmake
+set(source "#include \"deploy/varlink.h\"\n")
+foreach(pair IN LISTS PAIRS)
+	string(FIND "${pair}" "=" at)
+	string(SUBSTRING "${pair}" 0 ${at} name)
+	math(EXPR at "${at} + 1")
+	string(SUBSTRING "${pair}" ${at} -1 file)
+	file(READ "${file}" hex HEX)
+	string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+	string(REGEX REPLACE "((0x..,){16})" "\\1\n\t" bytes "${bytes}")
+	string(APPEND source "\nconst char ${name}[] = {\n\t${bytes}0x00};\n")
+endforeach()
+file(WRITE "${OUTPUT}" "${source}")

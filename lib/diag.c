@@ -1,0 +1,64 @@
+#include "deploy/diag.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void add(struct diag *diag, const char *file, unsigned int line,
+		const char *kind, const char *fmt, va_list ap)
+{
+	char text[1024], *message;
+	char **messages;
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	if (diag->n_messages == DIAG_MESSAGES_MAX) {
+		diag->n_dropped++;
+		free(diag->messages[DIAG_MESSAGES_MAX - 1]);
+		if (asprintf(&message, "... and %zu more", diag->n_dropped + 1) < 0)
+			message = NULL;
+		diag->messages[DIAG_MESSAGES_MAX - 1] = message;
+		return;
+	}
+	if (line > 0) {
+		if (asprintf(&message, "%s:%u: %s%s", file, line, kind, text) < 0)
+			return;
+	} else if (asprintf(&message, "%s: %s%s", file, kind, text) < 0) {
+		return;
+	}
+	messages = realloc(diag->messages, (diag->n_messages + 1) * sizeof(*messages));
+	if (!messages) {
+		free(message);
+		return;
+	}
+	diag->messages = messages;
+	diag->messages[diag->n_messages++] = message;
+}
+
+void diag_error(struct diag *diag, const char *file, unsigned int line, const char *fmt,
+		...)
+{
+	va_list ap;
+
+	diag->has_errors = true;
+	va_start(ap, fmt);
+	add(diag, file, line, "", fmt, ap);
+	va_end(ap);
+}
+
+void diag_warning(struct diag *diag, const char *file, unsigned int line,
+		  const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(diag, file, line, "warning: ", fmt, ap);
+	va_end(ap);
+}
+
+void diag_deinit(struct diag *diag)
+{
+	for (size_t i = 0; i < diag->n_messages; i++)
+		free(diag->messages[i]);
+	free(diag->messages);
+	*diag = (struct diag){0};
+}

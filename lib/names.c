@@ -1,0 +1,163 @@
+#include "deploy/names.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_lower(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+bool names_app_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n > APP_NAME_MAX || !(is_lower(name[0]) || is_digit(name[0])))
+		return false;
+	for (size_t i = 1; i < n; i++)
+		if (!is_lower(name[i]) && !is_digit(name[i]) && name[i] != '_' &&
+		    name[i] != '-')
+			return false;
+	return true;
+}
+
+/* n digits at text; false also when it is shorter. */
+static bool digits(const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!is_digit(text[i]))
+			return false;
+	return true;
+}
+
+bool names_release_valid(const char *id)
+{
+	size_t n = strlen(id);
+
+	if (n >= RELEASE_ID_SIZE)
+		return false;
+	if (n == 14 && digits(id, 14))
+		return true;
+	if (n < 15 || !digits(id, 8) || id[8] != 'T' || !digits(id + 9, 6))
+		return false;
+	if (n == 15)
+		return true;
+	/* The sequence has four digits, and more once it passes 9999. */
+	return n >= 21 && id[15] == 'Z' && id[16] == '-' && digits(id + 17, n - 17);
+}
+
+bool names_unit_valid(const char *unit)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789:-_.\\@";
+	size_t n = strlen(unit);
+	const char *dot = strrchr(unit, '.');
+
+	if (n > UNIT_NAME_MAX || !dot || dot == unit || strspn(unit, allowed) != n)
+		return false;
+	if (unit[0] == '@' || unit[0] == '-' || unit[0] == '.')
+		return false;
+	return strcmp(dot, ".service") == 0 || strcmp(dot, ".socket") == 0;
+}
+
+void names_release_format(int64_t time_s, uint64_t seq, char ret_id[RELEASE_ID_SIZE])
+{
+	time_t t = (time_t)time_s;
+	struct tm tm = {0};
+
+	(void)gmtime_r(&t, &tm);
+	(void)snprintf(ret_id, RELEASE_ID_SIZE, "%04u%02u%02uT%02u%02u%02uZ-%04llu",
+		       (unsigned int)(tm.tm_year + 1900) % 10000u,
+		       (unsigned int)(tm.tm_mon + 1) % 100u,
+		       (unsigned int)tm.tm_mday % 100u, (unsigned int)tm.tm_hour % 100u,
+		       (unsigned int)tm.tm_min % 100u, (unsigned int)tm.tm_sec % 100u,
+		       (unsigned long long)(seq % 10000000000000ull));
+}
+
+bool names_sha256_valid(const char *hex)
+{
+	return strlen(hex) == 64 && strspn(hex, "0123456789abcdef") == 64;
+}
+
+void names_rfc3339(int64_t time_s, char ret_text[RFC3339_SIZE])
+{
+	time_t t = (time_t)time_s;
+	struct tm tm = {0};
+
+	(void)gmtime_r(&t, &tm);
+	if (strftime(ret_text, RFC3339_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		ret_text[0] = '\0';
+}
+
+/* Length of the UTF-8 sequence at text, 0 when it is none (RFC 3629). */
+static size_t utf8_length(const unsigned char *text)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	uint32_t code;
+	size_t n;
+
+	if (text[0] < 0x80)
+		return 1;
+	if ((text[0] & 0xe0) == 0xc0)
+		n = 2;
+	else if ((text[0] & 0xf0) == 0xe0)
+		n = 3;
+	else if ((text[0] & 0xf8) == 0xf0)
+		n = 4;
+	else
+		return 0;
+	code = text[0] & (0xffu >> (n + 1));
+	for (size_t i = 1; i < n; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (text[i] & 0x3fu);
+	}
+	if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+		return 0;
+	return n;
+}
+
+static bool is_plain(const unsigned char *text, size_t n)
+{
+	if (n == 0 || text[0] == '\\' || text[0] < 0x20 || text[0] == 0x7f)
+		return false;
+	/* C1 controls, U+0080 to U+009F. */
+	return !(n == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+}
+
+char *names_escape(const char *text, char *ret_buf, size_t size)
+{
+	static const char dots[] = "...";
+	const unsigned char *p = (const unsigned char *)text;
+	size_t used = 0, fits = 0; /* fits: where the dots could still go */
+
+	while (*p) {
+		size_t n = utf8_length(p);
+		bool plain = is_plain(p, n);
+		size_t in = n > 0 ? n : 1, out = plain ? in : 4 * in;
+
+		if (used + out >= size) {
+			memcpy(ret_buf + fits, dots, sizeof(dots));
+			return ret_buf;
+		}
+		if (plain)
+			memcpy(ret_buf + used, p, in);
+		else
+			for (size_t i = 0; i < in; i++)
+				(void)snprintf(ret_buf + used + 4 * i, 5, "\\x%02x",
+					       p[i]);
+		used += out;
+		if (used + sizeof(dots) <= size)
+			fits = used;
+		p += in;
+	}
+	ret_buf[used] = '\0';
+	return ret_buf;
+}
