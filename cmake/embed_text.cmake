@@ -1,5 +1,6 @@
-# Makes a C source of text files: cmake -DOUTPUT=F.c "-DPAIRS=name=file;..." -P embed_text.cmake
+# Makes a C source of text files: cmake -DOUTPUT=F.c "-DPAIRS=name=file|..." -P embed_text.cmake
 set(source "#include \"deploy/varlink.h\"\n")
+string(REPLACE "|" ";" PAIRS "${PAIRS}")
 foreach(pair IN LISTS PAIRS)
 	string(FIND "${pair}" "=" at)
 	string(SUBSTRING "${pair}" 0 ${at} name)
