@@ -180,10 +180,10 @@ bool op_step(struct op *op, enum op_event event, enum op_action *ret_action)
 	assert(op->state < OP_STATE_COUNT);
 	assert(event < OP_EVENT_COUNT);
 	t = &transitions[op->state][event];
-	if (event == OP_EVENT_STEP_OK && op->failed && op_is_before_switch(op))
-		t = &too_late;
 	if (t->how == INVALID)
 		return false;
+	if (event == OP_EVENT_STEP_OK && op->failed && op_is_before_switch(op))
+		t = &too_late;
 	if (t->fails)
 		op->failed = true;
 	if (t->switches)

@@ -160,8 +160,6 @@ const char *queue_start_next(struct queue *queue)
 	line->running->next = NULL;
 	queue->n_waiting--;
 	queue->n_running++;
-	unlink_line(queue, line);
-	append_line(queue, line);
 	return line->running->id;
 }
 
@@ -190,11 +188,17 @@ static bool remove_from(struct queue *queue, struct line *line, const char *id)
 bool queue_remove(struct queue *queue, const char *id)
 {
 	for (struct line *line = queue->lines; line; line = line->next) {
+		bool had_its_turn = line->running != NULL;
+
 		if (!remove_from(queue, line, id))
 			continue;
+		had_its_turn = had_its_turn && !line->running;
 		if (line_length(line) == 0) {
 			unlink_line(queue, line);
 			free_line(line);
+		} else if (had_its_turn) {
+			unlink_line(queue, line);
+			append_line(queue, line);
 		}
 		return true;
 	}

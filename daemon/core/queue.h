@@ -5,8 +5,8 @@
 
 /*
  * Whose turn it is. Operations, known here by their ids alone, wait in one line an app;
- * of an app one runs at a time, of all apps running_max. Apps take turns: one that just
- * started an operation goes behind every other that waits. Pure.
+ * of an app one runs at a time, of all apps running_max. Apps take turns: one whose
+ * operation has ended goes behind every other that waits. Pure.
  */
 
 #define QUEUE_ID_MAX 31 /* bytes of an id, without the NUL */

@@ -1,0 +1,28 @@
+#!/bin/bash
+# ARCHITECTURE.md shows the state diagram that the table has, between the markers below.
+# usage: diagram.sh OP_DIAGRAM ARCHITECTURE.md [--update]
+set -euo pipefail
+program=$1 file=$2
+readonly begin='<!-- op-diagram begin -->' end='<!-- op-diagram end -->'
+
+[ -f "$file" ] && grep -qxF -- "$begin" "$file" && grep -qxF -- "$end" "$file" || {
+	echo "no diagram between markers in $file: skipped"
+	exit 77
+}
+
+# with_diagram: the file, its diagram replaced by the program's
+with_diagram() {
+	sed "/^$begin\$/q" "$file"
+	printf '```mermaid\n%s\n```\n' "$("$program")"
+	sed -n "/^$end\$/,\$p" "$file"
+}
+
+if [ "${3:-}" = --update ]; then
+	text=$(with_diagram)
+	printf '%s\n' "$text" > "$file"
+else
+	diff -u "$file" <(with_diagram) || {
+		echo "run: $0 $program $file --update"
+		exit 1
+	}
+fi
