@@ -1,6 +1,7 @@
 #include "util/sandbox.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 
@@ -63,6 +64,8 @@ int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 	scmp_filter_ctx filter;
 	int r;
 
+	/* The first JSON object reads /dev/urandom, which must not be after this. */
+	json_object_seed(0);
 	if (SANDBOX_SANITIZED)
 		return 0;
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
