@@ -24,8 +24,19 @@ expect 0 ctl restart hello
 serves 1
 
 note "a restart with a broken configuration: deployd says so and does not run half of it"
+cursor=$(journal_cursor)
+systemctl stop deployd.socket deployd.service
+expect 1 systemctl start deployd.service
+assert_equal "$(systemctl show -P ExecMainStatus deployd)" 78
+assert_contains "$(journal_since "$cursor" -u deployd)" "/etc/deployd/apps.d/broken.conf:5:"
+assert_equal "$(systemctl show -P NRestarts deployd)" 0
+systemctl stop deployd.socket
+expect 7 ctl status hello
+assert_contains "$err" deployd
+serves 1
 rm /etc/deployd/apps.d/broken.conf /etc/deployd/policy.d/broken.conf
-expect 0 systemctl reload deployd
+systemctl start deployd.socket deployd.service
+expect 0 ctl status hello
 
 note "a file that others can write is none of ours"
 chmod 0666 /etc/deployd/policy.d/hello.conf
