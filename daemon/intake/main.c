@@ -195,7 +195,7 @@ int main(int argc, char **argv)
 	struct errinfo ei = {0};
 	int status;
 
-	if (!report_available()) {
+	if (!report_init()) {
 		(void)fprintf(stderr, "deployd-intake is started by deployd only\n");
 		return 2;
 	}

@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 	char message[96];
 	int status;
 
-	if (!report_available()) {
+	if (!report_init()) {
 		(void)fprintf(stderr, "deployd-unpack is started by deployd only\n");
 		return 2;
 	}

@@ -16,8 +16,11 @@
 #define REPORT_STORE_MAX     (4u << 20)	 /* the same for deployd-store */
 #define REPORT_PROGRESS_NSEC 200000000LL /* at most five progress lines a second */
 
-/* True when REPORT_FD is open, i.e. when deployd (or a test) started the program. */
-bool report_available(void);
+/*
+ * Before anything else here, and before a sandbox: false when REPORT_FD is not open,
+ * i.e. when it was not deployd (or a test) that started the program.
+ */
+bool report_init(void) __attribute__((warn_unused_result));
 
 /*
  * True when a progress line is due; the time of the last one is kept in *last_ns,

@@ -7,8 +7,7 @@
 
 /*
  * write and lseek are also what the error path needs (report line, stderr), brk to
- * madvise malloc, clock_gettime a machine whose clock source has no vDSO, getpid the
- * seed of libarchive's random numbers.
+ * madvise malloc, clock_gettime a machine whose clock source has no vDSO.
  */
 static const int base_syscalls[] = {
 	SCMP_SYS(read),		 SCMP_SYS(write),
@@ -19,7 +18,7 @@ static const int base_syscalls[] = {
 	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
 	SCMP_SYS(rt_sigreturn),	 SCMP_SYS(restart_syscall),
 	SCMP_SYS(exit_group),	 SCMP_SYS(poll),
-	SCMP_SYS(ppoll),	 SCMP_SYS(getpid),
+	SCMP_SYS(ppoll),
 };
 
 static int allow(scmp_filter_ctx filter, int syscall)
