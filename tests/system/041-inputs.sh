@@ -8,14 +8,28 @@ setup_hello
 id() { current_id; }
 
 note "a slow pipe, a FIFO, a socket, a file opened half way"
-ctl deploy hello - < <(head -c 3000 hello-1.tar.gz; inotifywait -qq -t 1 /root; tail -c +3001 hello-1.tar.gz)
+slowly() {
+	head -c 3000 hello-1.tar.gz
+	inotifywait -qq -t 1 /root || true
+	tail -c +3001 hello-1.tar.gz
+}
+expect 0 ctl deploy hello - < <(slowly)
 serves 1
 mkfifo fifo
 chown deploy fifo
 cat hello-2.tar.gz > fifo &
 expect 0 ctl deploy hello fifo
 serves 2
-socat -u OPEN:hello-1.tar.gz EXEC:"runuser -u deploy -- deployctl deploy hello -",socktype=1
+python3 - <<-'EOT'
+	import socket, subprocess, sys
+	ours, theirs = socket.socketpair()
+	client = subprocess.Popen(["runuser", "-u", "deploy", "--", "deployctl", "deploy",
+	    "hello", "-"], stdin=theirs)
+	theirs.close()
+	ours.sendall(open("hello-1.tar.gz", "rb").read())
+	ours.close()
+	sys.exit(client.wait())
+EOT
 serves 1
 { printf 'not part of it' && cat hello-2.tar.gz; } > shifted
 { head -c 14 > /dev/null; expect 0 ctl deploy hello -; } < shifted

@@ -29,7 +29,7 @@ job=$(ctl jobs --json | jq -r 'map(select(.result == null))[0].id')
 expect 0 ctl attach "$job"
 serves 3
 
-note "killed during the upload: nothing happened"
+note "an upload that ends half way: nothing happened"
 before=$(current_id)
 mkfifo fifo
 chown deploy fifo
