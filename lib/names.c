@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "utf8.h"
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -96,34 +98,6 @@ void names_rfc3339(int64_t time_s, char ret_text[RFC3339_SIZE])
 		ret_text[0] = '\0';
 }
 
-/* Length of the UTF-8 sequence at text, 0 when it is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *text)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	uint32_t code;
-	size_t n;
-
-	if (text[0] < 0x80)
-		return 1;
-	if ((text[0] & 0xe0) == 0xc0)
-		n = 2;
-	else if ((text[0] & 0xf0) == 0xe0)
-		n = 3;
-	else if ((text[0] & 0xf8) == 0xf0)
-		n = 4;
-	else
-		return 0;
-	code = text[0] & (0xffu >> (n + 1));
-	for (size_t i = 1; i < n; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3fu);
-	}
-	if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	return n;
-}
-
 static bool is_plain(const unsigned char *text, size_t n)
 {
 	if (n == 0 || text[0] == '\\' || text[0] < 0x20 || text[0] == 0x7f)
@@ -136,10 +110,12 @@ char *names_escape(const char *text, char *ret_buf, size_t size)
 {
 	static const char dots[] = "...";
 	const unsigned char *p = (const unsigned char *)text;
+	const char *end = text + strlen(text);
 	size_t used = 0, fits = 0; /* fits: where the dots could still go */
 
 	while (*p) {
-		size_t n = utf8_length(p);
+		size_t n =
+			utf8_length((const char *)p, (size_t)(end - (const char *)p));
 		bool plain = is_plain(p, n);
 		size_t in = n > 0 ? n : 1, out = plain ? in : 4 * in;
 

@@ -4,28 +4,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* True when the first message, of what is held and of data, ends within the limit. */
-static bool ends_in_time(const struct varlink_buffer *buffer, const void *data,
-			 size_t length)
+/*
+ * Does the last, unfinished message stay within the limit? Finished ones in front of it
+ * may take as much again.
+ */
+static bool fits(const struct varlink_buffer *buffer, const char *data, size_t length)
 {
-	size_t held = buffer->length, room;
+	size_t held = buffer->length - buffer->taken, unfinished = held;
+	const char *held_end, *end;
 
 	if (held + length <= VARLINK_MESSAGE_BYTES_MAX)
 		return true;
-	if (held > 0 && memchr(buffer->data, '\0', held))
-		return held + length <= 2 * VARLINK_MESSAGE_BYTES_MAX;
-	room = held < VARLINK_MESSAGE_BYTES_MAX ? VARLINK_MESSAGE_BYTES_MAX - held : 0;
-	if (room > length)
-		room = length;
-	return room > 0 && memchr(data, '\0', room);
+	if (held + length > 2 * VARLINK_MESSAGE_BYTES_MAX)
+		return false;
+	held_end = held > 0 ? memrchr(buffer->data + buffer->taken, '\0', held) : NULL;
+	if (held_end)
+		unfinished =
+			held - (size_t)(held_end + 1 - buffer->data - buffer->taken);
+	end = memchr(data, '\0', length);
+	return unfinished + (end ? (size_t)(end - data) : length) <
+	       VARLINK_MESSAGE_BYTES_MAX;
+}
+
+/* Moves what is left to the start once it is the smaller half, so that a byte moves at
+ * most once on average however small the messages are. */
+static void compact(struct varlink_buffer *buffer)
+{
+	size_t left = buffer->length - buffer->taken;
+
+	if (left > buffer->taken)
+		return;
+	if (left > 0)
+		memmove(buffer->data, buffer->data + buffer->taken, left);
+	buffer->length = left;
+	buffer->taken = 0;
 }
 
 int varlink_buffer_add(struct varlink_buffer *buffer, const void *data, size_t length)
 {
-	size_t needed = buffer->length + length;
+	size_t needed;
 
-	if (length > VARLINK_MESSAGE_BYTES_MAX || !ends_in_time(buffer, data, length))
+	if (length == 0)
+		return 0;
+	if (length > VARLINK_MESSAGE_BYTES_MAX || !fits(buffer, data, length))
 		return -EMSGSIZE;
+	compact(buffer);
+	needed = buffer->length + length;
 	if (needed > buffer->capacity) {
 		size_t capacity = buffer->capacity ? buffer->capacity : 4096;
 		char *grown;
@@ -71,24 +95,22 @@ static bool too_deep(const char *text, size_t length)
 
 int varlink_buffer_take(struct varlink_buffer *buffer, json_t **ret_message)
 {
-	const char *end = NULL;
+	size_t left = buffer->length - buffer->taken, length;
+	const char *start = buffer->data + buffer->taken, *end = NULL;
 	json_t *message = NULL;
 	json_error_t error;
-	size_t length;
 
-	if (buffer->length > buffer->scanned)
-		end = memchr(buffer->data + buffer->scanned, '\0',
-			     buffer->length - buffer->scanned);
+	if (left > buffer->scanned)
+		end = memchr(start + buffer->scanned, '\0', left - buffer->scanned);
 	if (!end) {
-		buffer->scanned = buffer->length;
+		buffer->scanned = left;
 		return 0;
 	}
-	length = (size_t)(end - buffer->data);
-	if (!too_deep(buffer->data, length))
-		message = json_loadb(buffer->data, length, JSON_REJECT_DUPLICATES,
-				     &error);
-	buffer->length -= length + 1;
-	memmove(buffer->data, end + 1, buffer->length);
+	length = (size_t)(end - start);
+	/* jansson refuses \u0000 unless it is told otherwise. */
+	if (!too_deep(start, length))
+		message = json_loadb(start, length, JSON_REJECT_DUPLICATES, &error);
+	buffer->taken += length + 1;
 	buffer->scanned = 0;
 	if (!json_is_object(message)) {
 		json_decref(message);

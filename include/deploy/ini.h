@@ -14,15 +14,20 @@ struct ini_entry {
 	const char *section; /* "" before the first section; inner blanks single */
 	unsigned int section_line;
 	const char *key;
-	const char *
-		value; /* trimmed; an inline comment (blank, then ';' or '#') cut off */
+	/*
+	 * Trimmed, and an inline comment (blank, then ';' or '#') cut off. A value that
+	 * begins with '"' ends with the next one and is taken literally in between,
+	 * but for \" and \\.
+	 */
+	const char *value;
 };
 
 /*
  * Parses text (length bytes, need not end in NUL) with inih and calls on_entry for
  * every entry in order. Errors of form (NUL byte, invalid UTF-8, line too long,
- * unclosed section, line without '=') go to diag and parsing goes on. Duplicate keys
- * and unknown names are the caller's to judge. Nothing is opened or read here.
+ * unclosed section, line without '=', control byte) go to diag and parsing goes on.
+ * Duplicate keys and unknown names are the caller's to judge. Nothing is opened or read
+ * here; threads may parse at the same time.
  */
 void ini_read(const char *file, const char *text, size_t length,
 	      void (*on_entry)(const struct ini_entry *entry, void *userdata),

@@ -16,9 +16,10 @@
  */
 struct varlink_buffer {
 	char *data;
-	size_t length;
+	size_t length;	/* bytes of data in use, those already taken included */
+	size_t taken;	/* bytes at the start that belong to messages taken */
+	size_t scanned; /* bytes behind those, known to hold no NUL */
 	size_t capacity;
-	size_t scanned; /* bytes already known to hold no NUL */
 };
 
 /*
