@@ -155,8 +155,8 @@ char *staging_make(const char *scratch)
 	char *path;
 
 	if (asprintf(&path, "%s/staging-%u", scratch, n++) < 0 ||
-	    mkdir(path, 0750) < 0 || chown(path, HELPER_UID, 0) < 0 ||
-	    chmod(path, 0750) < 0)
+	    mkdir(path, 0750) < 0 || chmod(path, 0750) < 0 ||
+	    chown(path, HELPER_UID, 0) < 0)
 		DIE("staging");
 	return path;
 }
