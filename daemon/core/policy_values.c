@@ -39,7 +39,7 @@ bool policy_words_have(const struct words *words, const char *word)
 	return false;
 }
 
-/* The value's words, each once. False: a message was made. */
+/* The value's words. False: a message was made. */
 static bool split(struct policy_reader *reader, const struct ini_entry *entry,
 		  struct words *words)
 {
