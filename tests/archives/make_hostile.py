@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 
 HELLO = b"#!/bin/sh\necho hello\n"
 MTIME = 1_700_000_000
@@ -131,6 +132,10 @@ def make_names():
     hostile("name-long", Tar().file("/".join(["d" * 100] * 42)), "longer than 3839")
     hostile("name-deep", Tar().file("/".join(["d"] * 65)), "nested too deep")
     hostile("name-reserved", Tar().file(".deployd-meta"), "is reserved")
+    latin1 = b"16 path=bin/\xfc\xdf\xff\n"
+    hostile("name-pax-latin1", Tar().raw(
+        member("pax", tarfile.XHDTYPE, size=len(latin1)).tobuf(tarfile.USTAR_FORMAT)
+        ).raw(latin1).file("bin/x"), "can't be converted")
     hostile("file-for-root", Tar().file("."), "'.' is not a directory")
 
 
@@ -225,6 +230,10 @@ def make_sizes(bomb_mib, entries):
     hostile_raw("bomb-gz", bomb(Tar(), bomb_mib, gz), "max_ratio", ".tar.gz")
     hostile_raw("bomb-bz2", bomb(Tar(), bomb_mib, bz2.compress), "max_ratio", ".tar.bz2")
     hostile_raw("bomb-xz", bomb(Tar(), bomb_mib, lzma.compress), "max_ratio", ".tar.xz")
+    dictionary = bytearray(lzma.compress(Tar().bytes()))
+    dictionary[16] = 40  # the block header's dictionary size: 4 GiB; then its CRC
+    dictionary[20:24] = zlib.crc32(bytes(dictionary[12:20])).to_bytes(4, "little")
+    hostile_raw("bomb-xz-dictionary", bytes(dictionary), "allocate memory", ".tar.xz")
     after_end = gz(Tar().bytes()) + gz(bytes(1 << 20)) * bomb_mib
     hostile_raw("bomb-after-end", after_end, "max_ratio", ".tar.gz")
     tar = Tar()
