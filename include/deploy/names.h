@@ -37,3 +37,7 @@ char *names_escape(const char *text, char *ret_buf, size_t size)
 #define RFC3339_SIZE 32
 void names_rfc3339(int64_t time_s, char ret_text[RFC3339_SIZE])
 	__attribute__((nonnull));
+
+/* Seconds since the epoch of a time as names_rfc3339 writes it; 0 when it is not one.
+ */
+int64_t names_rfc3339_parse(const char *text) __attribute__((nonnull));

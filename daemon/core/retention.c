@@ -1,0 +1,86 @@
+#include "core/retention.h"
+
+#include <string.h>
+
+#include "deploy/names.h"
+
+struct retention_release retention_release_from_json(const json_t *release)
+{
+	const char *state = json_string_value(json_object_get(release, "state"));
+	const char *at = json_string_value(json_object_get(release, "deployed_at"));
+	struct retention_release result = {
+		.id = json_string_value(json_object_get(release, "id")),
+		.seq = (uint64_t)json_integer_value(json_object_get(release, "seq")),
+		.good = state && strcmp(state, "good") == 0,
+		.bad = state && strcmp(state, "bad") == 0,
+		.rolled_back = json_is_true(json_object_get(release, "rolled_back")),
+		.pinned = json_is_true(json_object_get(release, "pinned")),
+		.deployed_at_sec = at ? names_rfc3339_parse(at) : 0,
+	};
+
+	if (!result.id)
+		result.id = "";
+	return result;
+}
+
+static size_t find(const struct retention_release *releases, size_t n, const char *id)
+{
+	size_t i = 0;
+
+	while (i < n && (!id || strcmp(releases[i].id, id) != 0))
+		i++;
+	return i;
+}
+
+size_t retention_rollback_target(const struct retention_release *releases, size_t n,
+				 const char *current)
+{
+	size_t at = find(releases, n, current), best = n;
+
+	if (at == n)
+		return n;
+	for (size_t i = 0; i < n; i++) {
+		if (!releases[i].good || releases[i].rolled_back ||
+		    releases[i].seq >= releases[at].seq)
+			continue;
+		if (best == n || releases[i].seq > releases[best].seq)
+			best = i;
+	}
+	return best;
+}
+
+/* How many of the same kind are newer. */
+static uint64_t rank(const struct retention_release *releases, size_t n, size_t at)
+{
+	uint64_t newer = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (releases[i].seq > releases[at].seq &&
+		    releases[i].good == releases[at].good &&
+		    releases[i].bad == releases[at].bad)
+			newer++;
+	return newer;
+}
+
+void retention_choose(const struct retention_release *releases, size_t n,
+		      const char *current, uint64_t keep, int64_t now_sec,
+		      bool *ret_prune)
+{
+	size_t live = find(releases, n, current);
+	size_t target = retention_rollback_target(releases, n, current);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct retention_release *r = &releases[i];
+
+		ret_prune[i] = false;
+		if (i == live || i == target || r->pinned || r->in_use)
+			continue;
+		if (r->good)
+			ret_prune[i] = rank(releases, n, i) >= keep;
+		else if (r->bad)
+			ret_prune[i] = rank(releases, n, i) >= RETENTION_BAD_KEPT;
+		else
+			ret_prune[i] =
+				now_sec - r->deployed_at_sec > RETENTION_STAGED_SEC_MAX;
+	}
+}

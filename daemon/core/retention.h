@@ -1,0 +1,44 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Which release `rollback` goes to, and which may be removed. Order is by sequence
+ * number, never by name or time. Pure.
+ */
+
+#define RETENTION_BAD_KEPT	 2 /* newest bad ones, for their evidence */
+#define RETENTION_STAGED_SEC_MAX (7 * 24 * 3600) /* a staged one waits this long */
+
+struct retention_release {
+	const char *id;
+	uint64_t seq;
+	bool good, bad;	  /* neither: staged */
+	bool rolled_back; /* was gone back from, and not activated since */
+	bool pinned;
+	bool in_use;
+	int64_t deployed_at_sec; /* 0: not known, old */
+};
+
+/* From an object of the view; id is borrowed from it. in_use is false. */
+struct retention_release retention_release_from_json(const json_t *release)
+	__attribute__((nonnull));
+
+/*
+ * The last good release before the current one that was not itself gone back from.
+ * Index, or n when there is none. current NULL or unknown: none.
+ */
+size_t retention_rollback_target(const struct retention_release *releases, size_t n,
+				 const char *current) __attribute__((nonnull(1)));
+
+/*
+ * Sets ret_prune[i] for those to remove: good ones beyond the newest `keep`, bad ones
+ * beyond the newest few, staged ones that waited too long. Never current, the rollback
+ * target, pinned ones or ones in use.
+ */
+void retention_choose(const struct retention_release *releases, size_t n,
+		      const char *current, uint64_t keep, int64_t now_sec,
+		      bool *ret_prune) __attribute__((nonnull(1, 6)));

@@ -1,0 +1,76 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deploy/cleanup.h"
+#include "store/store.h"
+#include "util/fdio.h"
+
+int dir_sync(int fd, const char *what, struct errinfo *ei)
+{
+	/* Not tried again: after a failure the kernel may forget what it could not
+	 * write. */
+	if (fsync(fd) < 0)
+		return errinfo_set(ei, errno, "cannot make %s durable", what);
+	return 0;
+}
+
+int file_replace(int dir_fd, const char *name, const char *text, size_t length,
+		 struct errinfo *ei)
+{
+	cleanup_close int fd = -1;
+	char temporary[96];
+	int r;
+
+	(void)snprintf(temporary, sizeof(temporary), ".%s.tmp", name);
+	if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT)
+		return errinfo_set(ei, errno, "cannot remove a stale %s", temporary);
+	fd = openat(dir_fd, temporary,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errinfo_set(ei, errno, "cannot write '%s'", name);
+	r = fd_write_all(fd, text, length);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir_fd, temporary, 0);
+		return errinfo_set(ei, r, "cannot write '%s'", name);
+	}
+	return dir_sync(dir_fd, name, ei);
+}
+
+int file_read(int dir_fd, const char *name, size_t max, char **ret_text,
+	      struct errinfo *ei)
+{
+	cleanup_close int fd = -1;
+	cleanup_free char *text = NULL;
+	size_t length = 0;
+
+	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0)
+		return errinfo_set(ei, errno, "cannot open '%s'", name);
+	text = malloc(max + 1);
+	if (!text)
+		return errinfo_set(ei, ENOMEM, "cannot read '%s'", name);
+	while (length < max) {
+		ssize_t n = read(fd, text + length, max - length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errinfo_set(ei, errno, "cannot read '%s'", name);
+		if (n == 0)
+			break;
+		length += (size_t)n;
+	}
+	text[length] = '\0';
+	*ret_text = steal_ptr(&text);
+	return 0;
+}

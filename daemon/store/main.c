@@ -1,0 +1,175 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deploy/cleanup.h"
+#include "store/store.h"
+#include "util/privdrop.h"
+#include "util/report.h"
+
+#define REQUEST_BYTES_MAX (1u << 20)
+
+static const struct {
+	const char *name;
+	bool creates; /* makes what is missing of the app's tree */
+	int (*run)(struct store *store, json_t *request, json_t *reply,
+		   struct errinfo *ei);
+} verbs[] = {
+	{"inspect", false, NULL},	  {"recover", false, verb_recover},
+	{"prepare", true, verb_prepare},  {"seal", false, verb_seal},
+	{"discard", false, verb_discard}, {"switch", false, verb_switch},
+	{"finish", false, verb_finish},	  {"record", false, verb_record},
+	{"history", false, verb_history},
+};
+
+/* Keeps CAP_CHOWN alone: files are opened as their owner, never past their modes. */
+static int drop_capabilities(struct errinfo *ei)
+{
+	cap_value_t keep[] = {CAP_CHOWN};
+	cap_t caps = cap_init();
+	int r = 0;
+
+	if (!caps || cap_set_flag(caps, CAP_PERMITTED, 1, keep, CAP_SET) < 0 ||
+	    cap_set_flag(caps, CAP_EFFECTIVE, 1, keep, CAP_SET) < 0 ||
+	    cap_set_proc(caps) < 0)
+		r = errinfo_set(ei, errno, "cannot drop capabilities");
+	if (caps)
+		(void)cap_free(caps);
+	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = errinfo_set(ei, errno, "cannot set no_new_privs");
+	return r;
+}
+
+static json_t *read_request(struct errinfo *ei)
+{
+	cleanup_free char *text = malloc(REQUEST_BYTES_MAX + 1);
+	size_t length = 0;
+	json_error_t error;
+	json_t *request;
+
+	while (text && length <= REQUEST_BYTES_MAX) {
+		ssize_t n = read(STDIN_FILENO, text + length,
+				 REQUEST_BYTES_MAX + 1 - length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		length += (size_t)n;
+	}
+	request =
+		text ? json_loadb(text, length, JSON_REJECT_DUPLICATES, &error) : NULL;
+	if (!json_is_object(request)) {
+		(void)errinfo_refuse(ei, RESULT_FAILED,
+				     "the request is not a JSON object");
+		json_decref(request);
+		return NULL;
+	}
+	return request;
+}
+
+static int read_app(struct store *store, const json_t *object, struct errinfo *ei)
+{
+	struct store_app *app = &store->app;
+	json_int_t gid, deploy_uid, unpack_uid, flags_mode;
+	size_t n;
+
+	if (request_unpack(
+		    (json_t *)object, ei,
+		    "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
+		    "s:I}",
+		    "name", &app->name, "base_dir", &app->base_dir, "deploy_dir",
+		    &app->deploy_dir, "releases_dir", &app->releases_dir, "current_dir",
+		    &app->current_dir, "flags_dir", &app->flags_dir, "scripts_dir",
+		    &app->scripts_dir, "etc_dir", &app->etc_dir, "state_dir",
+		    &app->state_dir, "app_gid", &gid, "deploy_uid", &deploy_uid,
+		    "unpack_uid", &unpack_uid, "flags_mode", &flags_mode) < 0)
+		return -EINVAL;
+	app->app_gid = (gid_t)gid;
+	app->deploy_uid = (uid_t)deploy_uid;
+	app->unpack_uid = (uid_t)unpack_uid;
+	app->flags_mode = (mode_t)flags_mode & 0777;
+	n = strlen(app->deploy_dir);
+	if (strncmp(app->releases_dir, app->deploy_dir, n) != 0 ||
+	    strncmp(app->current_dir, app->deploy_dir, n) != 0 ||
+	    app->releases_dir[n] != '/' || app->current_dir[n] != '/' ||
+	    strchr(app->releases_dir + n + 1, '/') ||
+	    strchr(app->current_dir + n + 1, '/'))
+		return errinfo_refuse(ei, RESULT_BAD_CONFIG,
+				      "releases_dir and current_dir must be directly "
+				      "in deploy_dir '%s'",
+				      app->deploy_dir);
+	app->releases_name = app->releases_dir + n + 1;
+	app->current_name = app->current_dir + n + 1;
+	if (unpack_uid == 0)
+		return errinfo_refuse(ei, RESULT_BAD_CONFIG,
+				      "unpack_user must not be root");
+	return 0;
+}
+
+static int run(json_t *reply, struct errinfo *ei)
+{
+	struct store store = {{0}, -1, -1, -1, -1, -1, -1, (int64_t)time(NULL)};
+	cleanup_json json_t *request = NULL, *app = NULL;
+	cleanup_free char *verb = NULL;
+	const char *name;
+	int r;
+
+	r = privdrop_begin(REPORT_FD + 1, ei);
+	if (r < 0)
+		return r;
+	(void)umask(0077);
+	r = drop_capabilities(ei);
+	if (r < 0)
+		return r;
+	request = read_request(ei);
+	if (!request)
+		return -EINVAL;
+	name = json_string_value(json_object_get(request, "verb"));
+	verb = name ? strdup(name) : NULL;
+	app = json_incref(json_object_get(request, "app"));
+	(void)json_object_del(request, "verb");
+	(void)json_object_del(request, "app");
+	r = read_app(&store, app, ei);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(*verbs); i++) {
+		json_t *view;
+
+		if (strcmp(verbs[i].name, verb) != 0)
+			continue;
+		r = layout_open(&store, verbs[i].creates, ei);
+		if (r == 0 && verbs[i].run)
+			r = verbs[i].run(&store, request, reply, ei);
+		if (r < 0)
+			return r;
+		view = view_make(&store, ei);
+		return view ? json_object_set_new(reply, "view", view) : -EINVAL;
+	}
+	return errinfo_refuse(ei, RESULT_FAILED, "unknown verb");
+}
+
+int main(void)
+{
+	struct errinfo ei = {0};
+	json_t *reply;
+
+	if (!report_init()) {
+		(void)fprintf(stderr, "deployd-store is started by deployd only\n");
+		return 2;
+	}
+	reply = json_object();
+	if (!reply)
+		return 1;
+	if (run(reply, &ei) < 0) {
+		json_decref(reply);
+		return report_failure(&ei);
+	}
+	return report_result(RESULT_OK, "", reply);
+}

@@ -1,0 +1,372 @@
+/*
+ * Turns what deployd-unpack left in staging into a release. Nothing that the unpacker
+ * said is believed: every inode is looked at again, before anything of it becomes
+ * root's. The order: verify all, own all, meta, syncfs, rename, fsync.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "deploy/cleanup.h"
+#include "store/store.h"
+#include "util/treewalk.h"
+
+#define LINK_MAX_LENGTH 4096
+
+struct link_count {
+	ino_t ino;
+	nlink_t nlink;
+};
+
+struct seal {
+	const struct store *store;
+	uint64_t max_bytes, max_entries, max_depth;
+	uint64_t bytes, entries, files;
+	dev_t dev;
+	uint64_t mount_id;
+	struct link_count *links; /* one for every name of a file with several */
+	size_t n_links, links_capacity;
+};
+
+static int refuse(struct errinfo *ei, const struct tree_entry *entry, const char *why)
+{
+	char path[256];
+
+	return errinfo_refuse(ei, RESULT_REJECTED, "'%s' %s",
+			      names_escape(entry->path, path, sizeof(path)), why);
+}
+
+/* security.selinux is put there by the kernel, not by the archive. */
+static bool has_foreign_xattr(int fd)
+{
+	char self[64], names[1024];
+	ssize_t n;
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	n = listxattr(self, names, sizeof(names));
+	if (n < 0)
+		return errno != ENOTSUP;
+	for (const char *p = names; p < names + n; p += strlen(p) + 1)
+		if (strcmp(p, "security.selinux") != 0)
+			return true;
+	return false;
+}
+
+/*
+ * Leading ".." as far as the link is deep, then names: that cannot leave the tree
+ * however the names resolve, since every link in it is of this form.
+ */
+static int check_link(const struct tree_entry *entry, struct errinfo *ei)
+{
+	char target[LINK_MAX_LENGTH + 1];
+	ssize_t n = readlinkat(entry->dir_fd, entry->name, target, LINK_MAX_LENGTH);
+	size_t ups = 0;
+	bool names_begun = false;
+	char *save = NULL;
+
+	if (n <= 0 || n == LINK_MAX_LENGTH)
+		return refuse(ei, entry, "is a link with an unusable target");
+	target[n] = '\0';
+	if (target[0] == '/')
+		return refuse(ei, entry, "is a link to an absolute path");
+	for (char *part = strtok_r(target, "/", &save); part;
+	     part = strtok_r(NULL, "/", &save)) {
+		if (strcmp(part, ".") == 0)
+			continue;
+		if (strcmp(part, "..") != 0)
+			names_begun = true;
+		else if (names_begun || ++ups >= entry->depth)
+			return refuse(ei, entry, "is a link that leaves the release");
+	}
+	return 0;
+}
+
+static int remember_link(struct seal *seal, const struct stat *st)
+{
+	if (seal->n_links == seal->links_capacity) {
+		size_t capacity = seal->links_capacity ? 2 * seal->links_capacity : 64;
+		struct link_count *links =
+			realloc(seal->links, capacity * sizeof(*links));
+
+		if (!links)
+			return -ENOMEM;
+		seal->links = links;
+		seal->links_capacity = capacity;
+	}
+	seal->links[seal->n_links++] = (struct link_count){st->st_ino, st->st_nlink};
+	return 0;
+}
+
+static bool on_same_mount(const struct seal *seal, const struct tree_entry *entry)
+{
+	struct statx stx;
+
+	if (entry->st.st_dev != seal->dev)
+		return false;
+	if (statx(entry->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 ||
+	    !(stx.stx_mask & STATX_MNT_ID))
+		return true; /* an old kernel: the device is what there is */
+	return stx.stx_mnt_id == seal->mount_id;
+}
+
+static int verify(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
+{
+	struct seal *seal = userdata;
+	const struct stat *st = &entry->st;
+
+	if (++seal->entries > seal->max_entries)
+		return errinfo_refuse(ei, RESULT_REJECTED,
+				      "more than max_entries (%llu) entries",
+				      (unsigned long long)seal->max_entries);
+	if (entry->depth > seal->max_depth)
+		return refuse(ei, entry, "is nested deeper than max_depth");
+	if (st->st_uid != seal->store->app.unpack_uid)
+		return refuse(ei, entry, "does not belong to the unpacker");
+	if (!on_same_mount(seal, entry))
+		return refuse(ei, entry, "is on another file system");
+	if (S_ISLNK(st->st_mode))
+		return check_link(entry, ei);
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		return refuse(ei, entry, "is neither file, directory nor link");
+	if ((st->st_mode & (S_ISUID | S_ISGID | S_ISVTX)) != 0)
+		return refuse(ei, entry, "has a setuid, setgid or sticky bit");
+	if (has_foreign_xattr(entry->fd))
+		return refuse(ei, entry, "has extended attributes");
+	if (S_ISDIR(st->st_mode))
+		return 0;
+	if (st->st_nlink > 1 && remember_link(seal, st) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot verify the release");
+	seal->files++;
+	seal->bytes += (uint64_t)st->st_size;
+	if (seal->bytes > seal->max_bytes)
+		return errinfo_refuse(ei, RESULT_REJECTED,
+				      "more than max_release_bytes (%llu) bytes",
+				      (unsigned long long)seal->max_bytes);
+	return 0;
+}
+
+static int compare_links(const void *a, const void *b)
+{
+	const struct link_count *x = a, *y = b;
+
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+/* Every name of a file must be in the tree, else somebody outside could write to it. */
+static int check_link_counts(struct seal *seal, struct errinfo *ei)
+{
+	size_t i = 0;
+
+	if (seal->n_links > 0)
+		qsort(seal->links, seal->n_links, sizeof(*seal->links), compare_links);
+	while (i < seal->n_links) {
+		size_t n = 1;
+
+		while (i + n < seal->n_links &&
+		       seal->links[i + n].ino == seal->links[i].ino)
+			n++;
+		if (n != seal->links[i].nlink)
+			return errinfo_refuse(ei, RESULT_REJECTED,
+					      "a file is also linked from outside");
+		i += n;
+	}
+	return 0;
+}
+
+/* Chown first, then chmod: root without CAP_FOWNER may change what is root's. */
+static int own_fd(int fd, const struct stat *st, gid_t gid)
+{
+	mode_t mode = 0750;
+	char self[64];
+
+	if (fchownat(fd, "", 0, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (S_ISLNK(st->st_mode))
+		return 0;
+	if (S_ISREG(st->st_mode) && !(st->st_mode & S_IXUSR))
+		mode = 0640;
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return chmod(self, mode) < 0 ? -errno : 0;
+}
+
+static int own(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
+{
+	const struct seal *seal = userdata;
+	char path[256];
+	int r = own_fd(entry->fd, &entry->st, seal->store->app.app_gid);
+
+	return r < 0 ? errinfo_set(ei, r, "cannot take over '%s'",
+				   names_escape(entry->path, path, sizeof(path)))
+		     : 0;
+}
+
+static int check_required(int root_fd, const json_t *required, struct errinfo *ei)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach ((json_t *)required, i, item) {
+		const char *path = json_string_value(item);
+		char copy[1024], shown[256], *save = NULL, *name;
+		cleanup_close int fd = dup(root_fd);
+
+		(void)snprintf(copy, sizeof(copy), "%s", path ? path : "");
+		for (name = strtok_r(copy, "/", &save); name && fd >= 0;
+		     name = strtok_r(NULL, "/", &save)) {
+			int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+			(void)close(fd);
+			fd = next;
+		}
+		if (fd < 0)
+			return errinfo_refuse(
+				ei, RESULT_REJECTED,
+				"the archive has no '%s', which "
+				"require_files asks for",
+				names_escape(path ? path : "", shown, sizeof(shown)));
+	}
+	return 0;
+}
+
+#ifdef BREAK_SEAL_NO_VERIFY
+static int verify_tree(int fd, struct seal *seal, struct errinfo *ei)
+{
+	(void)fd, (void)seal, (void)ei, (void)verify, (void)check_link_counts;
+	return 0;
+}
+#else
+static int verify_tree(int fd, struct seal *seal, struct errinfo *ei)
+{
+	int r = tree_walk(fd, false, verify, seal, ei);
+
+	return r < 0 ? r : check_link_counts(seal, ei);
+}
+#endif
+
+static int make_durable(int fd, struct errinfo *ei)
+{
+#ifdef BREAK_NO_SYNCFS
+	(void)fd;
+	(void)ei;
+	return 0;
+#else
+	if (syncfs(fd) < 0)
+		return errinfo_set(ei, errno, "cannot make the release durable");
+	return 0;
+#endif
+}
+
+static int sync_releases(const struct store *store, struct errinfo *ei)
+{
+#ifdef BREAK_NO_FSYNC_RELEASES
+	(void)store;
+	(void)ei;
+	return 0;
+#else
+	int r = dir_sync(store->releases_fd, store->app.releases_dir, ei);
+
+	return r < 0 ? r : dir_sync(store->staging_fd, STORE_STAGING, ei);
+#endif
+}
+
+static int start(struct seal *seal, int fd, struct stat *ret_st, struct errinfo *ei)
+{
+	struct statx stx = {0};
+
+	if (fstat(fd, ret_st) < 0 ||
+	    statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+		return errinfo_set(ei, errno, "cannot examine the staging directory");
+	if (ret_st->st_uid != seal->store->app.unpack_uid)
+		return errinfo_refuse(ei, RESULT_REJECTED,
+				      "the staging directory changed hands");
+	seal->dev = ret_st->st_dev;
+	seal->mount_id = stx.stx_mnt_id;
+	return 0;
+}
+
+static int save_meta(struct store *store, const char *release, json_t *meta,
+		     const struct seal *seal, struct errinfo *ei)
+{
+	const char *dash = strrchr(release, '-');
+	char at[RFC3339_SIZE];
+	json_t *more;
+
+	names_rfc3339(store->now_sec, at);
+	more = json_pack("{s:i, s:I, s:s, s:I, s:I, s:s, s:b, s:b}", "schema", 1, "seq",
+			 (json_int_t)(dash ? strtoull(dash + 1, NULL, 10) : 0), "state",
+			 "staged", "bytes", (json_int_t)seal->bytes, "files",
+			 (json_int_t)seal->files, "deployed_at", at, "pinned", 0,
+			 "rolled_back", 0);
+	if (!more || json_object_update_new(meta, more) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot write the release's meta");
+	return meta_save(store, release, meta, ei);
+}
+
+static int seal_release(struct store *store, struct seal *seal, const char *release,
+			const json_t *required, json_t *meta, struct errinfo *ei)
+{
+	cleanup_close int fd = -1;
+	struct stat st;
+	int r;
+
+	fd = openat(store->staging_fd, release,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errinfo_set(ei, errno, "cannot open the staging directory");
+	r = start(seal, fd, &st, ei);
+	if (r == 0)
+		r = verify_tree(fd, seal, ei);
+	if (r == 0)
+		r = check_required(fd, required, ei);
+	if (r == 0)
+		r = tree_walk(fd, true, own, seal, ei);
+	if (r == 0 && (fchown(fd, 0, store->app.app_gid) < 0 || fchmod(fd, 0750) < 0))
+		r = errinfo_set(ei, errno, "cannot take over the release");
+	if (r == 0)
+		r = save_meta(store, release, meta, seal, ei);
+	if (r == 0)
+		r = make_durable(fd, ei);
+	if (r < 0)
+		return r;
+	if (renameat2(store->staging_fd, release, store->releases_fd, release,
+		      RENAME_NOREPLACE) < 0)
+		return errinfo_set(ei, errno, "cannot move the release into place");
+	return sync_releases(store, ei);
+}
+
+int verb_seal(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
+{
+	struct seal seal = {.store = store};
+	json_int_t bytes, entries, depth;
+	const char *release;
+	json_t *required, *meta;
+	int r;
+
+	r = request_unpack(request, ei, "{s:s, s:I, s:I, s:I, s:o, s:o}", "release",
+			   &release, "max_bytes", &bytes, "max_entries", &entries,
+			   "max_depth", &depth, "require", &required, "meta", &meta);
+	if (r < 0)
+		return r;
+	if (!names_release_valid(release) || !json_is_object(meta) ||
+	    store->staging_fd < 0)
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "bad request: nothing to seal");
+	seal.max_bytes = (uint64_t)bytes;
+	seal.max_entries = (uint64_t)entries;
+	seal.max_depth = (uint64_t)depth;
+	r = seal_release(store, &seal, release, required, meta, ei);
+	free(seal.links);
+	if (r < 0)
+		return r;
+	if (json_object_set_new(reply, "bytes", json_integer((json_int_t)seal.bytes)) <
+		    0 ||
+	    json_object_set_new(reply, "files", json_integer((json_int_t)seal.files)) <
+		    0)
+		return errinfo_set(ei, ENOMEM, "cannot reply");
+	return 0;
+}

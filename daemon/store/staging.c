@@ -1,0 +1,117 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "deploy/cleanup.h"
+#include "store/store.h"
+#include "util/treewalk.h"
+
+static int check_room(const struct store *store, uint64_t bytes, uint64_t inodes,
+		      struct errinfo *ei)
+{
+	struct statvfs fs;
+	uint64_t free_bytes;
+
+	if (fstatvfs(store->releases_fd, &fs) < 0)
+		return errinfo_set(ei, errno, "cannot examine the file system of '%s'",
+				   store->app.releases_dir);
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (free_bytes < bytes)
+		return errinfo_refuse(
+			ei, RESULT_NO_SPACE,
+			"'%s' has %llu MiB free, %llu MiB are wanted: free "
+			"%llu MiB, or lower reserve_bytes",
+			store->app.releases_dir, (unsigned long long)(free_bytes >> 20),
+			(unsigned long long)(bytes >> 20),
+			(unsigned long long)((bytes - free_bytes) >> 20) + 1);
+	/* File systems without a fixed number of inodes say 0 of 0 (btrfs). */
+	if (fs.f_files > 0 && fs.f_favail < inodes)
+		return errinfo_refuse(
+			ei, RESULT_NO_SPACE,
+			"'%s' has %llu free inodes, %llu are wanted: remove "
+			"files",
+			store->app.releases_dir, (unsigned long long)fs.f_favail,
+			(unsigned long long)inodes);
+	return 0;
+}
+
+/* Takes the next sequence number for good: it never comes back, also after a failure.
+ */
+static int next_release(struct store *store, char ret_release[RELEASE_ID_SIZE],
+			struct errinfo *ei)
+{
+	struct store_state state = {0};
+	int r;
+
+	r = state_load(store, &state, ei);
+	if (r < 0)
+		return r;
+	names_release_format(store->now_sec, state.seq + 1, ret_release);
+	if (json_object_set_new(state.json, "seq",
+				json_integer((json_int_t)state.seq + 1)) < 0)
+		r = errinfo_set(ei, ENOMEM, "cannot number the release");
+	else
+		r = state_save(store, state.json, ei);
+	state_deinit(&state);
+	return r;
+}
+
+int verb_prepare(struct store *store, json_t *request, json_t *reply,
+		 struct errinfo *ei)
+{
+	cleanup_close int fd = -1;
+	char release[RELEASE_ID_SIZE], staging[768];
+	json_int_t bytes, inodes;
+	int r;
+
+	r = request_unpack(request, ei, "{s:I, s:I}", "need_bytes", &bytes,
+			   "max_entries", &inodes);
+	if (r == 0)
+		r = check_room(store, (uint64_t)bytes, (uint64_t)inodes, ei);
+	/* Leftovers of earlier failures may be what fills the disk. */
+	if (r < 0 && ei->result == RESULT_NO_SPACE) {
+		r = recover_empty_staging(store, NULL, ei);
+		if (r == 0)
+			r = check_room(store, (uint64_t)bytes, (uint64_t)inodes, ei);
+	}
+	if (r == 0)
+		r = next_release(store, release, ei);
+	if (r < 0)
+		return r;
+	if (mkdirat(store->staging_fd, release, 0700) < 0)
+		return errinfo_set(ei, errno, "cannot make the staging directory");
+	fd = openat(store->staging_fd, release,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errinfo_set(ei, errno, "cannot open the staging directory");
+	/* Group root may enter: root has no CAP_DAC_OVERRIDE here. */
+	if (fchmod(fd, 0750) < 0 || fchown(fd, store->app.unpack_uid, 0) < 0)
+		return errinfo_set(ei, errno, "cannot hand over the staging directory");
+	(void)snprintf(staging, sizeof(staging), "%s/%s/%s", store->app.releases_dir,
+		       STORE_STAGING, release);
+	if (json_object_set_new(reply, "release", json_string(release)) < 0 ||
+	    json_object_set_new(reply, "staging", json_string(staging)) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot reply");
+	return 0;
+}
+
+int verb_discard(struct store *store, json_t *request, json_t *reply,
+		 struct errinfo *ei)
+{
+	const char *release;
+	int r;
+
+	(void)reply;
+	r = request_unpack(request, ei, "{s:s}", "release", &release);
+	if (r < 0)
+		return r;
+	if (!names_release_valid(release))
+		return errinfo_refuse(ei, RESULT_FAILED, "not a release id");
+	if (store->staging_fd < 0)
+		return 0;
+	return tree_remove(store->staging_fd, release, ei);
+}

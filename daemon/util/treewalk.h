@@ -1,0 +1,42 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "deploy/errinfo.h"
+
+/*
+ * Walks of a directory tree by file descriptors alone: no path is resolved twice and no
+ * link is followed, whatever somebody renames meanwhile.
+ */
+
+#define TREEWALK_DEPTH_MAX 128
+
+struct tree_entry {
+	int dir_fd;	  /* the directory it is in */
+	const char *name; /* in dir_fd */
+	const char *path; /* from the root of the walk, for messages; not escaped */
+	int fd;		  /* O_PATH of the entry itself */
+	size_t depth;	  /* 1 = directly in the root */
+	struct stat st;
+};
+
+/*
+ * Calls visit for every entry below root_fd, a directory before (after = false) or
+ * after what is in it. A negative return stops the walk and is returned. Readable
+ * directories only.
+ */
+int tree_walk(int root_fd, bool after,
+	      int (*visit)(const struct tree_entry *entry, void *userdata,
+			   struct errinfo *ei),
+	      void *userdata, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull(3, 5)));
+
+/*
+ * Removes dir_fd/name and all below it; nothing there is no error. Needs CAP_CHOWN
+ * only: what another uid closed off is made root's own first.
+ */
+int tree_remove(int dir_fd, const char *name, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
