@@ -7,8 +7,8 @@
 
 #include "deploy/names.h"
 
-#define TAR_BLOCK_BYTES 512
-#define MAGIC_BYTES	6
+#define END_MARK_BYTES 1024 /* two blocks of zeros, ustar(5) */
+#define MAGIC_BYTES    6
 
 static int explain(struct stream *stream, struct archive *reader, const char *what)
 {
@@ -324,7 +324,7 @@ int stream_finish(struct stream *stream, uint64_t end_bytes)
 		return (int)n;
 	if (stream->out_bytes - stream->zeros_bytes > end_bytes)
 		return refuse_garbage(stream);
-	if (stream->out_bytes < end_bytes + 2 * TAR_BLOCK_BYTES)
+	if (stream->out_bytes < end_bytes + END_MARK_BYTES)
 		return errinfo_refuse(stream->ei, RESULT_REJECTED,
 				      "the archive is truncated: its end mark is "
 				      "missing");
