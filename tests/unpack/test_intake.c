@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -327,6 +329,41 @@ static void it_does_not_run_as_root_or_without_root(void **state)
 	(void)close(fd);
 }
 
+/* Its output goes through a pipe whose end shows that it is gone. */
+static void it_dies_with_its_parent(void **state)
+{
+	const char *argv[] = {"deployd-intake", "--uid=61234",	 "--gid=61235",
+			      "--max-bytes=10", "--idle-sec=60", NULL};
+	struct pollfd p = {.events = POLLIN};
+	int in[2], out[2], status;
+	pid_t pid;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)helper_start(INTAKE, argv, in[0], out[1]);
+		(void)close(out[1]);
+		(void)pause();
+		_exit(0);
+	}
+	(void)close(out[1]);
+	/* Passed on: it is in its sandbox and waits for more. */
+	assert_int_equal(write(in[1], "x", 1), 1);
+	assert_int_equal(read(out[0], &byte, 1), 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	p.fd = out[0];
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(read(out[0], &byte, 1), 0);
+	(void)close(out[0]);
+	(void)close(in[0]);
+	(void)close(in[1]);
+}
+
 /* The two as deployd connects them, with an archive that is mostly padding. */
 static void intake_and_unpack_work_together(void **state)
 {
@@ -373,6 +410,7 @@ int main(void)
 		cmocka_unit_test(idle_client_is_given_up),
 		cmocka_unit_test(early_refusal_of_unpack_ends_it),
 		cmocka_unit_test(it_does_not_run_as_root_or_without_root),
+		cmocka_unit_test(it_dies_with_its_parent),
 		cmocka_unit_test(intake_and_unpack_work_together),
 	};
 
