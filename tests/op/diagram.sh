@@ -5,15 +5,17 @@ set -euo pipefail
 program=$1 file=$2
 readonly begin='<!-- op-diagram begin -->' end='<!-- op-diagram end -->'
 
-[ -f "$file" ] && grep -qxF -- "$begin" "$file" && grep -qxF -- "$end" "$file" || {
+if ! grep -qsxF -- "$begin" "$file" || ! grep -qsxF -- "$end" "$file"; then
 	echo "no diagram between markers in $file: skipped"
 	exit 77
-}
+fi
 
 # with_diagram: the file, its diagram replaced by the program's
 with_diagram() {
 	sed "/^$begin\$/q" "$file"
-	printf '```mermaid\n%s\n```\n' "$("$program")"
+	echo '```mermaid'
+	"$program"
+	echo '```'
 	sed -n "/^$end\$/,\$p" "$file"
 }
 
