@@ -10,11 +10,13 @@ if ! grep -qsxF -- "$begin" "$file" || ! grep -qsxF -- "$end" "$file"; then
 	exit 77
 fi
 
+diagram=$("$program")
+
 # with_diagram: the file, its diagram replaced by the program's
 with_diagram() {
 	sed "/^$begin\$/q" "$file"
 	echo '```mermaid'
-	"$program"
+	echo "$diagram"
 	echo '```'
 	sed -n "/^$end\$/,\$p" "$file"
 }
