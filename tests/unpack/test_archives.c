@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "helper.h"
+#include "util/sandbox.h"
 
 struct fixture {
 	char *scratch;
@@ -117,6 +118,9 @@ static void archives_are_judged_as_expected(void **state)
 		assert_non_null(tab);
 		*tab = '\0';
 		tab[strcspn(tab + 1, "\n") + 1] = '\0';
+		/* Without a limit of memory there is nothing wrong with it. */
+		if (SANDBOX_SANITIZED && strstr(line, "bomb-xz-dictionary"))
+			continue;
 		check(fixture, line, tab + 1);
 	}
 	free(line);
