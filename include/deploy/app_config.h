@@ -11,7 +11,7 @@
 /*
  * An app's file, /etc/deployd/apps.d/APP.conf (deployd.app(5)). Option names and their
  * defaults are mix_deploy's where it has one. Parsing is pure: names of users are
- * resolved by the caller (app_config_users), files are read by the caller.
+ * resolved and files are read by the caller.
  */
 
 enum restart_method {
@@ -51,6 +51,38 @@ struct app_option {
 	unsigned int line;
 };
 
+/* A line of [commands]: run as the app's user by `deployctl run APP NAME`. */
+struct app_command {
+	char *name;
+	char *command;
+	char *file;
+	unsigned int line;
+};
+
+/* A section [copy_file NAME]. */
+struct app_copy_file {
+	char *name;
+	char *src; /* relative: in the release */
+	char *dst;
+	char *user, *group;
+	mode_t mode;
+	bool enabled;
+	char *file;
+	unsigned int line;
+};
+
+/* A section [create_dir NAME]. */
+struct app_create_dir {
+	char *name;
+	char *path;
+	char *user, *group;
+	char *comment; /* may be NULL */
+	mode_t mode;
+	bool enabled;
+	char *file;
+	unsigned int line;
+};
+
 struct app_config {
 	char *file; /* main file, for messages */
 
@@ -82,6 +114,14 @@ struct app_config {
 
 	struct app_option *options; /* every option of the table, in table order */
 	size_t n_options;
+
+	/* In the order of the files. */
+	struct app_command *commands;
+	size_t n_commands;
+	struct app_copy_file *copy_files;
+	size_t n_copy_files;
+	struct app_create_dir *create_dirs;
+	size_t n_create_dirs;
 };
 
 /* A file already read by the caller. */
@@ -96,7 +136,8 @@ struct config_text {
  * empty list assignment resets). Every fault goes to diag; NULL when there was an
  * error. Also checks: all option names and sections (an option in another section names
  * the right one, an unknown one "did you mean"), values, {expansion} (unknown, cyclic),
- * that app_user and deploy_user are given.
+ * that app_user and deploy_user are given, and that the directories suit each other.
+ * Needs no lock: threads may parse at the same time.
  */
 struct app_config *app_config_parse(const char *name, const struct config_text *texts,
 				    size_t n_texts, struct diag *diag)
