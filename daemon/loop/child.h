@@ -9,7 +9,8 @@
 /*
  * A helper program (deployd-intake, -unpack, -store): fork+exec with explicit fds and
  * an empty environment, its report lines on fd 3, a deadline. Its end is exit *and* end
- * of report, in any order. Embedded in its owner; never on the stack.
+ * of report, in any order. Embedded in its owner, all zero before the first use; never on
+ * the stack. SIGPIPE must be ignored in this process.
  */
 
 #define CHILD_LINE_BYTES_MAX (4u << 20)
@@ -28,9 +29,11 @@ struct child {
 	const char *program; /* basename, for messages */
 	int64_t exit_status;
 	int term_signal;
+	uint64_t timeout_ms;
 	int spawn_error;
 	bool deadline_passed;
 	bool protocol_error;
+	bool killed;
 	json_t *result; /* the last line of type "result"; owned */
 	void *userdata;
 	/* A progress line; the object is borrowed. May be NULL. */
@@ -51,7 +54,8 @@ struct child_options {
 
 /*
  * Starts the program. userdata, on_progress and on_done are set by the caller before. A
- * failed spawn becomes an ordinary on_done. fd0 and fd1 stay the caller's (he closes
+ * failed spawn becomes an ordinary on_done. on_done is never called before this
+ * returns. fd0 and fd1 stay the caller's (he closes
  * them right after). Returns 0 or negative errno when nothing was started (on_done is
  * not called then).
  */

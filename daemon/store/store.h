@@ -122,7 +122,7 @@ int verb_recover(struct store *store, json_t *request, json_t *reply,
 
 /* history.c: appends the entry durably. */
 int history_append(struct store *store, json_t *entry, struct errinfo *ei)
-	__attribute__((warn_unused_result, nonnull));
+	__attribute__((warn_unused_result, nonnull(1, 3)));
 
 /* prune.c: removes what retention lets go; the ids are appended to pruned. */
 int prune_releases(struct store *store, uint64_t keep, const json_t *in_use,
