@@ -1,0 +1,88 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The table of verbs and options: parsing, --help, the completions and the test that the
+ * man page names everything all read it.
+ */
+
+enum json_mode {
+	JSON_MODE_OFF,
+	JSON_MODE_SHORT,
+	JSON_MODE_PRETTY,
+};
+
+/* One bit each: which verbs take an option. */
+enum verb_flag {
+	TAKES_ARCHIVE = 1 << 0,	   /* deploy, stage */
+	TAKES_IF_CURRENT = 1 << 1, /* deploy, activate, rollback */
+	TAKES_WAIT = 1 << 2,	   /* operations */
+	TAKES_LINES = 1 << 3,	   /* history, logs */
+	TAKES_FOLLOW = 1 << 4,	   /* logs */
+	TAKES_USER = 1 << 5,	   /* can */
+	TAKES_LEGEND = 1 << 6,	   /* tables */
+};
+
+struct options {
+	const char *app;
+	const char *release; /* of APP@RELEASE */
+	const char *args[4]; /* what follows the verb, app included */
+	int n_args;
+	enum json_mode json;
+	bool quiet;
+	bool no_block;
+	bool no_pager;
+	bool no_legend;
+	bool follow;
+	const char *host;
+	const char *sha256, *version, *revision, *message, *if_current;
+	const char *user;
+	const char *socket; /* NULL: the compiled-in path, whose server must be root */
+	int64_t lines;	    /* -1: not given */
+	int64_t timeout_sec; /* -1: none */
+};
+
+struct verb {
+	const char *name;
+	const char *group; /* heading in --help; NULL: not shown */
+	const char *usage; /* after the verb */
+	const char *help;
+	unsigned int flags; /* of enum verb_flag */
+	int min_args, max_args;
+	int (*run)(const struct verb *verb, const struct options *options);
+};
+
+struct option_info {
+	const char *name; /* long, without dashes */
+	char letter;	  /* 0: none */
+	const char *value; /* NULL: takes none; "[X]": optional */
+	unsigned int flags; /* 0: every verb */
+	const char *help;
+	int id;
+};
+
+extern const struct verb verbs[];
+extern const size_t n_verbs;
+extern const struct option_info option_infos[];
+extern const size_t n_option_infos;
+
+/* NULL when there is none. */
+const struct verb *verb_find(const char *name) __attribute__((nonnull));
+
+/*
+ * Parses the command line. Returns the verb; NULL when there is nothing to run, with
+ * *ret_status the exit status (help was shown, or an error was told).
+ */
+const struct verb *options_parse(int argc, char *argv[], struct options *ret_options,
+				 int *ret_status)
+	__attribute__((warn_unused_result, nonnull));
+
+/* help.c: the program's help on stdout, or a verb's. */
+void help_program(void);
+void help_verb(const struct verb *verb) __attribute__((nonnull));
+
+/* complete.c: the verb `completion SHELL`. */
+int verb_completion(const struct verb *verb, const struct options *options);

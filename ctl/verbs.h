@@ -1,0 +1,23 @@
+#pragma once
+
+#include "options.h"
+
+/* The verbs; each returns deployctl's exit status. */
+int verb_archive(const struct verb *verb, const struct options *options);
+int verb_release(const struct verb *verb, const struct options *options);
+int verb_unit(const struct verb *verb, const struct options *options);
+int verb_reload(const struct verb *verb, const struct options *options);
+int verb_attach(const struct verb *verb, const struct options *options);
+
+int verb_list(const struct verb *verb, const struct options *options);
+int verb_status(const struct verb *verb, const struct options *options);
+int verb_releases(const struct verb *verb, const struct options *options);
+int verb_show(const struct verb *verb, const struct options *options);
+int verb_history(const struct verb *verb, const struct options *options);
+int verb_jobs(const struct verb *verb, const struct options *options);
+
+int verb_can(const struct verb *verb, const struct options *options);
+int verb_policy(const struct verb *verb, const struct options *options);
+int verb_logs(const struct verb *verb, const struct options *options);
+int verb_help(const struct verb *verb, const struct options *options);
+int verb_stdio_bridge(const struct verb *verb, const struct options *options);
