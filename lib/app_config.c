@@ -99,36 +99,52 @@ static void on_entry(const struct ini_entry *entry, void *userdata)
 	option_take(&parser->options, index, parser->file, entry);
 }
 
+/* foo_bar to foo-bar; false when it does not fit. */
+static bool ext_name(const char *app_name, char *ret_text, size_t size)
+{
+	size_t n = strlen(app_name);
+
+	if (n == 0 || n >= size)
+		return false;
+	for (size_t i = 0; i <= n; i++)
+		ret_text[i] = app_name[i] == '_' ? '-' : app_name[i];
+	return true;
+}
+
+/* foo_bar to FooBar; false when it does not fit. */
+static bool module_name(const char *app_name, char *ret_text, size_t size)
+{
+	bool start = true;
+	size_t n = 0;
+
+	for (const char *p = app_name; *p; p++) {
+		bool is_lower = *p >= 'a' && *p <= 'z';
+
+		if (n + 1 >= size)
+			return false;
+		if (*p != '_')
+			ret_text[n++] = start && is_lower ? (char)(*p - 'a' + 'A') : *p;
+		start = *p == '_';
+	}
+	ret_text[n] = '\0';
+	return n > 0;
+}
+
 /* Defaults that no {expansion} can say. */
 static void set_computed(struct option_set *options, const char *name)
 {
-	char text[4 * APP_NAME_MAX];
-	const char *written;
 	size_t app_name = option_find(options, "app_name");
-	size_t n = 0;
-	bool start = true;
+	char text[APP_NAME_MAX + 1];
+	const char *written;
 
-	if (option_default(options, app_name, name) < 0)
-		return;
+	option_default(options, app_name, name);
+	if (options->slots[app_name].n_items == 0)
+		return; /* out of memory, reported */
 	written = options->slots[app_name].items[0].text;
-	for (const char *p = written; *p && n + 1 < sizeof(text); p++)
-		text[n++] = *p == '_' ? '-' : *p;
-	text[n] = '\0';
-	if (n > 0)
-		(void)option_default(options, option_find(options, "ext_name"), text);
-
-	n = 0;
-	for (const char *p = written; *p && n + 1 < sizeof(text); p++) {
-		if (*p != '_')
-			text[n++] = start && *p >= 'a' && *p <= 'z'
-					    ? (char)(*p - 'a' + 'A')
-					    : *p;
-		start = *p == '_';
-	}
-	text[n] = '\0';
-	if (n > 0)
-		(void)option_default(options, option_find(options, "module_name"),
-				     text);
+	if (ext_name(written, text, sizeof(text)))
+		option_default(options, option_find(options, "ext_name"), text);
+	if (module_name(written, text, sizeof(text)))
+		option_default(options, option_find(options, "module_name"), text);
 }
 
 /* What only the administrator knows. */

@@ -6,6 +6,10 @@
 
 static void add(struct diag *diag, const char *file, unsigned int line,
 		const char *kind, const char *fmt, va_list ap)
+	__attribute__((format(printf, 5, 0)));
+
+static void add(struct diag *diag, const char *file, unsigned int line,
+		const char *kind, const char *fmt, va_list ap)
 {
 	char text[1024], *message;
 	char **messages;
@@ -13,9 +17,10 @@ static void add(struct diag *diag, const char *file, unsigned int line,
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	if (diag->n_messages == DIAG_MESSAGES_MAX) {
 		diag->n_dropped++;
-		free(diag->messages[DIAG_MESSAGES_MAX - 1]);
+		/* The last one gives way too, hence + 1. */
 		if (asprintf(&message, "... and %zu more", diag->n_dropped + 1) < 0)
-			message = NULL;
+			return;
+		free(diag->messages[DIAG_MESSAGES_MAX - 1]);
 		diag->messages[DIAG_MESSAGES_MAX - 1] = message;
 		return;
 	}

@@ -183,14 +183,15 @@ void option_take(struct option_set *set, size_t index, const char *file,
 		add_value(set, index, entry->value, file, entry->line);
 }
 
-int option_default(struct option_set *set, size_t index, const char *text)
+void option_default(struct option_set *set, size_t index, const char *text)
 {
 	struct option_slot *slot = &set->slots[index];
 
 	if (slot->n_items > 0)
-		return 0;
+		return;
+	slot->file = NULL; /* a line that set it to nothing is not its origin */
+	slot->line = 0;
 	add_item(set, slot, text, strlen(text), NULL, 0);
-	return slot->n_items > 0 ? 0 : -ENOMEM;
 }
 
 /* Text that grows, bounded. */

@@ -111,9 +111,9 @@ const char *option_nearest(const struct option_set *set, const char *name)
 void option_take(struct option_set *set, size_t index, const char *file,
 		 const struct ini_entry *entry) __attribute__((nonnull));
 
-/* Replaces the default: used where it is computed. -ENOMEM (reported) or 0. */
-int option_default(struct option_set *set, size_t index, const char *text)
-	__attribute__((nonnull, warn_unused_result));
+/* Gives an option that is unset its default, where that is computed. */
+void option_default(struct option_set *set, size_t index, const char *text)
+	__attribute__((nonnull));
 
 /* Expands and checks everything; faults are reported. */
 void option_set_resolve(struct option_set *set) __attribute__((nonnull));
