@@ -23,14 +23,55 @@ static bool overlap(const char *a, const char *b)
 	return strcmp(a, b) == 0 || is_below(a, b) || is_below(b, a);
 }
 
+/* The value of an option without a fault; NULL otherwise. */
+static const char *known(const struct option_set *options, const char *name)
+{
+	return option_known(options, name) ? option_text(options, name) : NULL;
+}
+
+/* An app's directory gets the app's owner: none that others live in too. */
+static void check_not_shared(const struct option_set *options, const char *name)
+{
+	static const char *const shared[] = {"/bin",	     "/boot",
+					     "/dev",	     "/etc",
+					     "/home",	     "/lib",
+					     "/lib32",	     "/lib64",
+					     "/libx32",	     "/media",
+					     "/mnt",	     "/opt",
+					     "/proc",	     "/root",
+					     "/run",	     "/run/lock",
+					     "/sbin",	     "/srv",
+					     "/sys",	     "/tmp",
+					     "/usr",	     "/usr/bin",
+					     "/usr/lib",     "/usr/sbin",
+					     "/usr/local",   "/usr/share",
+					     "/var",	     "/var/cache",
+					     "/var/lib",     "/var/lock",
+					     "/var/log",     "/var/mail",
+					     "/var/opt",     "/var/run",
+					     "/var/spool",   "/var/tmp",
+					     "/etc/deployd", "/var/lib/deployd",
+					     "/run/deployd"};
+	const char *dir = known(options, name);
+
+	for (size_t i = 0; dir && i < sizeof(shared) / sizeof(*shared); i++)
+		if (strcmp(dir, shared[i]) == 0)
+			option_error(options, name,
+				     "'%s' is a directory of the system; name one of "
+				     "the app's own",
+				     dir);
+}
+
 static void check_deploy_dir(const struct option_set *options)
 {
-	const char *deploy_dir = option_text(options, "deploy_dir");
+	const char *deploy_dir = known(options, "deploy_dir");
+	const char *base_dir = known(options, "base_dir");
 
+	check_not_shared(options, "deploy_dir");
 	/* It becomes root:app_group 0750, which nothing else survives. */
-	if (strcmp(deploy_dir, "/") == 0 ||
-	    strcmp(deploy_dir, option_text(options, "base_dir")) == 0 ||
-	    is_below(option_text(options, "base_dir"), deploy_dir))
+	if (deploy_dir && base_dir &&
+	    (strcmp(deploy_dir, "/") == 0 || strcmp(deploy_dir, base_dir) == 0 ||
+	     is_below(base_dir, deploy_dir)))
 		option_error(options, "deploy_dir",
 			     "'%s' must be the app's own directory, not base_dir or "
 			     "one above it",
@@ -40,19 +81,18 @@ static void check_deploy_dir(const struct option_set *options)
 /* The switch is one rename within deploy_dir. */
 static void check_switched(const struct option_set *options)
 {
-	const char *deploy_dir = option_text(options, "deploy_dir");
-	const char *releases_dir = option_text(options, "releases_dir");
-	const char *current_dir = option_text(options, "current_dir");
+	static const char *const names[] = {"releases_dir", "current_dir"};
+	const char *deploy_dir = known(options, "deploy_dir");
+	const char *dirs[2];
 
-	if (!is_child(releases_dir, deploy_dir))
-		option_error(options, "releases_dir",
-			     "'%s' must be directly below deploy_dir, '%s'",
-			     releases_dir, deploy_dir);
-	if (!is_child(current_dir, deploy_dir))
-		option_error(options, "current_dir",
-			     "'%s' must be directly below deploy_dir, '%s'",
-			     current_dir, deploy_dir);
-	if (strcmp(releases_dir, current_dir) == 0)
+	for (size_t i = 0; i < 2; i++) {
+		dirs[i] = known(options, names[i]);
+		if (deploy_dir && dirs[i] && !is_child(dirs[i], deploy_dir))
+			option_error(options, names[i],
+				     "'%s' must be directly below deploy_dir, '%s'",
+				     dirs[i], deploy_dir);
+	}
+	if (dirs[0] && dirs[1] && strcmp(dirs[0], dirs[1]) == 0)
 		option_error(options, "current_dir", "must not be releases_dir too");
 }
 
@@ -62,43 +102,68 @@ static void check_apart(const struct option_set *options)
 	static const char *const beside[] = {"flags_dir", "scripts_dir", "etc_dir"};
 	static const char *const others[] = {"releases_dir", "current_dir", "flags_dir",
 					     "scripts_dir", "etc_dir"};
-	const char *deploy_dir = option_text(options, "deploy_dir");
+	const char *deploy_dir = known(options, "deploy_dir");
 
 	for (size_t i = 0; i < sizeof(beside) / sizeof(*beside); i++) {
-		const char *dir = option_text(options, beside[i]);
+		const char *dir = known(options, beside[i]);
 
-		if (strcmp(dir, deploy_dir) == 0 || is_below(deploy_dir, dir))
+		if (!dir)
+			continue;
+		check_not_shared(options, beside[i]);
+		if (deploy_dir &&
+		    (strcmp(dir, deploy_dir) == 0 || is_below(deploy_dir, dir)))
 			option_error(options, beside[i],
 				     "'%s' must not be deploy_dir or above it", dir);
 		/* Each pair once: the last 3 of others are those of beside. */
-		for (size_t j = 0; j < 2 + i; j++)
-			if (overlap(dir, option_text(options, others[j])))
+		for (size_t j = 0; j < 2 + i; j++) {
+			const char *other = known(options, others[j]);
+
+			if (other && overlap(dir, other))
 				option_error(options, beside[i],
 					     "'%s' must not be, hold or lie in %s", dir,
 					     others[j]);
+		}
 	}
 }
 
 static void check_users(const struct option_set *options)
 {
-	const char *app_user = option_text(options, "app_user");
-	const char *app_group = option_text(options, "app_group");
+	const char *app_user = known(options, "app_user");
+	const char *app_group = known(options, "app_group");
 
-	if (strcmp(app_user, "root") == 0)
+	if (app_user && strcmp(app_user, "root") == 0)
 		option_error(options, "app_user",
 			     "must not be root: whoever may deploy the app would "
 			     "decide what root runs; make a user for it");
-	else if (strcmp(app_group, "root") == 0)
+	else if (app_group && strcmp(app_group, "root") == 0)
 		option_error(options, "app_group",
 			     "must not be root: releases are readable by root and "
-			     "app_group only, so %s could not read them",
-			     app_user);
+			     "app_group only, so the app's user could not read them");
+}
+
+static void check_service(const struct option_set *options)
+{
+	const char *service = known(options, "service_name");
+	const char *type = known(options, "service_type");
+
+	if (service && strcmp(service, "deployd") == 0)
+		option_error(
+			options, "service_name",
+			"must not be deployd's own: a deploy would stop it midway");
+	if (type && strcmp(type, "notify-reload") == 0 &&
+	    option_known(options, "systemd_version") &&
+	    option_number(options, "systemd_version") < 253)
+		option_error(options, "service_type",
+			     "notify-reload needs systemd 253, which falls back to "
+			     "simple before; set systemd_version, or another type");
 }
 
 static void check_health(const struct option_set *options)
 {
-	if (option_number(options, "min_healthy_sec") >=
-	    option_number(options, "healthy_deadline_sec"))
+	if (option_known(options, "min_healthy_sec") &&
+	    option_known(options, "healthy_deadline_sec") &&
+	    option_number(options, "min_healthy_sec") >=
+		    option_number(options, "healthy_deadline_sec"))
 		option_error(options, "min_healthy_sec",
 			     "must be less than healthy_deadline_sec, %s",
 			     option_text(options, "healthy_deadline_sec"));
@@ -110,5 +175,6 @@ void app_check(const struct option_set *options)
 	check_deploy_dir(options);
 	check_switched(options);
 	check_apart(options);
+	check_service(options);
 	check_health(options);
 }

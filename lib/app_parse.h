@@ -11,10 +11,12 @@ enum app_section_kind {
 	APP_SECTION_KIND_COMMAND, /* one option, "command" */
 	APP_SECTION_KIND_COPY_FILE,
 	APP_SECTION_KIND_CREATE_DIR,
+	APP_SECTION_KIND_HEALTH_CHECK,
 	APP_SECTION_KIND_COUNT,
 };
 
-/* What is named by the file: [copy_file NAME], [create_dir NAME], a command. */
+/* What is named by the file: [health_check NAME], [copy_file NAME], [create_dir NAME],
+ * a command. */
 struct app_section {
 	enum app_section_kind kind;
 	char *name;
@@ -33,6 +35,10 @@ struct app_parser {
 	struct diag *diag;
 };
 
+/* Says what the key, which set has not, should have been. */
+void app_report_unknown_option(struct app_parser *parser, const struct option_set *set,
+			       const struct ini_entry *entry) __attribute__((nonnull));
+
 /* Takes the entry when its section has a name of its own, or is [commands]. */
 bool app_sections_take(struct app_parser *parser, const struct ini_entry *entry)
 	__attribute__((nonnull));
@@ -46,5 +52,24 @@ bool app_sections_store(const struct app_parser *parser, struct app_config *conf
 
 void app_sections_deinit(struct app_parser *parser) __attribute__((nonnull));
 
-/* What no option can tell alone. Only after a resolve without errors. */
+/*
+ * The options of a health check against each other, once resolved, and the whole of
+ * them: every fault is reported.
+ */
+void app_health_check(struct app_parser *parser) __attribute__((nonnull));
+
+/* Into config->health; false without memory. */
+bool app_health_store(const struct app_parser *parser, struct app_config *config)
+	__attribute__((nonnull, warn_unused_result));
+
+/* The config of a parser without errors; NULL without memory. */
+struct app_config *app_store(const struct app_parser *parser)
+	__attribute__((nonnull, warn_unused_result));
+
+/* Copies of the items, NULL-terminated; false without memory, *ret_list is good to
+ * free then. */
+bool app_store_list(const struct option_slot *slot, char ***ret_list)
+	__attribute__((nonnull, warn_unused_result));
+
+/* What no option can tell alone, once resolved. Looks at those without a fault. */
 void app_check(const struct option_set *options) __attribute__((nonnull));

@@ -24,13 +24,26 @@ static const struct {
 					 app_create_dir_options,
 					 APP_CREATE_DIR_OPTIONS,
 					 {"path", NULL}},
+	[APP_SECTION_KIND_HEALTH_CHECK] = {"health_check",
+					   app_health_check_options,
+					   APP_HEALTH_CHECK_OPTIONS,
+					   {"type", NULL}},
 };
 
-static bool name_valid(struct app_parser *parser, const char *name, unsigned int line)
+static bool name_valid(struct app_parser *parser, enum app_section_kind kind,
+		       const char *name, unsigned int line)
 {
-	static const struct option_spec spec = {.type = OPTION_TYPE_COMPONENT};
+	/* A check's name is shown in status and history like an app's. */
+	const struct option_spec spec = {.type = kind == APP_SECTION_KIND_HEALTH_CHECK
+							 ? OPTION_TYPE_APP_NAME
+							 : OPTION_TYPE_COMPONENT};
 	char fault[OPTION_FAULT_SIZE], shown[64];
 
+	if (name[0] == '\0') {
+		diag_error(parser->diag, parser->file, line,
+			   "the section needs a name: [%s NAME]", kinds[kind].word);
+		return false;
+	}
 	if (option_value_valid(&spec, name, fault))
 		return true;
 	diag_error(parser->diag, parser->file, line, "'%s' %s",
@@ -108,7 +121,7 @@ static void take_command(struct app_parser *parser, const struct ini_entry *entr
 {
 	struct app_section *section;
 
-	if (!name_valid(parser, entry->key, entry->line))
+	if (!name_valid(parser, APP_SECTION_KIND_COMMAND, entry->key, entry->line))
 		return;
 	section = obtain(parser, APP_SECTION_KIND_COMMAND, entry->key, entry->line);
 	if (section)
@@ -119,7 +132,6 @@ static void take_option(struct app_parser *parser, enum app_section_kind kind,
 			const char *name, const struct ini_entry *entry)
 {
 	struct app_section *section = obtain(parser, kind, name, entry->section_line);
-	char shown[64];
 	size_t index;
 
 	if (!section)
@@ -129,9 +141,7 @@ static void take_option(struct app_parser *parser, enum app_section_kind kind,
 		option_take(&section->options, index, parser->file, entry);
 		return;
 	}
-	diag_error(parser->diag, parser->file, entry->line,
-		   "there is no option '%s' in [%s NAME]",
-		   names_escape(entry->key, shown, sizeof(shown)), kinds[kind].word);
+	app_report_unknown_option(parser, &section->options, entry);
 }
 
 bool app_sections_take(struct app_parser *parser, const struct ini_entry *entry)
@@ -152,7 +162,8 @@ bool app_sections_take(struct app_parser *parser, const struct ini_entry *entry)
 			name++;
 		if (parser->bad_section_line == entry->section_line)
 			return true;
-		if (name_valid(parser, name, entry->section_line))
+		if (name_valid(parser, (enum app_section_kind)kind, name,
+			       entry->section_line))
 			take_option(parser, (enum app_section_kind)kind, name, entry);
 		else
 			parser->bad_section_line = entry->section_line;
@@ -267,6 +278,7 @@ bool app_sections_store(const struct app_parser *parser, struct app_config *conf
 		case APP_SECTION_KIND_CREATE_DIR:
 			store_create_dir(section, config, &failed);
 			break;
+		case APP_SECTION_KIND_HEALTH_CHECK: /* app_health_store() */
 		case APP_SECTION_KIND_COUNT:
 			break;
 		}

@@ -21,7 +21,7 @@ const struct option_spec app_options[] = {
 
 	{"users", "deploy_user", NULL, .type = OPTION_TYPE_USER},
 	{"users", "deploy_group", "{deploy_user}", .type = OPTION_TYPE_USER},
-	{"users", "app_user", NULL, .type = OPTION_TYPE_USER},
+	{"users", "app_user", "{ext_name}", .type = OPTION_TYPE_USER},
 	{"users", "app_group", "{app_user}", .type = OPTION_TYPE_USER},
 	{"users", "sudo_deploy", "no", .type = OPTION_TYPE_BOOL},
 	{"users", "sudo_app", "no", .type = OPTION_TYPE_BOOL},
@@ -111,23 +111,21 @@ const struct option_spec app_options[] = {
 	 .choices = "simple exec notify notify-reload forking"},
 	{"restart", "pid_file", "{runtime_dir}/{app_name}.pid",
 	 .type = OPTION_TYPE_PATH},
-	{"restart", "flag_debounce_ms", "500", .type = OPTION_TYPE_MS, .max = 60000},
+	{"restart", "flag_debounce_ms", "100", .type = OPTION_TYPE_MS, .min = 10,
+	 .max = 10000},
+	{"restart", "flag_burst", "3", .type = OPTION_TYPE_INT, .min = 1, .max = 100},
+	{"restart", "flag_interval_sec", "10", .type = OPTION_TYPE_SECONDS, .min = 1,
+	 .max = 3600},
+	{"restart", "flag_on_start", "restart", .type = OPTION_TYPE_ENUM,
+	 .choices = "restart ignore"},
+	{"restart", "touch_timeout_sec", "60", .type = OPTION_TYPE_SECONDS, .min = 1,
+	 .max = 3600},
 
 	{"health", "auto_rollback", "yes", .type = OPTION_TYPE_BOOL},
-	{"health", "min_healthy_sec", "10", .type = OPTION_TYPE_SECONDS, .max = 86400},
-	{"health", "healthy_deadline_sec", "5min", .type = OPTION_TYPE_SECONDS,
-	 .min = 1, .max = 86400},
-	{"health", "bake_sec", "0", .type = OPTION_TYPE_SECONDS, .max = 604800},
-	{"health", "http", NULL, .type = OPTION_TYPE_URL, .list = true},
-	{"health", "http_status", "200", .type = OPTION_TYPE_INT, .min = 100,
-	 .max = 599},
-	{"health", "tcp", NULL, .type = OPTION_TYPE_ADDRESS, .list = true,
-	 .words = true},
-	{"health", "exec", NULL, .type = OPTION_TYPE_TEXT, .list = true},
-	{"health", "check_interval_sec", "1", .type = OPTION_TYPE_SECONDS, .min = 1,
-	 .max = 3600},
-	{"health", "check_timeout_sec", "5", .type = OPTION_TYPE_SECONDS, .min = 1,
-	 .max = 3600},
+	{"health", "min_healthy_sec", "2", .type = OPTION_TYPE_SECONDS, .max = 3600},
+	{"health", "healthy_deadline_sec", "60", .type = OPTION_TYPE_SECONDS, .min = 1,
+	 .max = 86400},
+	{"health", "bake_sec", "5", .type = OPTION_TYPE_SECONDS, .max = 86400},
 
 	{"environment", "env_vars", NULL, .type = OPTION_TYPE_ENV_VAR, .list = true},
 	{"environment", "env_files", NULL, .type = OPTION_TYPE_ENV_FILE, .list = true},
@@ -172,6 +170,24 @@ const struct option_spec app_options[] = {
 };
 const size_t n_app_options = sizeof(app_options) / sizeof(*app_options);
 
+const struct option_spec app_health_check_options[APP_HEALTH_CHECK_OPTIONS] = {
+	{"health_check", "type", NULL, .type = OPTION_TYPE_ENUM,
+	 .choices = "http tcp exec"},
+	{"health_check", "url", NULL, .type = OPTION_TYPE_URL},
+	{"health_check", "status", "200", .type = OPTION_TYPE_STATUS, .list = true,
+	 .words = true},
+	{"health_check", "body", NULL, .type = OPTION_TYPE_TEXT},
+	{"health_check", "header", NULL, .type = OPTION_TYPE_HEADER, .list = true},
+	{"health_check", "address", NULL, .type = OPTION_TYPE_ADDRESS},
+	{"health_check", "command", NULL, .type = OPTION_TYPE_COMMAND},
+	{"health_check", "interval_sec", "1", .type = OPTION_TYPE_SEC_MS, .min = 100,
+	 .max = 3600000},
+	{"health_check", "timeout_sec", "5", .type = OPTION_TYPE_SEC_MS, .min = 100,
+	 .max = 3600000},
+	{"health_check", "successes", "1", .type = OPTION_TYPE_INT, .min = 1,
+	 .max = 100},
+};
+
 const struct option_spec app_copy_file_options[APP_COPY_FILE_OPTIONS] = {
 	{"copy_file", "src", NULL, .type = OPTION_TYPE_ANY_PATH},
 	{"copy_file", "dst", NULL, .type = OPTION_TYPE_PATH},
@@ -189,6 +205,25 @@ const struct option_spec app_create_dir_options[APP_CREATE_DIR_OPTIONS] = {
 	{"create_dir", "comment", NULL, .type = OPTION_TYPE_TEXT},
 	{"create_dir", "enabled", "yes", .type = OPTION_TYPE_BOOL},
 };
+
+static bool has(const struct option_spec *specs, size_t n_specs, const char *name)
+{
+	for (size_t i = 0; i < n_specs; i++)
+		if (strcmp(specs[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+const char *app_named_section_of(const char *option)
+{
+	if (has(app_health_check_options, APP_HEALTH_CHECK_OPTIONS, option))
+		return "health_check";
+	if (has(app_copy_file_options, APP_COPY_FILE_OPTIONS, option))
+		return "copy_file";
+	if (has(app_create_dir_options, APP_CREATE_DIR_OPTIONS, option))
+		return "create_dir";
+	return NULL;
+}
 
 static const struct app_foreign_option foreign[] = {
 	{"copy_files", "write a section [copy_file NAME] for each file"},

@@ -373,6 +373,13 @@ const struct option_slot *option_slot(const struct option_set *set, const char *
 	return &set->slots[index];
 }
 
+bool option_known(const struct option_set *set, const char *name)
+{
+	const struct option_slot *slot = option_slot(set, name);
+
+	return slot->state == OPTION_STATE_DONE && slot->n_items > 0;
+}
+
 const char *option_text(const struct option_set *set, const char *name)
 {
 	const struct option_slot *slot = option_slot(set, name);

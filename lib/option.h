@@ -30,14 +30,18 @@ enum option_type {
 	OPTION_TYPE_ENV_FILE, /* a path, '-' before it when it may be missing */
 	OPTION_TYPE_ENV_VAR,  /* NAME=VALUE */
 	OPTION_TYPE_EXEC,     /* systemd's ExecStart=: prefixes, absolute path */
+	OPTION_TYPE_COMMAND,  /* absolute path and arguments */
 	OPTION_TYPE_URL,      /* http or https */
 	OPTION_TYPE_ADDRESS,  /* HOST:PORT */
+	OPTION_TYPE_STATUS,   /* of HTTP: 200 or 200-399 */
+	OPTION_TYPE_HEADER,   /* of HTTP: "Name: value" */
 	OPTION_TYPE_ENUM,
 	OPTION_TYPE_BOOL,
 	OPTION_TYPE_MODE, /* octal */
 	OPTION_TYPE_INT,
 	OPTION_TYPE_SECONDS, /* 90, 90s, 5min, 2h, 1d */
 	OPTION_TYPE_MS,	     /* 500, 500ms, 2s */
+	OPTION_TYPE_SEC_MS,  /* 2, 2s, 500ms; counted in milliseconds */
 	OPTION_TYPE_BYTES,   /* 1024, 64M, 4G */
 	OPTION_TYPE_SPAN,    /* systemd.time(7), kept as text */
 	OPTION_TYPE_LIMIT,   /* a number, infinity, or SOFT:HARD */
@@ -49,7 +53,7 @@ struct option_spec {
 	const char *name;
 	const char *fallback; /* unexpanded; NULL: unset by default */
 	const char *choices;  /* ENUM: words with a blank between */
-	uint64_t min, max;    /* INT, SECONDS, MS, BYTES */
+	uint64_t min, max;    /* INT, SECONDS, MS, SEC_MS, BYTES */
 	enum option_type type;
 	bool list;  /* every line adds an item, an empty one drops those before */
 	bool words; /* a list whose lines hold several items */
@@ -122,7 +126,11 @@ void option_set_resolve(struct option_set *set) __attribute__((nonnull));
 void option_error(const struct option_set *set, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), nonnull));
 
-/* After a resolve without errors. The text is NULL when unset; lists have items. */
+/* Has it a value that was found good? Only after a resolve. */
+bool option_known(const struct option_set *set, const char *name)
+	__attribute__((nonnull));
+
+/* Of options that are known or unset. The text is NULL when unset; lists have items. */
 const struct option_slot *option_slot(const struct option_set *set, const char *name)
 	__attribute__((nonnull));
 const char *option_text(const struct option_set *set, const char *name)
@@ -143,7 +151,8 @@ unsigned int option_choice(const struct option_set *set, const char *name)
 bool option_value_valid(const struct option_spec *spec, const char *text,
 			char ret_fault[OPTION_FAULT_SIZE]) __attribute__((nonnull));
 
-/* The number of a BOOL, MODE, INT, SECONDS, MS or BYTES; false when it is none. */
+/* The number of a BOOL, MODE, INT, SECONDS, MS, SEC_MS or BYTES; false when it is none.
+ */
 bool option_value_number(const struct option_spec *spec, const char *text,
 			 uint64_t *ret_number) __attribute__((nonnull));
 

@@ -4,6 +4,7 @@
 
 #include "deploy/names.h"
 #include "option.h"
+#include "option_net.h"
 
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
 static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -101,17 +102,6 @@ static bool exec_valid(const char *text)
 	return text[strspn(text, "@-:+!|")] == '/';
 }
 
-static bool url_valid(const char *text)
-{
-	const char *rest = NULL;
-
-	if (strncmp(text, "http://", 7) == 0)
-		rest = text + 7;
-	else if (strncmp(text, "https://", 8) == 0)
-		rest = text + 8;
-	return rest && *rest && *rest != '/' && *rest != ':' && !has_blank(text);
-}
-
 /* Digits up to the end, as a number of at most max. */
 static bool plain_number(const char *text, uint64_t max, uint64_t *ret_number)
 {
@@ -128,20 +118,6 @@ static bool plain_number(const char *text, uint64_t max, uint64_t *ret_number)
 	}
 	*ret_number = number;
 	return true;
-}
-
-/* HOST:PORT, NAME:PORT or [IPV6]:PORT. */
-static bool address_valid(const char *text)
-{
-	const char *colon = strrchr(text, ':');
-	uint64_t port;
-
-	if (!colon || colon == text || has_blank(text) || strchr(text, '/') ||
-	    !plain_number(colon + 1, 65535, &port) || port == 0)
-		return false;
-	if (text[0] == '[')
-		return colon[-1] == ']' && colon - text > 2;
-	return memchr(text, ':', (size_t)(colon - text)) == NULL;
 }
 
 static bool limit_valid(const char *text)
@@ -202,6 +178,10 @@ static const struct unit_of units_of_seconds[] = {
 };
 static const struct unit_of units_of_ms[] = {
 	{"", 1}, {"ms", 1}, {"s", 1000}, {"sec", 1000}, {"min", 60000}, {NULL, 0},
+};
+static const struct unit_of units_of_sec_ms[] = {
+	{"", 1000},	{"ms", 1},	{"s", 1000},	   {"sec", 1000}, {"m", 60000},
+	{"min", 60000}, {"h", 3600000}, {"hour", 3600000}, {NULL, 0},
 };
 
 /* "5", "100ms", "1min 30s", "infinity". */
@@ -274,6 +254,8 @@ bool option_value_number(const struct option_spec *spec, const char *text,
 		return scaled_number(text, units_of_seconds, ret_number);
 	case OPTION_TYPE_MS:
 		return scaled_number(text, units_of_ms, ret_number);
+	case OPTION_TYPE_SEC_MS:
+		return scaled_number(text, units_of_sec_ms, ret_number);
 	case OPTION_TYPE_BYTES:
 		return scaled_number(text, units_of_bytes, ret_number);
 	case OPTION_TYPE_TEXT:
@@ -289,8 +271,11 @@ bool option_value_number(const struct option_spec *spec, const char *text,
 	case OPTION_TYPE_ENV_FILE:
 	case OPTION_TYPE_ENV_VAR:
 	case OPTION_TYPE_EXEC:
+	case OPTION_TYPE_COMMAND:
 	case OPTION_TYPE_URL:
 	case OPTION_TYPE_ADDRESS:
+	case OPTION_TYPE_STATUS:
+	case OPTION_TYPE_HEADER:
 	case OPTION_TYPE_ENUM:
 	case OPTION_TYPE_SPAN:
 	case OPTION_TYPE_LIMIT:
@@ -341,8 +326,13 @@ static const char *const wanted[OPTION_TYPE_COUNT] = {
 				 "the file may be missing",
 	[OPTION_TYPE_ENV_VAR] = "must be NAME=VALUE",
 	[OPTION_TYPE_EXEC] = "must be a command with an absolute path",
-	[OPTION_TYPE_URL] = "must be a URL, http://... or https://...",
-	[OPTION_TYPE_ADDRESS] = "must be HOST:PORT",
+	[OPTION_TYPE_COMMAND] = "must be a command that begins with an absolute path",
+	[OPTION_TYPE_URL] = "must be a URL, http://HOST[:PORT]/PATH or https://..., "
+			    "without blanks, user and fragment",
+	[OPTION_TYPE_ADDRESS] = "must be HOST:PORT or [IPV6]:PORT",
+	[OPTION_TYPE_STATUS] =
+		"must be a status from 100 to 599, or a range such as 200-399",
+	[OPTION_TYPE_HEADER] = "must be \"Name: value\"",
 	[OPTION_TYPE_BOOL] = "must be yes or no",
 	[OPTION_TYPE_MODE] = "must be an octal mode of three digits, such as 750",
 	[OPTION_TYPE_SPAN] = "must be a time, such as 5, 100ms or 1min 30s",
@@ -361,15 +351,23 @@ static bool in_range(const struct option_spec *spec, const char *text,
 	const char *kind = "a number";
 	uint64_t number;
 
+	if (option_value_number(spec, text, &number) && number >= spec->min &&
+	    number <= spec->max)
+		return true;
+	if (spec->type == OPTION_TYPE_SEC_MS) {
+		(void)snprintf(ret_fault, OPTION_FAULT_SIZE,
+			       "must be seconds (or with ms, s, min, h) from %llums to "
+			       "%llus",
+			       (unsigned long long)spec->min,
+			       (unsigned long long)spec->max / 1000);
+		return false;
+	}
 	if (spec->type == OPTION_TYPE_SECONDS)
 		kind = "seconds (or with s, min, h, d)";
 	else if (spec->type == OPTION_TYPE_MS)
 		kind = "milliseconds (or with ms, s)";
 	else if (spec->type == OPTION_TYPE_BYTES)
 		kind = "bytes (or with K, M, G, T)";
-	if (option_value_number(spec, text, &number) && number >= spec->min &&
-	    number <= spec->max)
-		return true;
 	(void)snprintf(ret_fault, OPTION_FAULT_SIZE, "must be %s from %llu to %llu",
 		       kind, (unsigned long long)spec->min,
 		       (unsigned long long)spec->max);
@@ -379,6 +377,7 @@ static bool in_range(const struct option_spec *spec, const char *text,
 static bool is_valid(const struct option_spec *spec, const char *text,
 		     char ret_fault[OPTION_FAULT_SIZE])
 {
+	unsigned int from, to;
 	uint64_t number;
 
 	switch (spec->type) {
@@ -408,10 +407,16 @@ static bool is_valid(const struct option_spec *spec, const char *text,
 		return env_var_valid(text);
 	case OPTION_TYPE_EXEC:
 		return exec_valid(text);
+	case OPTION_TYPE_COMMAND:
+		return text[0] == '/';
 	case OPTION_TYPE_URL:
-		return url_valid(text);
+		return option_url_valid(text);
 	case OPTION_TYPE_ADDRESS:
-		return address_valid(text);
+		return option_address_valid(text);
+	case OPTION_TYPE_STATUS:
+		return option_status_range(text, &from, &to);
+	case OPTION_TYPE_HEADER:
+		return option_header_valid(text);
 	case OPTION_TYPE_ENUM:
 		return choice_valid(spec->choices, text);
 	case OPTION_TYPE_BOOL:
@@ -420,6 +425,7 @@ static bool is_valid(const struct option_spec *spec, const char *text,
 	case OPTION_TYPE_INT:
 	case OPTION_TYPE_SECONDS:
 	case OPTION_TYPE_MS:
+	case OPTION_TYPE_SEC_MS:
 	case OPTION_TYPE_BYTES:
 		return in_range(spec, text, ret_fault);
 	case OPTION_TYPE_SPAN:

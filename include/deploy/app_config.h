@@ -28,6 +28,12 @@ enum activate_method {
 
 const char *restart_method_name(enum restart_method method);
 
+/* A touch that came while deployd was down. */
+enum flag_on_start {
+	FLAG_ON_START_RESTART,
+	FLAG_ON_START_IGNORE,
+};
+
 /* Limits of an archive and its release; all inclusive. */
 struct release_limits {
 	uint64_t max_archive_bytes;
@@ -83,6 +89,47 @@ struct app_create_dir {
 	unsigned int line;
 };
 
+#define APP_HEALTH_CHECKS_MAX 16
+
+enum health_check_type {
+	HEALTH_CHECK_TYPE_HTTP, /* url, statuses, body, headers */
+	HEALTH_CHECK_TYPE_TCP,	/* address */
+	HEALTH_CHECK_TYPE_EXEC, /* command */
+};
+
+/* Of status codes, both inclusive. */
+struct status_range {
+	unsigned int from, to;
+};
+
+/* A section [health_check NAME]. What is of another type is NULL or empty. */
+struct health_check {
+	char *name;
+	enum health_check_type type;
+	char *url; /* http:// or https://, without blanks and control bytes */
+	struct status_range *statuses; /* accepted; at least one */
+	size_t n_statuses;
+	char *body;	/* what the answer must contain; NULL: anything */
+	char **headers; /* sent with the request, "Name: value"; NULL-terminated */
+	char *address;	/* HOST:PORT or [IPV6]:PORT */
+	char *command;	/* an absolute path and arguments */
+	uint64_t interval_ms, timeout_ms;
+	uint64_t successes; /* in a row */
+	char *file;
+	unsigned int line;
+};
+
+const char *health_check_type_name(enum health_check_type type);
+
+struct app_health {
+	uint64_t min_healthy_sec;      /* active without a restart for so long */
+	uint64_t healthy_deadline_sec; /* more than min_healthy_sec */
+	uint64_t bake_sec;	       /* watched for so long after that */
+	bool auto_rollback;
+	struct health_check *checks; /* in the order of the files */
+	size_t n_checks;	     /* at most APP_HEALTH_CHECKS_MAX */
+};
+
 struct app_config {
 	char *file; /* main file, for messages */
 
@@ -110,7 +157,13 @@ struct app_config {
 
 	enum restart_method restart_method;
 	enum activate_method activate_method;
-	uint64_t job_timeout_sec; /* waiting for a systemd job, default 90 */
+	uint64_t job_timeout_sec;   /* waiting for a systemd job, default 90 */
+	uint64_t flag_debounce_ms;  /* touches closer than this are one */
+	uint64_t flag_burst;	    /* restarts by touch without waiting, at most, */
+	uint64_t flag_interval_sec; /* and one more each interval */
+	enum flag_on_start flag_on_start;
+	uint64_t touch_timeout_sec; /* a touched app must be back within */
+	struct app_health health;
 
 	struct app_option *options; /* every option of the table, in table order */
 	size_t n_options;
@@ -136,7 +189,7 @@ struct config_text {
  * empty list assignment resets). Every fault goes to diag; NULL when there was an
  * error. Also checks: all option names and sections (an option in another section names
  * the right one, an unknown one "did you mean"), values, {expansion} (unknown, cyclic),
- * that app_user and deploy_user are given, and that the directories suit each other.
+ * that deploy_user is given, and that the options suit each other.
  * Needs no lock: threads may parse at the same time.
  */
 struct app_config *app_config_parse(const char *name, const struct config_text *texts,
