@@ -1,6 +1,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -9,8 +10,8 @@
 /*
  * A helper program (deployd-intake, -unpack, -store): fork+exec with explicit fds and
  * an empty environment, its report lines on fd 3, a deadline. Its end is exit *and* end
- * of report, in any order. Embedded in its owner, all zero before the first use; never on
- * the stack. SIGPIPE must be ignored in this process.
+ * of report, in any order. Embedded in its owner, all zero before the first use; never
+ * on the stack. SIGPIPE must be ignored in this process.
  */
 
 #define CHILD_LINE_BYTES_MAX (4u << 20)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "deploy/names.h"
+#include "deploy/cleanup.h"
 #include "loop/unit_request.h"
 #include "loop/units.h"
 
@@ -20,8 +20,10 @@ struct property {
 };
 
 #define PROPERTY(name_, type_, member_)                                                \
-	{name_, type_, offsetof(struct unit_properties, member_),                      \
-	 sizeof(((struct unit_properties *)0)->member_)}
+	{                                                                              \
+		name_, type_, offsetof(struct unit_properties, member_),               \
+			sizeof(((struct unit_properties *)0)->member_)                 \
+	}
 
 static const struct property properties[] = {
 	PROPERTY("ActiveEnterTimestamp", 't', state.active_enter_usec),
@@ -112,16 +114,134 @@ static int read_all(sd_bus_message *message, struct unit_properties *ret)
 	return r;
 }
 
-static int get_all(struct unit_reader *reader, const char *interface,
-		   sd_bus_message_handler_t on_reply);
+/* --- a reading, for a request ---------------------------------------------------- */
 
-static struct unit_reader *reader_of(struct unit_request *request);
-
-static int take_reply(struct unit_reader *reader, sd_bus_message *message)
+static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *ret)
 {
+	struct unit_request *request = userdata;
+	struct unit_reader *reader = request->reader;
 	const sd_bus_error *error = sd_bus_message_get_error(message);
+	int r;
 
+	(void)ret;
+	request->call = sd_bus_slot_unref(request->call);
 	if (error)
-		return units_is_break(error) ? -ENOTCONN : -sd_bus_error_get_errno(error);
-	return read_all(message, &reader->properties);
+		r = units_is_break(error) ? -ENOTCONN : -sd_bus_error_get_errno(error);
+	else
+		r = read_all(message, &reader->properties);
+	reader->done(reader, r < 0 ? r : 0);
+	return 0;
+}
+
+int unit_reader_start(struct unit_reader *reader, struct unit_request *request,
+		      const char *unit,
+		      void (*done)(struct unit_reader *reader, int error))
+{
+	sd_bus_message *message;
+	cleanup_free char *path = NULL;
+	int r;
+
+	memset(&reader->properties, 0, sizeof(reader->properties));
+	reader->request = request;
+	reader->done = done;
+	/* systemd loads a unit whose object is looked at, and says so of a missing one.
+	 */
+	r = sd_bus_path_encode(UNITS_PATH "/unit", unit, &path);
+	if (r < 0)
+		return r;
+	r = units_new_call_at(request->units, path, "org.freedesktop.DBus.Properties",
+			      "GetAll", &message);
+	if (r < 0)
+		return r;
+	/* Of all interfaces, so that what is read is of one moment. */
+	r = sd_bus_message_append(message, "s", "");
+	if (r < 0) {
+		sd_bus_message_unref(message);
+		return r;
+	}
+	r = unit_request_call(request, message, on_properties);
+	request->reader = reader;
+	return r;
+}
+
+/* --- the question of others ------------------------------------------------------ */
+
+struct unit_query {
+	struct unit_request request;
+	struct unit_reader reader;
+	int error;
+	unit_state_fn done;
+	void *userdata;
+};
+
+static struct unit_query *query_of(struct unit_request *request)
+{
+	return (struct unit_query *)request; /* the first member */
+}
+
+static void query_end(struct unit_request *request)
+{
+	struct unit_query *query = query_of(request);
+
+	if (!request->forgotten)
+		query->done(query->userdata, query->error,
+			    &query->reader.properties.state);
+	free(query);
+}
+
+static void query_fail(struct unit_request *request, int error)
+{
+	struct unit_query *query = query_of(request);
+
+	memset(&query->reader.properties, 0, sizeof(query->reader.properties));
+	query->error = error;
+	unit_request_end(request);
+}
+
+static void query_lost(struct unit_request *request)
+{
+	query_fail(request, -ENOTCONN);
+}
+
+static void query_late(struct unit_request *request)
+{
+	query_fail(request, -ETIMEDOUT);
+}
+
+static const struct unit_request_type query_type = {
+	.on_lost = query_lost,
+	.on_deadline = query_late,
+	.on_closing = query_lost,
+	.end = query_end,
+};
+
+static void on_query_read(struct unit_reader *reader, int error)
+{
+	if (error < 0)
+		query_fail(reader->request, error);
+	else
+		unit_request_end(reader->request);
+}
+
+struct unit_query *units_query(struct units *units, const char *unit,
+			       unit_state_fn done, void *userdata)
+{
+	struct unit_query *query = calloc(1, sizeof(*query));
+	int r;
+
+	if (!query)
+		return NULL;
+	query->done = done;
+	query->userdata = userdata;
+	unit_request_init(&query->request, &query_type, units, QUERY_TIMEOUT_MSEC);
+	r = unit_reader_start(&query->reader, &query->request, unit, on_query_read);
+	if (r < 0)
+		query_fail(&query->request, r);
+	return query;
+}
+
+void unit_query_cancel(struct unit_query *query)
+{
+	if (query)
+		unit_request_forget(&query->request);
 }

@@ -9,8 +9,8 @@
 /*
  * Inside of units*.c: what the requests to systemd have in common. A request has a
  * deadline and at most one call under way, and hears what becomes of the connection. It
- * ends once, by unit_request_end(), and reports from the close callback of its timer: so
- * `done` is never called from within the function that the caller is still in, and
+ * ends once, by unit_request_end(), and reports from the close callback of its timer:
+ * so `done` is never called from within the function that the caller is still in, and
  * forgetting a request is safe until then.
  */
 
@@ -22,6 +22,7 @@
 #define UNITS_JOBS_MAX	    64 /* removed jobs that are remembered */
 
 struct unit_request;
+struct unit_reader;
 
 /* NULL where a request does not care. Not called once it has ended, but for end. */
 struct unit_request_type {
@@ -43,6 +44,7 @@ struct unit_request {
 	struct unit_request *next;
 	uv_timer_t deadline;
 	sd_bus_slot *call;
+	struct unit_reader *reader; /* whose call it is, NULL = not a reading */
 	bool forgotten;
 };
 
@@ -90,8 +92,14 @@ bool unit_request_ended(const struct unit_request *request) __attribute__((nonnu
 /* Ends it without a report. */
 void unit_request_forget(struct unit_request *request) __attribute__((nonnull));
 
+/* A call of a method of any of the manager's objects; -ENOTCONN when not ready. */
+int units_new_call_at(struct units *units, const char *path, const char *interface,
+		      const char *member, sd_bus_message **ret_message)
+	__attribute__((warn_unused_result, nonnull));
+
 /* A call of a method of the manager object, to be filled. */
-int units_new_call(struct units *units, const char *member, sd_bus_message **ret_message)
+int units_new_call(struct units *units, const char *member,
+		   sd_bus_message **ret_message)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
@@ -105,12 +113,13 @@ int unit_request_call(struct unit_request *request, sd_bus_message *message,
 /* Sends it without wanting an answer. Takes over the message. */
 void units_send(struct units *units, sd_bus_message *message) __attribute__((nonnull));
 
-/* True for errors of the way, not of the manager: the call may have been carried out. */
+/* True for errors of the way, not of the manager: the call may have been carried out.
+ */
 bool units_is_break(const sd_bus_error *error) __attribute__((nonnull));
 
 /*
- * Greets the manager anew, after a break that the connection itself has survived, as when
- * systemd re-executes: every request is told on_lost, then on_ready.
+ * Greets the manager anew, after a break that the connection itself has survived, as
+ * when systemd re-executes: every request is told on_lost, then on_ready.
  */
 void units_resync(struct units *units) __attribute__((nonnull));
 
@@ -124,7 +133,7 @@ struct unit_properties {
 	char service_type[32]; /* "notify", "oneshot", ...; "" when it is no service */
 	bool remain_after_exit;
 	bool condition_result;
-	char job[UNITS_JOB_PATH_SIZE]; /* the pending job's path, "" = none */
+	char job[UNITS_JOB_PATH_SIZE];	  /* the pending job's path, "" = none */
 	uint64_t inactive_exit_mono_usec; /* start began */
 };
 
@@ -132,11 +141,11 @@ struct unit_properties {
 struct unit_reader {
 	struct unit_request *request;
 	struct unit_properties properties;
-	bool is_service;
 	/* error: negative errno; -ENOTCONN after a break. */
 	void (*done)(struct unit_reader *reader, int error);
-	char path[1024];
 };
+
+/* reader outlives the request's call. done follows, never from within. */
 
 int unit_reader_start(struct unit_reader *reader, struct unit_request *request,
 		      const char *unit,
@@ -149,12 +158,24 @@ int unit_reader_start(struct unit_reader *reader, struct unit_request *request,
 const char *unit_words_verb(enum unit_action action);
 const char *unit_words_past(enum unit_action action);
 
+/* The call never came to a reply: error is what kept it. */
+void unit_words_no_call(enum unit_action action, const char *unit, int error,
+			struct unit_outcome *outcome) __attribute__((nonnull));
+
 /* Why the manager refused the call. */
 void unit_words_refused(enum unit_action action, const char *unit,
 			const sd_bus_error *error, struct unit_outcome *outcome)
 	__attribute__((nonnull));
 
-/* Why the unit is not what was asked for, though its job ended with job_result. */
+/*
+ * Why the unit is not what was asked for, though its job ended with job_result (NULL:
+ * the job is gone, and nobody heard how it ended).
+ */
 void unit_words_failed(enum unit_action action, const char *unit,
 		       const char *job_result, const struct unit_properties *properties,
-		       struct unit_outcome *outcome) __attribute__((nonnull));
+		       struct unit_outcome *outcome) __attribute__((nonnull(2, 4, 5)));
+
+/* The deadline passed; connected and begun say how far it came. */
+void unit_words_late(enum unit_action action, const char *unit, uint64_t timeout_ms,
+		     bool connected, bool begun, struct unit_outcome *outcome)
+	__attribute__((nonnull));

@@ -97,13 +97,28 @@ void unit_request_forget(struct unit_request *request)
 	unit_request_end(request);
 }
 
-int units_new_call(struct units *units, const char *member, sd_bus_message **ret_message)
+int units_new_call_at(struct units *units, const char *path, const char *interface,
+		      const char *member, sd_bus_message **ret_message)
 {
-	if (!units->bus)
+	sd_bus_message *message;
+	int r;
+
+	if (!units->ready)
 		return -ENOTCONN;
-	return sd_bus_message_new_method_call(units->bus, ret_message,
-					      UNITS_DESTINATION, UNITS_PATH,
-					      UNITS_MANAGER, member);
+	r = sd_bus_message_new_method_call(units->bus, &message, UNITS_DESTINATION,
+					   path, interface, member);
+	if (r < 0)
+		return r;
+	/* While systemd re-executes, the bus would try to start another one. */
+	(void)sd_bus_message_set_auto_start(message, 0);
+	*ret_message = message;
+	return 0;
+}
+
+int units_new_call(struct units *units, const char *member,
+		   sd_bus_message **ret_message)
+{
+	return units_new_call_at(units, UNITS_PATH, UNITS_MANAGER, member, ret_message);
 }
 
 int unit_request_call(struct unit_request *request, sd_bus_message *message,
@@ -112,6 +127,7 @@ int unit_request_call(struct unit_request *request, sd_bus_message *message,
 	int r;
 
 	request->call = sd_bus_slot_unref(request->call);
+	request->reader = NULL;
 	r = sd_bus_call_async(request->units->bus, &request->call, message, on_reply,
 			      request, UINT64_MAX);
 	sd_bus_message_unref(message);
@@ -128,10 +144,9 @@ void units_send(struct units *units, sd_bus_message *message)
 bool units_is_break(const sd_bus_error *error)
 {
 	static const char *const names[] = {
-		SD_BUS_ERROR_NO_REPLY,	   SD_BUS_ERROR_DISCONNECTED,
-		SD_BUS_ERROR_NO_SERVER,	   SD_BUS_ERROR_SERVICE_UNKNOWN,
-		SD_BUS_ERROR_TIMEOUT,	   SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-		SD_BUS_ERROR_TIMED_OUT,
+		SD_BUS_ERROR_NO_REPLY,	SD_BUS_ERROR_DISCONNECTED,
+		SD_BUS_ERROR_NO_SERVER, SD_BUS_ERROR_SERVICE_UNKNOWN,
+		SD_BUS_ERROR_TIMEOUT,	SD_BUS_ERROR_NAME_HAS_NO_OWNER,
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -321,8 +336,9 @@ static int on_subscribed(sd_bus_message *message, void *userdata, sd_bus_error *
 
 	(void)error;
 	units->handshake = sd_bus_slot_unref(units->handshake);
-	if (refusal && sd_bus_error_has_name(refusal, SD_BUS_ERROR_NO_REPLY)) {
-		/* It went away while it was being greeted: its next owner is greeted. */
+	if (refusal && units_is_break(refusal)) {
+		/* It went away while it was being greeted: its next owner is greeted.
+		 */
 		drop(units, -ECONNRESET);
 		return 0;
 	}
