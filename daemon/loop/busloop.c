@@ -30,13 +30,14 @@ static void on_timer(uv_timer_t *timer)
 	(void)timer;
 }
 
-static int drain(sd_bus *bus)
+static int drain(const struct busloop *busloop)
 {
 	int r = 0;
 
 	for (int i = 0; i < DRAIN_MAX; i++) {
-		r = sd_bus_process(bus, NULL);
-		if (r <= 0)
+		r = sd_bus_process(busloop->bus, NULL);
+		/* A callback may have closed us: the rest is not for us any more. */
+		if (r <= 0 || uv_is_closing((const uv_handle_t *)&busloop->prepare))
 			return r;
 	}
 	return 1;
@@ -85,9 +86,9 @@ static void on_prepare(uv_prepare_t *prepare)
 	struct busloop *busloop = prepare->data;
 	int r;
 
-	r = drain(busloop->bus);
+	r = drain(busloop);
 	if (uv_is_closing((uv_handle_t *)prepare))
-		return; /* a bus callback closed us */
+		return;
 	if (r >= 0)
 		r = arm(busloop, r > 0);
 	if (r < 0) {
