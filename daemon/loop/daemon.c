@@ -170,8 +170,13 @@ static void on_stop_signal(uv_signal_t *signal, int signum)
 
 static void on_reload_signal(uv_signal_t *signal, int signum)
 {
+	int r = daemon_reload(signal->data, 0, NULL);
+
 	(void)signum;
-	(void)daemon_reload(signal->data, 0, NULL);
+	if (r < 0)
+		journal_log(LOG_WARNING, "ignoring SIGHUP: %s",
+			    r == -EBUSY ? "deployd starts, stops or reloads already"
+					: strerror(-r));
 }
 
 /* --- start -------------------------------------------------------------------- */
