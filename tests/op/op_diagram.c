@@ -14,9 +14,19 @@ struct edge {
 	enum op_action action;
 };
 
-static struct edge edge_of(enum op_kind kind, enum op_state state, enum op_event event)
+static const char *const fallback_names[] = {
+	[OP_FALLBACK_NONE] = "",
+	[OP_FALLBACK_BACK] = ", there is one to go back to",
+	[OP_FALLBACK_STOP] = ", there is none to go back to",
+};
+
+static struct edge edge_of(enum op_kind kind, enum op_state state, enum op_event event,
+			   enum op_fallback fallback)
 {
-	struct op op = {.kind = kind, .state = state};
+	struct op op = {.kind = kind,
+			.state = state,
+			.fallback = fallback,
+			.switched = op_kind_switches(kind) || kind == OP_KIND_RECOVER};
 	struct edge edge = {0};
 
 	edge.exists = op_step(&op, event, &edge.action);
@@ -33,23 +43,27 @@ static unsigned int reachable(enum op_kind kind)
 		before = states;
 		for (unsigned int s = 0; s < OP_STATE_COUNT; s++)
 			for (unsigned int e = 0; e < OP_EVENT_COUNT; e++) {
-				struct edge edge = edge_of(kind, (enum op_state)s,
-							   (enum op_event)e);
+				for (unsigned int f = 0; f < OP_FALLBACK_COUNT; f++) {
+					struct edge edge = edge_of(
+						kind, (enum op_state)s,
+						(enum op_event)e, (enum op_fallback)f);
 
-				if ((before & 1u << s) && edge.exists)
-					states |= 1u << edge.to;
+					if ((before & 1u << s) && edge.exists)
+						states |= 1u << edge.to;
+				}
 			}
 	} while (states != before);
 	return states;
 }
 
 static void print_edge(enum op_state from, enum op_event event, const struct edge *edge,
-		       unsigned int kinds, unsigned int kinds_here)
+		       enum op_fallback fallback, unsigned int kinds,
+		       unsigned int kinds_here)
 {
 	const char *before = " (";
 
-	printf("    %s --> %s: %s", op_state_name(from), op_state_name(edge->to),
-	       op_event_name(event));
+	printf("    %s --> %s: %s%s", op_state_name(from), op_state_name(edge->to),
+	       op_event_name(event), fallback_names[fallback]);
 	if (edge->to == from)
 		printf(" / %s", action_names[edge->action]);
 	for (unsigned int k = 0; kinds != kinds_here && k < OP_KIND_COUNT; k++) {
@@ -61,25 +75,30 @@ static void print_edge(enum op_state from, enum op_event event, const struct edg
 	printf("%s\n", kinds != kinds_here ? ")" : "");
 }
 
+/* Of a fallback, only what it changes. */
 static void print_edges(enum op_state from, enum op_event event,
-			unsigned int kinds_here)
+			enum op_fallback fallback, unsigned int kinds_here)
 {
 	unsigned int left = kinds_here;
 
 	while (left) {
 		enum op_kind first = (enum op_kind)__builtin_ctz(left);
-		struct edge edge = edge_of(first, from, event);
+		struct edge edge = edge_of(first, from, event, fallback);
+		struct edge usual = edge_of(first, from, event, OP_FALLBACK_NONE);
 		unsigned int same = 0;
 
 		for (unsigned int k = 0; k < OP_KIND_COUNT; k++) {
-			struct edge other = edge_of((enum op_kind)k, from, event);
+			struct edge other =
+				edge_of((enum op_kind)k, from, event, fallback);
 
 			if ((left & 1u << k) && other.exists == edge.exists &&
 			    other.to == edge.to && other.action == edge.action)
 				same |= 1u << k;
 		}
-		if (edge.exists && !(edge.to == from && edge.action == OP_ACTION_NONE))
-			print_edge(from, event, &edge, same, kinds_here);
+		if (edge.exists &&
+		    !(edge.to == from && edge.action == OP_ACTION_NONE) &&
+		    (fallback == OP_FALLBACK_NONE || edge.to != usual.to))
+			print_edge(from, event, &edge, fallback, same, kinds_here);
 		left &= ~same;
 	}
 }
@@ -99,7 +118,9 @@ int main(void)
 			if (states[k] & 1u << s)
 				kinds |= 1u << k;
 		for (unsigned int e = 0; e < OP_EVENT_COUNT; e++)
-			print_edges((enum op_state)s, (enum op_event)e, kinds);
+			for (unsigned int f = 0; f < OP_FALLBACK_COUNT; f++)
+				print_edges((enum op_state)s, (enum op_event)e,
+					    (enum op_fallback)f, kinds);
 	}
 	printf("    %s --> [*]\n", op_state_name(OP_STATE_DONE));
 	return 0;

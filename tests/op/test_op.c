@@ -7,7 +7,7 @@
 
 #include "core/op.h"
 
-#define STEPS_MAX 8 /* no operation has more */
+#define STEPS_MAX 12 /* no operation has more */
 
 /* What an event does, said a second time and in another way than core/op.c does. */
 struct expected {
@@ -16,6 +16,8 @@ struct expected {
 	enum op_action action;
 	bool fails;
 	bool switches;
+	bool reverts;
+	bool restores;
 };
 
 static bool makes_release(enum op_kind kind)
@@ -29,6 +31,24 @@ static bool switches_release(enum op_kind kind)
 	       kind == OP_KIND_ROLLBACK;
 }
 
+static bool marks_only(enum op_kind kind)
+{
+	return kind == OP_KIND_CONFIRM || kind == OP_KIND_HOLD ||
+	       kind == OP_KIND_UNHOLD;
+}
+
+static bool starts_unit(enum op_kind kind)
+{
+	return switches_release(kind) || kind == OP_KIND_RECOVER ||
+	       kind == OP_KIND_RESTART || kind == OP_KIND_START;
+}
+
+static bool is_before_switch(enum op_state state)
+{
+	return state == OP_STATE_QUEUED || state == OP_STATE_PREPARING ||
+	       state == OP_STATE_UNPACKING || state == OP_STATE_SEALING;
+}
+
 static struct expected go(enum op_state to)
 {
 	static const struct {
@@ -40,8 +60,16 @@ static struct expected go(enum op_state to)
 		{OP_STATE_SEALING, OP_ACTION_SEAL},
 		{OP_STATE_SWITCHING, OP_ACTION_SWITCH},
 		{OP_STATE_ACTING, OP_ACTION_ACT},
+		{OP_STATE_CHECKING, OP_ACTION_CHECK},
+		{OP_STATE_BAKING, OP_ACTION_BAKE},
+		{OP_STATE_REVERTING, OP_ACTION_REVERT},
+		{OP_STATE_RESTORING, OP_ACTION_RESTORE},
+		{OP_STATE_RECHECKING, OP_ACTION_RECHECK},
+		{OP_STATE_STOPPING, OP_ACTION_STOP},
+		{OP_STATE_PROVING, OP_ACTION_PROVE},
 		{OP_STATE_FINISHING, OP_ACTION_FINISH},
 		{OP_STATE_DISCARDING, OP_ACTION_DISCARD},
+		{OP_STATE_MARKING, OP_ACTION_MARK},
 		{OP_STATE_RECORDING, OP_ACTION_RECORD},
 		{OP_STATE_DONE, OP_ACTION_REPLY},
 	};
@@ -62,49 +90,113 @@ static struct expected fail_to(enum op_state to)
 	return e;
 }
 
-static enum op_state after_acting(enum op_kind kind)
-{
-	return switches_release(kind) || kind == OP_KIND_RECOVER ? OP_STATE_FINISHING
-								 : OP_STATE_RECORDING;
-}
-
 static struct expected on_started(enum op_kind kind)
 {
 	if (makes_release(kind))
 		return go(OP_STATE_PREPARING);
+	if (marks_only(kind))
+		return go(OP_STATE_MARKING);
+	if (kind == OP_KIND_REVERT)
+		return go(OP_STATE_REVERTING);
 	return go(switches_release(kind) ? OP_STATE_SWITCHING : OP_STATE_ACTING);
+}
+
+static enum op_state after_checking(enum op_kind kind)
+{
+	if (kind == OP_KIND_ROLLBACK)
+		return OP_STATE_PROVING; /* it has proven itself before */
+	return kind == OP_KIND_DEPLOY || kind == OP_KIND_ACTIVATE ||
+			       kind == OP_KIND_RECOVER
+		       ? OP_STATE_BAKING
+		       : OP_STATE_RECORDING;
 }
 
 static struct expected on_ok(enum op_kind kind, enum op_state state)
 {
 	struct expected e;
 
-	if (state == OP_STATE_PREPARING)
+	switch (state) {
+	case OP_STATE_PREPARING:
 		return go(OP_STATE_UNPACKING);
-	if (state == OP_STATE_UNPACKING)
+	case OP_STATE_UNPACKING:
 		return go(OP_STATE_SEALING);
-	if (state == OP_STATE_SEALING)
+	case OP_STATE_SEALING:
 		return go(kind == OP_KIND_DEPLOY ? OP_STATE_SWITCHING
 						 : OP_STATE_RECORDING);
-	if (state == OP_STATE_ACTING)
-		return go(after_acting(kind));
-	if (state == OP_STATE_DISCARDING)
+	case OP_STATE_SWITCHING:
+		e = go(OP_STATE_ACTING);
+		e.switches = true;
+		return e;
+	case OP_STATE_ACTING:
+		return go(starts_unit(kind) ? OP_STATE_CHECKING : OP_STATE_RECORDING);
+	case OP_STATE_CHECKING:
+		return go(after_checking(kind));
+	case OP_STATE_BAKING:
+		return go(OP_STATE_PROVING);
+	case OP_STATE_REVERTING:
+		e = fail_to(OP_STATE_RESTORING);
+		e.reverts = true;
+		return e;
+	case OP_STATE_RESTORING:
+		return go(OP_STATE_RECHECKING);
+	case OP_STATE_RECHECKING:
+		e = go(OP_STATE_PROVING);
+		e.restores = true;
+		return e;
+	case OP_STATE_STOPPING:
+	case OP_STATE_PROVING:
+		return go(OP_STATE_FINISHING);
+	case OP_STATE_DISCARDING:
+	case OP_STATE_MARKING:
 		return go(OP_STATE_RECORDING);
-	if (state != OP_STATE_SWITCHING)
-		return go(OP_STATE_DONE);
-	e = go(OP_STATE_ACTING);
-	e.switches = true;
-	return e;
+	case OP_STATE_FINISHING:
+	case OP_STATE_RECORDING:
+	case OP_STATE_QUEUED:
+	case OP_STATE_DONE:
+	case OP_STATE_COUNT:
+		break;
+	}
+	return go(OP_STATE_DONE);
 }
 
-static struct expected on_failed(enum op_kind kind, enum op_state state)
+static enum op_state when_sick(const struct op *op)
 {
-	if (state == OP_STATE_UNPACKING || state == OP_STATE_SEALING)
+	if (!op->switched)
+		return OP_STATE_RECORDING;
+	if (op->fallback == OP_FALLBACK_BACK)
+		return OP_STATE_REVERTING;
+	return op->fallback == OP_FALLBACK_STOP ? OP_STATE_STOPPING : OP_STATE_PROVING;
+}
+
+static struct expected on_failed(const struct op *op)
+{
+	switch (op->state) {
+	case OP_STATE_UNPACKING:
+	case OP_STATE_SEALING:
 		return fail_to(OP_STATE_DISCARDING);
-	if (state == OP_STATE_ACTING)
-		return fail_to(after_acting(kind));
-	if (state == OP_STATE_FINISHING || state == OP_STATE_RECORDING)
+	case OP_STATE_ACTING:
+	case OP_STATE_CHECKING:
+	case OP_STATE_BAKING:
+		return fail_to(when_sick(op));
+	case OP_STATE_REVERTING:
+	case OP_STATE_RESTORING:
+	case OP_STATE_RECHECKING:
+	case OP_STATE_STOPPING:
+		return fail_to(OP_STATE_PROVING);
+	case OP_STATE_PROVING:
+		return go(OP_STATE_FINISHING);
+	case OP_STATE_FINISHING:
+	case OP_STATE_RECORDING:
 		return fail_to(OP_STATE_DONE);
+	case OP_STATE_PREPARING:
+	case OP_STATE_SWITCHING:
+	case OP_STATE_DISCARDING:
+	case OP_STATE_MARKING:
+	case OP_STATE_QUEUED:
+	case OP_STATE_DONE:
+	case OP_STATE_COUNT:
+		break;
+	}
 	return fail_to(OP_STATE_RECORDING);
 }
 
@@ -112,7 +204,7 @@ static struct expected expect(const struct op *op, enum op_event event)
 {
 	enum op_state state = op->state;
 	struct expected stay = {.valid = true, .to = state, .action = OP_ACTION_NONE};
-	bool early = state == OP_STATE_PREPARING || state == OP_STATE_UNPACKING;
+	bool early = is_before_switch(state);
 
 	if (state == OP_STATE_DONE)
 		return (struct expected){0};
@@ -129,11 +221,7 @@ static struct expected expect(const struct op *op, enum op_event event)
 			return fail_to(OP_STATE_DISCARDING);
 		return on_ok(op->kind, state);
 	case OP_EVENT_STEP_FAILED:
-		return on_failed(op->kind, state);
-	case OP_EVENT_DEADLINE:
-		stay.valid = state != OP_STATE_ACTING;
-		stay.action = OP_ACTION_KILL;
-		return stay;
+		return on_failed(op);
 	case OP_EVENT_ABANDON:
 		stay.fails = early;
 		if (early)
@@ -163,9 +251,11 @@ static void check_step(const struct op *before, enum op_event event)
 		assert_int_equal(action, untouched);
 		return;
 	}
-	if (op.state != e.to || action != e.action ||
+	if (op.state != e.to || action != e.action || op.fallback != before->fallback ||
 	    op.failed != (before->failed || e.fails) ||
-	    op.switched != (before->switched || e.switches))
+	    op.switched != (before->switched || e.switches) ||
+	    op.reverted != (before->reverted || e.reverts) ||
+	    op.restored != (before->restored || e.restores))
 		fail_msg("%s in state %s, event %s: goes to %s, action %d",
 			 op_kind_name(before->kind), op_state_name(before->state),
 			 op_event_name(event), op_state_name(op.state), (int)action);
@@ -179,11 +269,15 @@ static void every_event_in_every_state_of_every_kind(void **context)
 	for (unsigned int k = 0; k < OP_KIND_COUNT; k++)
 		for (unsigned int s = 0; s < OP_STATE_COUNT; s++)
 			for (unsigned int e = 0; e < OP_EVENT_COUNT; e++)
-				for (unsigned int flags = 0; flags < 4; flags++, n++) {
+				for (unsigned int flags = 0; flags < 48; flags++, n++) {
 					struct op op = {.kind = (enum op_kind)k,
 							.state = (enum op_state)s,
+							.fallback = (enum op_fallback)(
+								flags / 16),
 							.failed = flags & 1,
-							.switched = flags & 2};
+							.switched = flags & 2,
+							.reverted = flags & 4,
+							.restored = flags & 8};
 
 					check_step(&op, (enum op_event)e);
 				}
@@ -199,11 +293,14 @@ static void run_to_the_end(struct op op, unsigned int outcomes)
 	if (op.state == OP_STATE_QUEUED)
 		assert_true(op_step(&op, OP_EVENT_STARTED, &action));
 	for (; op.state != OP_STATE_DONE; steps++, outcomes >>= 1) {
+		/* Who runs what could not be told: no fault of the release. */
+		bool harmless = op.state == OP_STATE_PROVING;
+
 		assert_true(steps < STEPS_MAX);
 		assert_true(op_step(
 			&op, outcomes & 1 ? OP_EVENT_STEP_FAILED : OP_EVENT_STEP_OK,
 			&action));
-		assert_true(op.failed || !(outcomes & 1));
+		assert_true(op.failed || harmless || !(outcomes & 1));
 	}
 	assert_true(action == OP_ACTION_REPLY || steps == 0);
 }
@@ -212,11 +309,14 @@ static void every_way_ends(void **context)
 {
 	(void)context;
 	for (unsigned int k = 0; k < OP_KIND_COUNT; k++)
-		for (unsigned int s = 0; s < OP_STATE_COUNT; s++)
-			for (unsigned int ends = 0; ends < 1u << STEPS_MAX; ends++)
-				run_to_the_end((struct op){.kind = (enum op_kind)k,
-							   .state = (enum op_state)s},
-					       ends);
+		for (unsigned int f = 0; f < OP_FALLBACK_COUNT; f++)
+			for (unsigned int ends = 0; ends < 1u << STEPS_MAX; ends++) {
+				struct op op;
+
+				op_init(&op, (enum op_kind)k);
+				op.fallback = (enum op_fallback)f;
+				run_to_the_end(op, ends);
+			}
 }
 
 static void check_way(enum op_kind kind, const enum op_state *states)
@@ -233,39 +333,59 @@ static void check_way(enum op_kind kind, const enum op_state *states)
 	}
 	assert_int_equal(op.state, OP_STATE_DONE);
 	assert_int_equal(action, OP_ACTION_REPLY);
-	assert_false(op.failed);
-	assert_int_equal(op.switched,
-			 switches_release(kind) || kind == OP_KIND_RECOVER);
+	assert_int_equal(op.failed, kind == OP_KIND_REVERT);
+	assert_int_equal(op.switched, switches_release(kind) ||
+					      kind == OP_KIND_RECOVER ||
+					      kind == OP_KIND_REVERT);
 }
 
 static void successful_ways(void **context)
 {
 	static const enum op_state deploy[] = {OP_STATE_PREPARING, OP_STATE_UNPACKING,
 					       OP_STATE_SEALING,   OP_STATE_SWITCHING,
-					       OP_STATE_ACTING,	   OP_STATE_FINISHING,
-					       OP_STATE_DONE};
+					       OP_STATE_ACTING,	   OP_STATE_CHECKING,
+					       OP_STATE_BAKING,	   OP_STATE_PROVING,
+					       OP_STATE_FINISHING, OP_STATE_DONE};
 	static const enum op_state stage[] = {OP_STATE_PREPARING, OP_STATE_UNPACKING,
 					      OP_STATE_SEALING, OP_STATE_RECORDING,
 					      OP_STATE_DONE};
-	static const enum op_state change[] = {OP_STATE_SWITCHING, OP_STATE_ACTING,
-					       OP_STATE_FINISHING, OP_STATE_DONE};
-	static const enum op_state recover[] = {OP_STATE_ACTING, OP_STATE_FINISHING,
-						OP_STATE_DONE};
+	static const enum op_state activate[] = {OP_STATE_SWITCHING, OP_STATE_ACTING,
+						 OP_STATE_CHECKING,  OP_STATE_BAKING,
+						 OP_STATE_PROVING,   OP_STATE_FINISHING,
+						 OP_STATE_DONE};
+	static const enum op_state rollback[] = {OP_STATE_SWITCHING, OP_STATE_ACTING,
+						 OP_STATE_CHECKING,  OP_STATE_PROVING,
+						 OP_STATE_FINISHING, OP_STATE_DONE};
+	static const enum op_state recover[] = {OP_STATE_ACTING,    OP_STATE_CHECKING,
+						OP_STATE_BAKING,    OP_STATE_PROVING,
+						OP_STATE_FINISHING, OP_STATE_DONE};
+	static const enum op_state revert[] = {OP_STATE_REVERTING,  OP_STATE_RESTORING,
+					       OP_STATE_RECHECKING, OP_STATE_PROVING,
+					       OP_STATE_FINISHING,  OP_STATE_DONE};
+	static const enum op_state start[] = {OP_STATE_ACTING, OP_STATE_CHECKING,
+					      OP_STATE_RECORDING, OP_STATE_DONE};
 	static const enum op_state unit[] = {OP_STATE_ACTING, OP_STATE_RECORDING,
+					     OP_STATE_DONE};
+	static const enum op_state mark[] = {OP_STATE_MARKING, OP_STATE_RECORDING,
 					     OP_STATE_DONE};
 
 	(void)context;
 	check_way(OP_KIND_DEPLOY, deploy);
 	check_way(OP_KIND_STAGE, stage);
-	check_way(OP_KIND_ACTIVATE, change);
-	check_way(OP_KIND_ROLLBACK, change);
+	check_way(OP_KIND_ACTIVATE, activate);
+	check_way(OP_KIND_ROLLBACK, rollback);
 	check_way(OP_KIND_RECOVER, recover);
-	check_way(OP_KIND_RESTART, unit);
+	check_way(OP_KIND_REVERT, revert);
+	check_way(OP_KIND_RESTART, start);
+	check_way(OP_KIND_START, start);
 	check_way(OP_KIND_RELOAD, unit);
-	check_way(OP_KIND_START, unit);
 	check_way(OP_KIND_STOP, unit);
 	check_way(OP_KIND_ENABLE, unit);
 	check_way(OP_KIND_DISABLE, unit);
+	check_way(OP_KIND_FLAG, unit);
+	check_way(OP_KIND_CONFIRM, mark);
+	check_way(OP_KIND_HOLD, mark);
+	check_way(OP_KIND_UNHOLD, mark);
 }
 
 /* However an abandoned step ends, nothing is switched after it. */
@@ -302,7 +422,7 @@ static void abandoned_late_goes_on(void **context)
 	enum op_action action;
 
 	(void)context;
-	for (unsigned int s = OP_STATE_SEALING; s < OP_STATE_DONE; s++) {
+	for (unsigned int s = OP_STATE_SWITCHING; s < OP_STATE_DONE; s++) {
 		struct op op = {.kind = OP_KIND_DEPLOY, .state = (enum op_state)s};
 
 		assert_false(op_is_before_switch(&op));
@@ -313,19 +433,67 @@ static void abandoned_late_goes_on(void **context)
 	}
 }
 
-static void restart_failure_keeps_the_switch(void **context)
+/* Where a sick release leads, from each step that can find it so. */
+static void sick_release_is_gone_back_from(void **context)
 {
-	struct op op = {.kind = OP_KIND_DEPLOY, .state = OP_STATE_SWITCHING};
+	static const enum op_state found[] = {OP_STATE_ACTING, OP_STATE_CHECKING,
+					      OP_STATE_BAKING};
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(found) / sizeof(*found); i++)
+		for (unsigned int restored = 0; restored < 2; restored++) {
+			struct op op = {.kind = OP_KIND_DEPLOY,
+					.state = found[i],
+					.fallback = OP_FALLBACK_BACK,
+					.switched = true};
+			enum op_action action;
+
+			assert_true(op_step(&op, OP_EVENT_STEP_FAILED, &action));
+			assert_int_equal(action, OP_ACTION_REVERT);
+			assert_true(op_step(&op, OP_EVENT_STEP_OK, &action));
+			assert_int_equal(action, OP_ACTION_RESTORE);
+			assert_true(op_step(&op, OP_EVENT_STEP_OK, &action));
+			assert_int_equal(action, OP_ACTION_RECHECK);
+			assert_true(op_step(
+				&op, restored ? OP_EVENT_STEP_OK : OP_EVENT_STEP_FAILED,
+				&action));
+			assert_int_equal(action, OP_ACTION_PROVE);
+			assert_true(op.failed);
+			assert_true(op.reverted);
+			assert_int_equal(op.restored, restored);
+		}
+}
+
+static void sick_first_release_is_stopped(void **context)
+{
+	struct op op = {.kind = OP_KIND_DEPLOY,
+			.state = OP_STATE_CHECKING,
+			.fallback = OP_FALLBACK_STOP,
+			.switched = true};
 	enum op_action action;
 
 	(void)context;
-	assert_true(op_step(&op, OP_EVENT_STEP_OK, &action));
 	assert_true(op_step(&op, OP_EVENT_STEP_FAILED, &action));
-	assert_int_equal(action, OP_ACTION_FINISH);
+	assert_int_equal(action, OP_ACTION_STOP);
 	assert_true(op_step(&op, OP_EVENT_STEP_OK, &action));
-	assert_int_equal(action, OP_ACTION_REPLY);
-	assert_true(op.switched);
+	assert_int_equal(action, OP_ACTION_FINISH);
 	assert_true(op.failed);
+	assert_false(op.reverted);
+}
+
+/* A unit's own restart that fails says nothing about which release should be live. */
+static void failed_restart_switches_nothing(void **context)
+{
+	(void)context;
+	for (unsigned int f = 0; f < OP_FALLBACK_COUNT; f++) {
+		struct op op = {.kind = OP_KIND_RESTART,
+				.state = OP_STATE_ACTING,
+				.fallback = (enum op_fallback)f};
+		enum op_action action;
+
+		assert_true(op_step(&op, OP_EVENT_STEP_FAILED, &action));
+		assert_int_equal(action, OP_ACTION_RECORD);
+	}
 }
 
 static void finished_op_takes_no_event(void **context)
@@ -362,7 +530,9 @@ int main(void)
 		cmocka_unit_test(successful_ways),
 		cmocka_unit_test(abandoned_before_the_switch_never_switches),
 		cmocka_unit_test(abandoned_late_goes_on),
-		cmocka_unit_test(restart_failure_keeps_the_switch),
+		cmocka_unit_test(sick_release_is_gone_back_from),
+		cmocka_unit_test(sick_first_release_is_stopped),
+		cmocka_unit_test(failed_restart_switches_nothing),
 		cmocka_unit_test(finished_op_takes_no_event),
 		cmocka_unit_test(names_differ),
 	};
