@@ -80,7 +80,9 @@ def constants(root):
             known = {name: f"({value.strip()})" for name, value in defines}
             for name, value in defines:
                 number = evaluate(value, known)
-                if LIMITING.search(name) and number is not None:
+                if "_PER_" in name or not LIMITING.search(name):
+                    continue  # NSEC_PER_SEC converts, it limits nothing
+                if number is not None:
                     yield name, str(file.relative_to(root)), shown(number, unit_of(name))
 
 
