@@ -83,7 +83,7 @@ static size_t distance(const char *a, const char *b)
 
 const char *option_nearest(const struct option_set *set, const char *name)
 {
-	size_t best = strlen(name) > 5 ? 4 : 3; /* at most one less than this */
+	size_t n = strlen(name), best = n > 5 ? 4 : n > 3 ? 3 : 2; /* and less */
 	const char *nearest = NULL;
 
 	for (size_t i = 0; i < set->n_specs; i++) {
@@ -253,8 +253,11 @@ static bool append_option(struct option_set *set, const char *owner,
 	if (!resolve(from, index))
 		return false;
 	if (slot->n_items == 0) {
-		report(set, item->file, item->line, "%s: {%s} has no value", owner,
-		       name);
+		/* No default but deploy_group's, of deploy_user, which must be given
+		 * and is complained about then. */
+		if (item->file)
+			report(set, item->file, item->line, "%s: {%s} has no value",
+			       owner, name);
 		return false;
 	}
 	for (size_t i = 0; i < slot->n_items; i++) {
@@ -269,6 +272,7 @@ static bool append_option(struct option_set *set, const char *owner,
 static char *expand(struct option_set *set, const char *owner,
 		    const struct option_item *item)
 {
+	struct option_set *root = set->outer ? set->outer : set;
 	struct text text = {0};
 	const char *p = item->text;
 	bool good = true;
@@ -301,11 +305,12 @@ static char *expand(struct option_set *set, const char *owner,
 		good = append_option(set, owner, item, name, &text);
 		p += n + 2;
 	}
-	if (good && text.failed) {
+	root->expanded += text.length;
+	if (good && (text.failed || root->expanded > OPTION_TOTAL_BYTES_MAX)) {
 		report(set, item->file, item->line,
-		       "%s: the value is longer than %u bytes with its {options}, or "
-		       "memory is short",
-		       owner, OPTION_VALUE_BYTES_MAX);
+		       "%s: with its {options} the value is longer than %u bytes, or "
+		       "all values are than %u; or memory is short",
+		       owner, OPTION_VALUE_BYTES_MAX, OPTION_TOTAL_BYTES_MAX);
 		good = false;
 	}
 	if (good)

@@ -13,8 +13,10 @@
  * daemon_config.c.
  */
 
-#define OPTION_VALUE_BYTES_MAX 65536u /* after expansion */
-#define OPTION_ITEMS_MAX       1000u  /* of a list */
+#define OPTION_VALUE_BYTES_MAX 65536u	  /* after expansion */
+#define OPTION_TOTAL_BYTES_MAX (8u << 20) /* of all values of a file after expansion   \
+					   */
+#define OPTION_ITEMS_MAX 1000u		  /* of a list */
 
 enum option_type {
 	OPTION_TYPE_TEXT,
@@ -89,7 +91,8 @@ struct option_set {
 	struct option_set *outer; /* where {name} is looked up; NULL: here */
 	const char *file;	  /* for messages about defaults */
 	unsigned int line;
-	const char *name; /* in messages: "copy_file env: "; NULL for none */
+	const char *name; /* in messages: "[copy_file env]: "; NULL for none */
+	size_t expanded;  /* bytes, of this set and those inside it */
 	struct diag *diag;
 };
 

@@ -66,7 +66,9 @@ static bool service_valid(const char *text)
 	char unit[UNIT_NAME_MAX + 1];
 	int n = snprintf(unit, sizeof(unit), "%s.service", text);
 
-	return n > 0 && (size_t)n < sizeof(unit) && names_unit_valid(unit);
+	/* "x@" alone is a template, which cannot run. */
+	return n > 0 && (size_t)n < sizeof(unit) && names_unit_valid(unit) &&
+	       !strstr(unit, "@.service");
 }
 
 static bool unit_valid(const char *text)
@@ -345,9 +347,23 @@ static bool user_valid(const char *text)
 	       all_of(text, "_.-");
 }
 
+/* How often 1024 goes into a number of bytes, at most 4 (T). */
+static unsigned int short_unit(const struct option_spec *spec, uint64_t number)
+{
+	unsigned int unit = 0;
+
+	while (spec->type == OPTION_TYPE_BYTES && unit < 4 && number > 0 &&
+	       number % 1024 == 0) {
+		number /= 1024;
+		unit++;
+	}
+	return unit;
+}
+
 static bool in_range(const struct option_spec *spec, const char *text,
 		     char ret_fault[OPTION_FAULT_SIZE])
 {
+	static const char *const units[] = {"", "K", "M", "G", "T"};
 	const char *kind = "a number";
 	uint64_t number;
 
@@ -368,9 +384,12 @@ static bool in_range(const struct option_spec *spec, const char *text,
 		kind = "milliseconds (or with ms, s)";
 	else if (spec->type == OPTION_TYPE_BYTES)
 		kind = "bytes (or with K, M, G, T)";
-	(void)snprintf(ret_fault, OPTION_FAULT_SIZE, "must be %s from %llu to %llu",
-		       kind, (unsigned long long)spec->min,
-		       (unsigned long long)spec->max);
+	(void)snprintf(
+		ret_fault, OPTION_FAULT_SIZE, "must be %s from %llu%s to %llu%s", kind,
+		(unsigned long long)(spec->min >> 10 * short_unit(spec, spec->min)),
+		units[short_unit(spec, spec->min)],
+		(unsigned long long)(spec->max >> 10 * short_unit(spec, spec->max)),
+		units[short_unit(spec, spec->max)]);
 	return false;
 }
 
