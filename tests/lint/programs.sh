@@ -56,7 +56,9 @@ links deployctl "libjansson" "libinih"
 links deployd-intake "libcrypto" "libjansson libseccomp libinih"
 links deployd-unpack "libarchive libz" "libjansson libseccomp libinih"
 links deployd-store "libcap" "libjansson libinih libseccomp"
-for name in deployd deployctl deployd-intake deployd-unpack deployd-store; do
+links deployd-probe "libcurl" "libjansson libinih libseccomp libpthread"
+for name in deployd deployctl deployd-intake deployd-unpack deployd-store \
+	deployd-probe; do
 	hardened "$name"
 done
 exit $faults
