@@ -137,3 +137,24 @@ char *names_escape(const char *text, char *ret_buf, size_t size)
 	ret_buf[used] = '\0';
 	return ret_buf;
 }
+
+int64_t names_rfc3339_parse(const char *text)
+{
+	static const char shape[] = "dddd-dd-ddTdd:dd:ddZ";
+	struct tm tm = {0};
+	int64_t time_s;
+	char again[RFC3339_SIZE];
+
+	for (size_t i = 0; i < sizeof(shape); i++)
+		if (shape[i] == 'd' ? !is_digit(text[i]) : text[i] != shape[i])
+			return 0;
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon,
+		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+		return 0;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	time_s = (int64_t)timegm(&tm);
+	/* timegm() takes 31 February for 3 March. */
+	names_rfc3339(time_s, again);
+	return strcmp(again, text) == 0 ? time_s : 0;
+}
