@@ -42,16 +42,19 @@ void help_program(void)
 			group = verbs[i].group;
 			(void)printf("\n%s:\n", group);
 		}
-		(void)snprintf(left, sizeof(left), "%s %s", verbs[i].name, verbs[i].usage);
+		(void)snprintf(left, sizeof(left), "%s %s", verbs[i].name,
+			       verbs[i].usage);
 		(void)printf("  %-24s %s\n", left, verbs[i].help);
 	}
 	(void)puts("\nOptions:");
 	for (size_t i = 0; i < n_option_infos; i++)
 		print_option(&option_infos[i]);
-	(void)puts("\nExit status: 0 ok, 1 failed, 2 usage, 4 denied, 5 not found, 6 bad\n"
-		   "configuration, 7 deployd is not running, 10 archive rejected, 11 busy,\n"
-		   "16 stopped waiting, 17 --if-current mismatch, 18 no space.\n"
-		   "See deployctl(1).");
+	(void)puts(
+		"\nExit status: 0 ok, 1 failed, 2 usage, 4 denied, 5 not found, 6 bad\n"
+		"configuration, 7 deployd is not running, 10 archive rejected, 11 "
+		"busy,\n"
+		"16 stopped waiting, 17 --if-current mismatch, 18 no space.\n"
+		"See deployctl(1).");
 }
 
 void help_verb(const struct verb *verb)

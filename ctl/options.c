@@ -8,6 +8,7 @@
 
 #include "build_config.h"
 #include "deploy/result.h"
+#include "terminal.h"
 
 enum option_id {
 	OPTION_HELP = 256,
@@ -30,6 +31,8 @@ enum option_id {
 	OPTION_SOCKET,
 };
 
+#define GIVEN_MAX 64 /* options on one command line whose fit is checked */
+
 const struct option_info option_infos[] = {
 	{"help", 'h', NULL, 0, "Show help", OPTION_HELP},
 	{"version", 0, "[V]", 0,
@@ -42,16 +45,20 @@ const struct option_info option_infos[] = {
 	{"no-pager", 0, NULL, 0, "Do not page", OPTION_NO_PAGER},
 	{"no-legend", 0, NULL, TAKES_LEGEND, "No headings", OPTION_NO_LEGEND},
 	{"no-block", 0, NULL, TAKES_WAIT, "Do not wait for the job", OPTION_NO_BLOCK},
-	{"timeout", 0, "SEC", TAKES_WAIT, "Stop waiting after this time; the job goes on",
-	 OPTION_TIMEOUT},
+	{"timeout", 0, "SEC", TAKES_WAIT | TAKES_TIMEOUT,
+	 "Stop waiting after this time; the job goes on", OPTION_TIMEOUT},
 	{"if-current", 0, "ID", TAKES_IF_CURRENT,
-	 "Refuse unless this release is current (none: no release is)", OPTION_IF_CURRENT},
+	 "Refuse unless this release is current (none: no release is)",
+	 OPTION_IF_CURRENT},
 	{"sha256", 0, "HEX", TAKES_ARCHIVE, "Refuse an archive with another hash",
 	 OPTION_SHA256},
-	{"revision", 0, "REV", TAKES_ARCHIVE, "What it was built from", OPTION_REVISION},
-	{"message", 'm', "TEXT", TAKES_ARCHIVE, "A note for the history", OPTION_MESSAGE},
+	{"revision", 0, "REV", TAKES_ARCHIVE, "What it was built from",
+	 OPTION_REVISION},
+	{"message", 'm', "TEXT", TAKES_ARCHIVE, "A note for the history",
+	 OPTION_MESSAGE},
 	{"lines", 'n', "N", TAKES_LINES, "How many of the newest lines", OPTION_LINES},
-	{"follow", 'f', NULL, TAKES_FOLLOW, "Show new lines as they come", OPTION_FOLLOW},
+	{"follow", 'f', NULL, TAKES_FOLLOW, "Show new lines as they come",
+	 OPTION_FOLLOW},
 	{"user", 0, "USER", TAKES_USER, "Ask for another user (root)", OPTION_USER},
 	{"socket", 0, "PATH", 0, "Another socket, whoever serves it", OPTION_SOCKET},
 };
@@ -59,9 +66,7 @@ const size_t n_option_infos = sizeof(option_infos) / sizeof(*option_infos);
 
 static void complain(const char *fmt, const char *what)
 {
-	(void)fprintf(stderr, "deployctl: ");
-	(void)fprintf(stderr, "%s %s", fmt, what);
-	(void)fprintf(stderr, "; see `deployctl --help`\n");
+	terminal_error("%s %s; see `deployctl --help`", fmt, what);
 }
 
 static int has_arg(const struct option_info *info)
@@ -166,20 +171,31 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 	}
 }
 
-/* What getopt needs, made of the table. */
-static void make_getopt(struct option *ret_long, char *ret_short)
+/*
+ * What getopt needs, made of the table. Behind a verb that ships an archive --version
+ * has a value: the release's.
+ */
+static void make_getopt(const struct verb *verb, struct option *ret_long,
+			char *ret_short)
 {
 	size_t n = 0;
 
+	/* In front of the verb: stop there. Errors are ours to tell. */
+	if (!verb)
+		*ret_short++ = '+';
+	*ret_short++ = ':';
 	for (size_t i = 0; i < n_option_infos; i++) {
 		const struct option_info *info = &option_infos[i];
+		int arg = has_arg(info);
 
+		if (info->id == OPTION_VERSION && verb && (verb->flags & TAKES_ARCHIVE))
+			arg = required_argument;
 		if (info->name)
-			ret_long[n++] = (struct option){info->name, has_arg(info), NULL,
-							info->id};
+			ret_long[n++] =
+				(struct option){info->name, arg, NULL, info->id};
 		if (info->letter) {
 			*ret_short++ = info->letter;
-			if (has_arg(info) == required_argument)
+			if (arg == required_argument)
 				*ret_short++ = ':';
 		}
 	}
@@ -204,35 +220,59 @@ static bool split_app(struct options *options)
 	return copy[0] != '\0' && (!at || at[1] != '\0');
 }
 
-/* Options given that the verb does not take are mistakes, not decoration. */
-static bool fits(const struct verb *verb, const int *given, size_t n_given)
-{
-	for (size_t i = 0; i < n_given; i++) {
-		const struct option_info *info = find_info(given[i]);
+/* What one command line says, while it is read. */
+struct parse {
+	struct options *options;
+	int given[GIVEN_MAX]; /* ids of the options */
+	size_t n_given;
+	bool version, help;
+};
 
-		if (info && info->flags != 0 && !(info->flags & verb->flags)) {
-			(void)fprintf(stderr,
-				      "deployctl: `%s` takes no --%s; see `deployctl help "
-				      "%s`\n",
-				      verb->name, info->name, verb->name);
-			return false;
-		}
-	}
-	return true;
+static bool was_given(const struct parse *parse, int id)
+{
+	for (size_t i = 0; i < parse->n_given; i++)
+		if (parse->given[i] == id)
+			return true;
+	return false;
 }
 
-static const struct verb *check(const struct verb *verb, struct options *options,
-				const int *given, size_t n_given)
+/* Options given that the verb does not take are mistakes, not decoration. */
+static bool fits(const struct verb *verb, const struct parse *parse)
 {
-	if (!fits(verb, given, n_given))
+	const char *no = NULL;
+
+	for (size_t i = 0; i < parse->n_given; i++) {
+		const struct option_info *info = find_info(parse->given[i]);
+
+		if (info && info->flags != 0 && !(info->flags & verb->flags))
+			no = info->name;
+	}
+	if ((verb->flags & NO_JSON) && parse->options->json != JSON_MODE_OFF)
+		no = "json";
+	if ((verb->flags & NO_HOST) && parse->options->host)
+		no = "host";
+	if (parse->options->version && !(verb->flags & TAKES_ARCHIVE))
+		no = "version";
+	if (no)
+		terminal_error("`%s` takes no --%s; see `deployctl help %s`",
+			       verb->name, no, verb->name);
+	return !no;
+}
+
+static const struct verb *check(const struct verb *verb, const struct parse *parse)
+{
+	struct options *options = parse->options;
+
+	if (!fits(verb, parse))
 		return NULL;
-	if (options->version && !(verb->flags & TAKES_ARCHIVE)) {
-		complain("--version=V belongs to deploy and stage, not to", verb->name);
+	if (options->n_args < verb->min_args || options->n_args > verb->max_args) {
+		terminal_error("usage: deployctl %s%s%s", verb->name,
+			       *verb->usage ? " " : "", verb->usage);
 		return NULL;
 	}
-	if (options->n_args < verb->min_args || options->n_args > verb->max_args) {
-		(void)fprintf(stderr, "deployctl: usage: deployctl %s%s%s\n", verb->name,
-			      *verb->usage ? " " : "", verb->usage);
+	if (options->no_block && was_given(parse, OPTION_TIMEOUT)) {
+		terminal_error("--no-block does not wait, --timeout says how long to: "
+			       "give one of them");
 		return NULL;
 	}
 	if (options->n_args > 0 && !split_app(options)) {
@@ -242,61 +282,106 @@ static const struct verb *check(const struct verb *verb, struct options *options
 	return verb;
 }
 
+static bool bad_option(char *argv[], int c)
+{
+	/* getopt has moved on; for a letter it may not have. */
+	const char *word = argv[optind > 1 ? optind - 1 : 1];
+
+	if (optopt > 0 && optopt < OPTION_HELP) {
+		terminal_error(c == ':' ? "-%c wants a value; see `deployctl --help`"
+					: "unknown option -%c; see `deployctl --help`",
+			       optopt);
+		return false;
+	}
+	complain(c == ':'      ? "a value is missing:"
+		 : optopt != 0 ? "takes no value:"
+			       : "unknown option:",
+		 word);
+	return false;
+}
+
+/* Reads options, with verb those behind it. argv[0] is not looked at. */
+static bool read_options(int argc, char *argv[], const struct verb *verb,
+			 struct parse *parse)
+{
+	struct option long_options[sizeof(option_infos) / sizeof(*option_infos) + 1];
+	char short_options[2 * sizeof(option_infos) / sizeof(*option_infos) + 3];
+	int c;
+
+	make_getopt(verb, long_options, short_options);
+	opterr = 0;
+	optind = 0; /* GNU: begin anew */
+	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+		const struct option_info *info =
+			c == '?' || c == ':' ? NULL : find_info(c);
+
+		if (!info)
+			return bad_option(argv, c);
+		if (info->id == OPTION_HELP) {
+			parse->help = true;
+			continue;
+		}
+		if (parse->n_given < GIVEN_MAX)
+			parse->given[parse->n_given++] = info->id;
+		if (!take(parse->options, info->id, optarg, &parse->version)) {
+			terminal_error("bad value '%s' of --%s; see `deployctl --help`",
+				       optarg ? optarg : "", info->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static const struct verb *done(int *ret_status)
+{
+	*ret_status = 0;
+	return NULL;
+}
+
 const struct verb *options_parse(int argc, char *argv[], struct options *ret_options,
 				 int *ret_status)
 {
-	struct option long_options[32];
-	char short_options[64];
+	struct parse parse = {.options = ret_options};
 	const struct verb *verb = NULL;
-	int given[64];
-	size_t n_given = 0;
-	bool version = false, help = false;
-	int c;
 
 	*ret_options = (struct options){.lines = -1, .timeout_sec = -1};
 	*ret_status = result_exit_status(RESULT_USAGE);
-	make_getopt(long_options, short_options);
-	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
-		const struct option_info *info = c == '?' ? NULL : find_info(c);
-
-		if (!info)
-			return NULL; /* getopt has complained */
-		if (info->id == OPTION_HELP) {
-			help = true;
-			continue;
-		}
-		if (n_given < sizeof(given) / sizeof(*given))
-			given[n_given++] = info->id;
-		if (!take(ret_options, info->id, optarg, &version)) {
-			complain("bad value of option:", optarg ? optarg : "");
-			return NULL;
-		}
-	}
-	if (version) {
-		(void)printf("deployctl %s\n", DEPLOYD_VERSION);
-		*ret_status = 0;
+	if (!read_options(argc, argv, NULL, &parse))
 		return NULL;
+	if (parse.version) {
+		(void)printf("deployctl %s\n", DEPLOYD_VERSION);
+		return done(ret_status);
 	}
 	if (optind < argc) {
-		verb = verb_find(argv[optind]);
+		argc -= optind;
+		argv += optind;
+		verb = verb_find(argv[0]);
 		if (!verb) {
-			complain("unknown verb:", argv[optind]);
+			complain("unknown verb:", argv[0]);
 			return NULL;
 		}
-		optind++;
+		if (!read_options(argc, argv, verb, &parse))
+			return NULL;
 	}
-	if (help) {
+	if (parse.help) {
 		if (verb)
 			help_verb(verb);
 		else
 			help_program();
-		*ret_status = 0;
-		return NULL;
+		return done(ret_status);
 	}
 	if (!verb)
 		verb = verb_find("list");
-	while (optind < argc && ret_options->n_args < 4)
-		ret_options->args[ret_options->n_args++] = argv[optind++];
-	return optind < argc ? (complain("too many arguments:", argv[optind]), NULL)
-			     : check(verb, ret_options, given, n_given);
+	for (; optind < argc; optind++) {
+		if (ret_options->n_args == OPTIONS_ARGS_MAX) {
+			complain("too many arguments:", argv[optind]);
+			return NULL;
+		}
+		ret_options->args[ret_options->n_args++] = argv[optind];
+	}
+	if (parse.version) {
+		terminal_error("--version goes in front of the verb");
+		return NULL;
+	}
+	return check(verb, &parse);
 }

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * The table of verbs and options: parsing, --help, the completions and the test that the
- * man page names everything all read it.
+ * The table of verbs and options: parsing, --help, the completions and the test that
+ * the man page names everything all read it.
  */
 
 enum json_mode {
@@ -15,21 +15,26 @@ enum json_mode {
 	JSON_MODE_PRETTY,
 };
 
-/* One bit each: which verbs take an option. */
+/* One bit each: which options a verb takes, beside those of every verb. */
 enum verb_flag {
 	TAKES_ARCHIVE = 1 << 0,	   /* deploy, stage */
 	TAKES_IF_CURRENT = 1 << 1, /* deploy, activate, rollback */
-	TAKES_WAIT = 1 << 2,	   /* operations */
+	TAKES_WAIT = 1 << 2,	   /* operations: --no-block, --timeout */
 	TAKES_LINES = 1 << 3,	   /* history, logs */
 	TAKES_FOLLOW = 1 << 4,	   /* logs */
 	TAKES_USER = 1 << 5,	   /* can */
 	TAKES_LEGEND = 1 << 6,	   /* tables */
+	TAKES_TIMEOUT = 1 << 9,	   /* attach */
+	NO_JSON = 1 << 7,	   /* --json makes no sense */
+	NO_HOST = 1 << 8,	   /* -H does not: it is about this machine */
 };
+
+#define OPTIONS_ARGS_MAX 4
 
 struct options {
 	const char *app;
-	const char *release; /* of APP@RELEASE */
-	const char *args[4]; /* what follows the verb, app included */
+	const char *release;		    /* of APP@RELEASE */
+	const char *args[OPTIONS_ARGS_MAX]; /* what follows the verb, app included */
 	int n_args;
 	enum json_mode json;
 	bool quiet;
@@ -40,8 +45,8 @@ struct options {
 	const char *host;
 	const char *sha256, *version, *revision, *message, *if_current;
 	const char *user;
-	const char *socket; /* NULL: the compiled-in path, whose server must be root */
-	int64_t lines;	    /* -1: not given */
+	const char *socket;  /* NULL: the compiled-in path, whose server must be root */
+	int64_t lines;	     /* -1: not given */
 	int64_t timeout_sec; /* -1: none */
 };
 
@@ -56,9 +61,9 @@ struct verb {
 };
 
 struct option_info {
-	const char *name; /* long, without dashes */
-	char letter;	  /* 0: none */
-	const char *value; /* NULL: takes none; "[X]": optional */
+	const char *name;   /* long, without dashes */
+	char letter;	    /* 0: none */
+	const char *value;  /* NULL: takes none; "[X]": optional */
 	unsigned int flags; /* 0: every verb */
 	const char *help;
 	int id;

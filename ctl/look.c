@@ -1,0 +1,215 @@
+/* The tables: list, releases, history, jobs. The blocks are in look_block.c. */
+#include "look.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deploy/names.h"
+#include "json_out.h"
+#include "progress.h"
+#include "table.h"
+#include "terminal.h"
+
+const char *look_time(const char *text, char ret_text[LOOK_TIME_SIZE])
+{
+	int64_t seconds = text ? names_rfc3339_parse(text) : 0;
+	time_t time = (time_t)seconds;
+	struct tm local;
+
+	if (seconds <= 0 || !localtime_r(&time, &local) ||
+	    strftime(ret_text, LOOK_TIME_SIZE, "%Y-%m-%d %H:%M:%S %Z", &local) == 0)
+		(void)snprintf(ret_text, LOOK_TIME_SIZE, "%s", text ? text : "");
+	return ret_text;
+}
+
+const char *look_ago(int64_t seconds, char ret_text[LOOK_TIME_SIZE])
+{
+	static const struct {
+		int64_t seconds;
+		const char *one, *many;
+	} units[] = {
+		{365 * 86400, " year", " years"},
+		{30 * 86400, " month", " months"},
+		{7 * 86400, " week", " weeks"},
+		{86400, " day", " days"},
+		{3600, "h", "h"},
+		{60, "min", "min"},
+	};
+
+	if (seconds < 0)
+		seconds = 0;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		long long n = (long long)(seconds / units[i].seconds);
+
+		if (n > 0) {
+			(void)snprintf(ret_text, LOOK_TIME_SIZE, "%lld%s ago", n,
+				       n == 1 ? units[i].one : units[i].many);
+			return ret_text;
+		}
+	}
+	(void)snprintf(ret_text, LOOK_TIME_SIZE, "%llds ago", (long long)seconds);
+	return ret_text;
+}
+
+/* Ends lines at the terminal's edge; elsewhere nothing is ever cut. */
+static void finish(struct table *table, const struct options *options)
+{
+	table_print(table, stdout, !options->no_legend,
+		    terminal_stdout() ? terminal_width(STDERR_FILENO) : 0);
+	table_free(table);
+}
+
+/* An empty table needs a word, where it is in nobody's way. */
+static bool nothing(const json_t *rows, const struct options *options, const char *text)
+{
+	if (json_array_size(rows) > 0)
+		return false;
+	if (!options->quiet)
+		(void)fprintf(stderr, "%s\n", text);
+	return true;
+}
+
+static const char *user_of(const json_t *object, const char *key)
+{
+	return json_out_text(json_object_get(object, key), "user");
+}
+
+/* "unpacking 43%" */
+static void add_operation(struct table *table, const json_t *operation)
+{
+	const char *kind = json_out_text(operation, "kind"),
+		   *phase = json_out_text(operation, "phase");
+	json_int_t percent = json_out_int(operation, "percent", -1);
+
+	if (!kind)
+		table_add(table, NULL);
+	else if (percent >= 0)
+		table_addf(table, "%s (%s %d%%)", kind, phase ? phase : "",
+			   (int)percent);
+	else
+		table_addf(table, "%s (%s)", kind, phase ? phase : "");
+}
+
+void look_print_list(const json_t *apps, const struct options *options)
+{
+	static const struct table_column columns[] = {
+		{"APP", false},	     {"STATE", false}, {"RELEASE", false},
+		{"VERSION", false},  {"UNIT", false},  {"ACTIVE", false},
+		{"OPERATION", false}};
+	struct table *table;
+
+	if (nothing(apps, options, "No apps, or no right on any."))
+		return;
+	table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	for (size_t i = 0; i < json_array_size(apps); i++) {
+		const json_t *app = json_array_get(apps, i);
+
+		table_add(table, json_out_text(app, "app"));
+		table_add(table, json_out_text(app, "state"));
+		table_add(table, json_out_text(app, "release"));
+		table_add(table, json_out_text(app, "version"));
+		table_add(table, json_out_text(app, "unit"));
+		table_add(table, json_out_text(app, "unit_state"));
+		add_operation(table, json_object_get(app, "operation"));
+	}
+	finish(table, options);
+}
+
+void look_print_releases(const json_t *releases, const struct options *options)
+{
+	static const struct table_column columns[] = {
+		{"RELEASE", false},  {"STATE", false}, {"VERSION", false},
+		{"REVISION", false}, {"BY", false},    {"DEPLOYED", false},
+		{"SIZE", true},	     {"FILES", true},  {"MESSAGE", false}};
+	struct table *table;
+
+	if (nothing(releases, options, "No releases."))
+		return;
+	table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	for (size_t i = 0; i < json_array_size(releases); i++) {
+		const json_t *release = json_array_get(releases, i);
+		const char *state = json_out_text(release, "state");
+		char time[LOOK_TIME_SIZE], bytes[PROGRESS_BYTES_SIZE];
+		json_int_t size = json_out_int(release, "bytes", -1),
+			   files = json_out_int(release, "files", -1);
+
+		table_add(table, json_out_text(release, "id"));
+		table_addf(table, "%s%s", state ? state : "-",
+			   json_is_true(json_object_get(release, "pinned")) ? ",pinned"
+									    : "");
+		table_add(table, json_out_text(release, "version"));
+		table_add(table, json_out_text(release, "revision"));
+		table_add(table, user_of(release, "deployed_by"));
+		table_add(table,
+			  look_time(json_out_text(release, "deployed_at"), time));
+		table_add(table, size >= 0 ? progress_bytes(size, bytes) : NULL);
+		table_addf(table, files >= 0 ? "%lld" : "-", (long long)files);
+		table_add(table, json_out_text(release, "message"));
+	}
+	finish(table, options);
+}
+
+void look_print_history(const json_t *entries, const struct options *options)
+{
+	static const struct table_column columns[] = {
+		{"TIME", false},   {"OPERATION", false}, {"FROM", false}, {"TO", false},
+		{"RESULT", false}, {"BY", false},	 {"TOOK", true},  {"GAP", true},
+		{"JOB", false},	   {"MESSAGE", false}};
+	struct table *table;
+
+	if (nothing(entries, options, "Nothing was done yet."))
+		return;
+	table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		const json_t *entry = json_array_get(entries, i);
+		json_int_t took = json_out_int(entry, "took_ms", -1),
+			   gap = json_out_int(entry, "restart_gap_ms", -1);
+		char time[LOOK_TIME_SIZE];
+
+		table_add(table, look_time(json_out_text(entry, "time"), time));
+		table_add(table, json_out_text(entry, "operation"));
+		table_add(table, json_out_text(entry, "from"));
+		table_add(table, json_out_text(entry, "to"));
+		table_add(table, json_out_text(entry, "result"));
+		table_add(table, user_of(entry, "by"));
+		table_addf(table, took >= 0 ? "%lld ms" : "-", (long long)took);
+		table_addf(table, gap >= 0 ? "%lld ms" : "-", (long long)gap);
+		table_add(table, json_out_text(entry, "id"));
+		table_add(table, json_out_text(entry, "message"));
+	}
+	finish(table, options);
+}
+
+void look_print_jobs(const json_t *jobs, const struct options *options)
+{
+	static const struct table_column columns[] = {
+		{"JOB", false},	   {"APP", false},     {"KIND", false},
+		{"PHASE", false},  {"STARTED", false}, {"BY", false},
+		{"RESULT", false}, {"RELEASE", false}};
+	struct table *table;
+
+	if (nothing(jobs, options, "No jobs."))
+		return;
+	table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	for (size_t i = 0; i < json_array_size(jobs); i++) {
+		const json_t *job = json_array_get(jobs, i);
+		const char *phase = json_out_text(job, "phase");
+		json_int_t percent = json_out_int(job, "percent", -1);
+		char time[LOOK_TIME_SIZE];
+
+		table_add(table, json_out_text(job, "id"));
+		table_add(table, json_out_text(job, "app"));
+		table_add(table, json_out_text(job, "kind"));
+		if (percent >= 0)
+			table_addf(table, "%s %d%%", phase ? phase : "", (int)percent);
+		else
+			table_add(table, phase);
+		table_add(table, look_time(json_out_text(job, "started_at"), time));
+		table_add(table, user_of(job, "by"));
+		table_add(table, json_out_text(job, "result"));
+		table_add(table, json_out_text(job, "release"));
+	}
+	finish(table, options);
+}

@@ -1,0 +1,161 @@
+#include "table.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "terminal.h"
+
+#define GAP 2 /* blanks between columns */
+
+struct table {
+	const struct table_column *columns;
+	size_t n_columns;
+	char **cells;
+	size_t n_cells;
+	size_t capacity;
+};
+
+static _Noreturn void out_of_memory(void)
+{
+	(void)fputs("deployctl: out of memory\n", stderr);
+	exit(1);
+}
+
+struct table *table_new(const struct table_column *columns, size_t n_columns)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		out_of_memory();
+	table->columns = columns;
+	table->n_columns = n_columns;
+	return table;
+}
+
+void table_add(struct table *table, const char *text)
+{
+	if (table->n_cells == table->capacity) {
+		size_t capacity = table->capacity ? table->capacity * 2 : 64;
+		char **cells = reallocarray(table->cells, capacity, sizeof(*cells));
+
+		if (!cells)
+			out_of_memory();
+		table->cells = cells;
+		table->capacity = capacity;
+	}
+	table->cells[table->n_cells++] = terminal_clean(text && *text ? text : "-");
+}
+
+void table_addf(struct table *table, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	table_add(table, text);
+}
+
+static size_t column_width(const struct table *table, size_t column, bool legend)
+{
+	size_t width = legend ? terminal_text_width(table->columns[column].title) : 0;
+
+	for (size_t i = column; i < table->n_cells; i += table->n_columns) {
+		size_t cell = terminal_text_width(table->cells[i]);
+
+		if (cell > width)
+			width = cell;
+	}
+	return width;
+}
+
+/* The bytes of text that fit in so many columns. */
+static size_t fitting_bytes(const char *text, size_t columns)
+{
+	size_t bytes = strlen(text);
+	char *part = strdup(text);
+
+	if (!part)
+		out_of_memory();
+	while (bytes > 0 && terminal_text_width(part) > columns) {
+		bytes--;
+		/* Not into the middle of a character. */
+		while (bytes > 0 && ((unsigned char)part[bytes] & 0xc0) == 0x80)
+			bytes--;
+		part[bytes] = '\0';
+	}
+	free(part);
+	return bytes;
+}
+
+struct line {
+	FILE *stream;
+	size_t left; /* columns; SIZE_MAX: no end */
+};
+
+static void put(struct line *line, const char *text)
+{
+	size_t width = terminal_text_width(text);
+	size_t bytes =
+		width <= line->left ? strlen(text) : fitting_bytes(text, line->left);
+
+	(void)fwrite(text, 1, bytes, line->stream);
+	if (line->left != SIZE_MAX)
+		line->left -= width <= line->left ? width : line->left;
+}
+
+static void put_blanks(struct line *line, size_t n)
+{
+	while (n-- > 0)
+		put(line, " ");
+}
+
+static void print_row(const struct table *table, struct line *line,
+		      const size_t *widths, char *const *cells)
+{
+	for (size_t i = 0; i < table->n_columns; i++) {
+		const char *cell = cells ? cells[i] : table->columns[i].title;
+		size_t pad = widths[i] - terminal_text_width(cell);
+
+		if (table->columns[i].right)
+			put_blanks(line, pad);
+		put(line, cell);
+		if (i + 1 == table->n_columns)
+			break; /* no blanks at the end of a line */
+		if (!table->columns[i].right)
+			put_blanks(line, pad);
+		put_blanks(line, GAP);
+	}
+	(void)fputc('\n', line->stream);
+}
+
+void table_print(const struct table *table, FILE *stream, bool legend,
+		 unsigned int width)
+{
+	size_t *widths = calloc(table->n_columns, sizeof(*widths));
+	size_t end = width > 0 ? width : SIZE_MAX;
+
+	if (!widths)
+		out_of_memory();
+	for (size_t i = 0; i < table->n_columns; i++)
+		widths[i] = column_width(table, i, legend);
+	if (legend)
+		print_row(table, &(struct line){stream, end}, widths, NULL);
+	for (size_t i = 0; i + table->n_columns <= table->n_cells;
+	     i += table->n_columns)
+		print_row(table, &(struct line){stream, end}, widths, table->cells + i);
+	free(widths);
+}
+
+void table_free(struct table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->n_cells; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(table);
+}

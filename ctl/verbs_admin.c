@@ -1,0 +1,219 @@
+/* The verbs about deployd itself and its rules; logs; the bridge for other clients. */
+#include "verbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "build_config.h"
+#include "call.h"
+#include "deploy/cleanup.h"
+#include "follow.h"
+#include "json_out.h"
+#include "pager.h"
+#include "remote.h"
+#include "terminal.h"
+
+#define DEPLOYD_PROGRAM DEPLOYD_SBINDIR "/deployd"
+
+/* Without an app: deployd reads its configuration again. */
+int verb_reload(const struct verb *verb, const struct options *options)
+{
+	const json_t *messages;
+	json_t *value = NULL;
+	int status;
+
+	if (options->app)
+		return verb_unit(verb, options);
+	status = call_ask(verb, options, "io.deployd.ReloadConfiguration", NULL, NULL,
+			  &value);
+	if (status != 0)
+		return status;
+	messages = json_object_get(value, "messages");
+	for (size_t i = 0; i < json_array_size(messages); i++) {
+		terminal_put(stderr, json_string_value(json_array_get(messages, i)));
+		(void)fputc('\n', stderr);
+	}
+	if (options->json != JSON_MODE_OFF)
+		json_out_print(value, options->json);
+	else if (!options->quiet)
+		(void)puts("configuration reloaded");
+	json_decref(value);
+	return 0;
+}
+
+int verb_can(const struct verb *verb, const struct options *options)
+{
+	json_t *parameters = json_pack("{s:s, s:s}", "verb", options->args[0], "app",
+				       options->args[1]);
+	json_t *value = NULL;
+	bool allowed;
+	int status;
+
+	if (options->user)
+		(void)json_object_set_new(parameters, "user",
+					  json_string(options->user));
+	status = call_ask(verb, options, "io.deployd.Can", parameters, "decision",
+			  &value);
+	if (status != 0)
+		return status;
+	value = json_out_with_schema(value);
+	allowed = json_is_true(json_object_get(value, "allowed"));
+	if (options->json != JSON_MODE_OFF) {
+		json_out_print(value, options->json);
+	} else if (!options->quiet) {
+		(void)fputs(allowed ? "yes: " : "no: ", stdout);
+		terminal_put(stdout, json_out_text(value, "reason"));
+		(void)putchar('\n');
+	}
+	json_decref(value);
+	return result_exit_status(allowed ? RESULT_OK : RESULT_DENIED);
+}
+
+static int policy_list(const struct verb *verb, const struct options *options)
+{
+	const json_t *rules;
+	json_t *value = NULL;
+	int status =
+		call_ask(verb, options, "io.deployd.PolicyList", NULL, NULL, &value);
+
+	if (status != 0)
+		return status;
+	if (json_is_true(json_object_get(value, "stale")))
+		terminal_error(
+			"the configuration files have errors now: these are the "
+			"rules of before; `deployctl policy check` shows the errors");
+	pager_start(options);
+	rules = json_object_get(value, "rules");
+	if (options->json != JSON_MODE_OFF)
+		json_out_print(value, options->json);
+	for (size_t i = 0; options->json == JSON_MODE_OFF && i < json_array_size(rules);
+	     i++) {
+		terminal_put(stdout, json_string_value(json_array_get(rules, i)));
+		(void)putchar('\n');
+	}
+	json_decref(value);
+	return 0;
+}
+
+/* What deployd would say if it read the configuration now: it is asked, not copied. */
+static int policy_check(const struct options *options)
+{
+	char *argv[] = {(char *)(uintptr_t)DEPLOYD_PROGRAM,
+			(char *)(uintptr_t) "--check", NULL};
+
+	(void)fflush(NULL);
+	(void)execv(DEPLOYD_PROGRAM, argv);
+	return call_tell(options, RESULT_FAILED, "cannot run %s: %s", DEPLOYD_PROGRAM,
+			 strerror(errno));
+}
+
+int verb_policy(const struct verb *verb, const struct options *options)
+{
+	if (strcmp(options->args[0], "list") == 0)
+		return policy_list(verb, options);
+	if (strcmp(options->args[0], "check") != 0)
+		return call_tell(options, RESULT_USAGE,
+				 "policy does check and list, not '%s'",
+				 options->args[0]);
+	if (options->json != JSON_MODE_OFF)
+		return call_tell(options, RESULT_USAGE, "policy check has no --json");
+	return options->host ? remote_pass(verb, options) : policy_check(options);
+}
+
+/* journalctl, started by deployd, writes to the descriptor that goes with the call. */
+int verb_logs(const struct verb *verb, const struct options *options)
+{
+	struct connection connection;
+	struct errinfo error = {0};
+	struct reply reply;
+	json_t *parameters;
+	int r;
+
+	if (options->host)
+		return remote_pass(verb, options);
+	if (!options->follow)
+		pager_start(options);
+	r = connection_open(&connection, options->socket, &error);
+	if (r < 0)
+		return call_tell(options, error.result, "%s", error.what);
+	parameters = json_pack("{s:s, s:i, s:b}", "app", options->app,
+			       "stdoutFileDescriptor", 0, "follow", options->follow);
+	if (options->lines >= 0)
+		(void)json_object_set_new(parameters, "lines",
+					  json_integer(options->lines));
+	r = connection_call(&connection, "io.deployd.Logs", parameters, false,
+			    STDOUT_FILENO);
+	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+		r = connection_receive(&connection, -1, NULL, &reply) == RECEIVED_REPLY
+			    ? 0
+			    : -ECONNRESET;
+	connection_close(&connection);
+	if (r < 0)
+		return call_tell(options, RESULT_FAILED, "deployd ended: %s",
+				 strerror(-r));
+	if (reply.error) {
+		json_t *failure = NULL;
+		enum deploy_result result = call_error(&reply, &failure);
+
+		r = call_tell_failure(options, result, failure);
+		json_decref(failure);
+	}
+	json_decref(reply.message);
+	return r;
+}
+
+/* Moves what there is; 1 while there may be more, 0 at the end, or -errno. */
+static int copy_some(int from, int to)
+{
+	char data[65536];
+	ssize_t n = read(from, data, sizeof(data));
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 1 : -errno;
+	for (ssize_t done = 0; done < n;) {
+		ssize_t m = write(to, data + done, (size_t)(n - done));
+
+		if (m < 0 && errno != EINTR)
+			return -errno;
+		if (m > 0)
+			done += m;
+	}
+	return n > 0;
+}
+
+/* For `varlinkctl call ssh-exec:HOST:deployctl\ stdio-bridge ...`: bytes, no more. */
+int verb_stdio_bridge(const struct verb *verb, const struct options *options)
+{
+	struct connection connection;
+	struct errinfo error = {0};
+	struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
+				{.events = POLLIN}};
+	int r;
+
+	(void)verb;
+	r = connection_open(&connection, options->socket, &error);
+	if (r < 0)
+		return call_tell(options, error.result, "%s", error.what);
+	fds[1].fd = connection.fd;
+	for (r = 1; r > 0;) {
+		if (poll(fds, 2, -1) < 0) {
+			r = errno == EINTR ? 1 : -errno;
+			continue;
+		}
+		if (fds[0].revents && copy_some(STDIN_FILENO, connection.fd) <= 0) {
+			/* The answers to what was asked may still come. */
+			(void)shutdown(connection.fd, SHUT_WR);
+			fds[0].fd = -1;
+		}
+		if (fds[1].revents)
+			r = copy_some(connection.fd, STDOUT_FILENO);
+	}
+	connection_close(&connection);
+	return r < 0 ? 1 : 0;
+}
