@@ -193,7 +193,7 @@ static const struct transition transitions[OP_STATE_COUNT][OP_EVENT_COUNT] = {
 		},
 	[OP_STATE_STOPPING] =
 		{
-			[OP_EVENT_STEP_OK] = GO(FINISHING),
+			[OP_EVENT_STEP_OK] = GO_FAILED(FINISHING),
 			[OP_EVENT_STEP_FAILED] = GO_FAILED(PROVING),
 			[OP_EVENT_ABANDON] = STAY(NONE),
 		},
@@ -250,6 +250,9 @@ static enum op_state destination(const struct op *op, const struct transition *t
 	case FORK_SICK:
 		return op->switched ? fallbacks[op->fallback] : OP_STATE_RECORDING;
 	case FORK_STARTED:
+		if (op->kind == OP_KIND_REVERT && op->fallback == OP_FALLBACK_STOP)
+			return OP_STATE_STOPPING;
+		break;
 	case FORK_SEALED:
 	case FORK_ACTED:
 	case FORK_CHECKED:

@@ -77,6 +77,7 @@ static void on_reload_done(uv_work_t *work, int status)
 		user_names_flush(&daemon->user_names);
 		log_loaded(daemon);
 		manager_take_config(&daemon->manager);
+		confirm_update(&daemon->confirm);
 	} else {
 		config_set_unref(reload->config);
 		journal_event(
@@ -132,6 +133,7 @@ static void close_everything(struct daemon *daemon)
 	close_handle((uv_handle_t *)&daemon->sigterm);
 	close_handle((uv_handle_t *)&daemon->sigint);
 	close_handle((uv_handle_t *)&daemon->sighup);
+	confirm_close(&daemon->confirm);
 	notify_close(&daemon->notify);
 	if (daemon->units)
 		units_close(daemon->units, on_units_closed, daemon);
@@ -201,6 +203,13 @@ static void on_recovered(struct daemon *daemon)
 		      daemon->config->n_apps);
 	notify_ready("ready");
 	update_status(daemon);
+	confirm_update(&daemon->confirm);
+}
+
+static void on_operation_over(struct daemon *daemon, struct app *app)
+{
+	(void)app;
+	confirm_update(&daemon->confirm);
 }
 
 static int watch_signal(struct daemon *daemon, uv_signal_t *handle, int signum,
@@ -232,6 +241,8 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 	if (r == 0)
 		r = uv_timer_init(loop, &daemon->stop_extend);
 	if (r == 0)
+		r = confirm_init(&daemon->confirm, daemon);
+	if (r == 0)
 		r = notify_start(&daemon->notify, loop);
 	if (r == 0)
 		r = units_new(loop, NULL, NULL, NULL, &daemon->units);
@@ -239,6 +250,7 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 		return r;
 	daemon->manager.on_recovered = on_recovered;
 	daemon->manager.on_idle = on_idle;
+	daemon->manager.on_operation_over = on_operation_over;
 	log_loaded(daemon);
 	notify_extend_timeout(RECOVER_EXTEND_USEC);
 	manager_take_config(&daemon->manager);

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "loop/confirm.h"
 #include "loop/manager.h"
 #include "loop/notify.h"
 #include "loop/server.h"
@@ -24,6 +25,7 @@ struct daemon {
 	struct server server;
 	struct manager manager;
 	struct units *units;
+	struct confirm confirm;
 	struct notify notify;
 	struct user_names user_names;
 	uv_signal_t sigterm, sigint, sighup;

@@ -32,6 +32,7 @@ struct app {
 	struct store_call recovery;
 	struct config_set *recovery_config; /* while recovering */
 	bool recovering;
+	uint64_t reverted_mono_ms; /* when a going back was last begun, 0 = never */
 };
 
 struct finished_job {
@@ -53,6 +54,8 @@ struct manager {
 	size_t next_recovery; /* index into the configuration's apps */
 	void (*on_recovered)(struct daemon *daemon); /* no app is being recovered */
 	void (*on_idle)(struct daemon *daemon);	     /* no operation is left */
+	/* One of the app has ended; what it left behind may need doing. */
+	void (*on_operation_over)(struct daemon *daemon, struct app *app);
 };
 
 int manager_init(struct manager *manager, struct daemon *daemon)
@@ -112,6 +115,17 @@ const char *manager_release_state(const struct app *app, const char *release)
 	__attribute__((nonnull));
 /* The release's object in the view. */
 const json_t *manager_release(const struct app *app, const char *release)
+	__attribute__((nonnull));
+
+/* The hold that is in force at now_sec: {reason, until_sec, by, since_sec}. */
+const json_t *manager_hold(const struct app *app, int64_t now_sec)
+	__attribute__((nonnull));
+/* What awaits its confirmation: {release, from, deadline_sec, job, by}. */
+const json_t *manager_confirm(const struct app *app) __attribute__((nonnull));
+
+/* Goes back from a release whose confirmation did not come; manager_confirm is not
+ * NULL. */
+void manager_revert_unconfirmed(struct app *app, const struct app_config *settings)
 	__attribute__((nonnull));
 
 /* The wire type Job of a queued or running operation. */

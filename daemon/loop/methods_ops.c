@@ -1,8 +1,10 @@
 /*
- * The methods that start an operation: deploy, stage, activate, rollback and the verbs
- * of the unit; and attach, which follows one.
+ * The methods that start an operation: deploy, stage, activate, rollback, the verbs of
+ * the unit, confirm, hold and unhold; attach, which follows one, and cancel.
  */
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "deploy/names.h"
@@ -21,10 +23,14 @@ struct ask {
 	const char *message;
 	const char *if_current;
 	json_int_t archive;
+	json_int_t confirm_sec;
+	json_int_t until_sec;
+	bool force;
 	bool wait;
 };
 
-#define TEXT_BYTES_MAX 1000 /* of version, revision, message */
+#define TEXT_BYTES_MAX	1000 /* of version, revision, message */
+#define CONFIRM_SEC_MAX (7 * 24 * 3600)
 
 static bool text_fits(struct session *session, const char *name, const char *text)
 {
@@ -58,6 +64,24 @@ static bool ask_is_sound(struct session *session, const struct ask *ask)
 		return false;
 	}
 	return true;
+}
+
+/* The time to confirm begins with the switch, and must outlast what follows it. */
+static bool confirm_is_sound(struct session *session, const struct app_config *settings,
+			     json_int_t confirm_sec)
+{
+	json_int_t least = (json_int_t)(settings->health.min_healthy_sec +
+					settings->health.bake_sec) +
+			   1;
+
+	if (confirm_sec == 0 ||
+	    (confirm_sec >= least && confirm_sec <= CONFIRM_SEC_MAX))
+		return true;
+	session_refuse(session, RESULT_USAGE,
+		       "the time to confirm must be %lld to %d seconds: "
+		       "min_healthy_sec and bake_sec must have passed",
+		       (long long)least, CONFIRM_SEC_MAX);
+	return false;
 }
 
 /* The policy or the app's file may want the hash that the sender expects. */
@@ -124,21 +148,27 @@ static void take_archive(struct daemon *daemon, struct session *session,
 		{"revision", PARAM_STRING, false, &ask.revision},
 		{"message", PARAM_STRING, false, &ask.message},
 		{"wait", PARAM_BOOL, false, &ask.wait},
+		/* Of a switch, so not for stage: */
 		{"ifCurrent", PARAM_STRING, false, &ask.if_current},
+		{"confirmSec", PARAM_INT, false, &ask.confirm_sec},
+		{"force", PARAM_BOOL, false, &ask.force},
 	};
 	size_t n_params = sizeof(params) / sizeof(*params);
 	const struct app_config *settings;
 	struct operation_request request;
 
 	if (kind == OP_KIND_STAGE)
-		n_params--; /* nothing is switched: ifCurrent has no meaning */
+		n_params -= 3;
 	if (!service_params(session, params, n_params))
 		return;
 	settings = service_authorize(daemon, session, right, ask.app);
 	if (!settings || !ask_is_sound(session, &ask) ||
+	    !confirm_is_sound(session, settings, ask.confirm_sec) ||
 	    !sha256_is_given(daemon, session, settings, right, &ask))
 		return;
 	request = (struct operation_request){.kind = kind,
+					     .force = ask.force,
+					     .confirm_sec = (uint64_t)ask.confirm_sec,
 					     .sha256 = ask.sha256,
 					     .version = ask.version,
 					     .revision = ask.revision,
@@ -174,17 +204,26 @@ static void go_to_release(struct daemon *daemon, struct session *session,
 		{"release", PARAM_STRING, needs_release, &ask.release},
 		{"ifCurrent", PARAM_STRING, false, &ask.if_current},
 		{"wait", PARAM_BOOL, false, &ask.wait},
+		/* Of activate only: */
+		{"confirmSec", PARAM_INT, false, &ask.confirm_sec},
+		{"force", PARAM_BOOL, false, &ask.force},
 	};
+	size_t n_params = sizeof(params) / sizeof(*params);
 	const struct app_config *settings;
 	struct operation_request request;
 
-	if (!service_params(session, params, sizeof(params) / sizeof(*params)))
+	if (kind == OP_KIND_ROLLBACK)
+		n_params -= 2;
+	if (!service_params(session, params, n_params))
 		return;
 	settings = service_authorize(daemon, session, right, ask.app);
-	if (!settings || !ask_is_sound(session, &ask))
+	if (!settings || !ask_is_sound(session, &ask) ||
+	    !confirm_is_sound(session, settings, ask.confirm_sec))
 		return;
 	request = (struct operation_request){.kind = kind,
 					     .release = ask.release,
+					     .force = ask.force,
+					     .confirm_sec = (uint64_t)ask.confirm_sec,
 					     .if_current = ask.if_current,
 					     .archive_fd = -1,
 					     .uid = session->peer.uid,
@@ -253,6 +292,98 @@ void method_enable(struct daemon *daemon, struct session *session)
 void method_disable(struct daemon *daemon, struct session *session)
 {
 	act_on_unit(daemon, session, OP_KIND_DISABLE, RIGHT_ENABLE);
+}
+
+void method_confirm(struct daemon *daemon, struct session *session)
+{
+	act_on_unit(daemon, session, OP_KIND_CONFIRM, RIGHT_CONFIRM);
+}
+
+void method_unhold(struct daemon *daemon, struct session *session)
+{
+	act_on_unit(daemon, session, OP_KIND_UNHOLD, RIGHT_HOLD);
+}
+
+void method_hold(struct daemon *daemon, struct session *session)
+{
+	struct ask ask = {.wait = true};
+	const struct param params[] = {
+		{"app", PARAM_STRING, true, &ask.app},
+		{"message", PARAM_STRING, true, &ask.message},
+		{"untilSec", PARAM_INT, false, &ask.until_sec},
+		{"wait", PARAM_BOOL, false, &ask.wait},
+	};
+	const struct app_config *settings;
+	struct operation_request request;
+
+	if (!service_params(session, params, sizeof(params) / sizeof(*params)))
+		return;
+	settings = service_authorize(daemon, session, RIGHT_HOLD, ask.app);
+	if (!settings || !ask_is_sound(session, &ask))
+		return;
+	if (ask.until_sec < 0 ||
+	    (ask.until_sec > 0 && ask.until_sec <= (json_int_t)time(NULL))) {
+		session_refuse(
+			session, RESULT_USAGE,
+			"the hold would have ended already; give a time to come");
+		return;
+	}
+	request = (struct operation_request){.kind = OP_KIND_HOLD,
+					     .message = ask.message,
+					     .until_sec = (int64_t)ask.until_sec,
+					     .archive_fd = -1,
+					     .uid = session->peer.uid,
+					     .user = session->peer.user};
+	submit(daemon, session, settings, &request, ask.wait);
+}
+
+/* The one named, or the one that runs. */
+static struct operation *find_to_cancel(struct daemon *daemon, const char *app,
+					const char *job)
+{
+	const struct app *entry = manager_app(&daemon->manager, app);
+	struct operation *operation;
+
+	if (!job)
+		return entry ? entry->running : NULL;
+	operation = manager_find(&daemon->manager, job);
+	return operation && strcmp(operation->settings->app_name, app) == 0 ? operation
+									    : NULL;
+}
+
+void method_cancel(struct daemon *daemon, struct session *session)
+{
+	const char *app = NULL, *job = NULL;
+	const struct param params[] = {{"app", PARAM_STRING, true, &app},
+				       {"job", PARAM_STRING, false, &job}};
+	struct operation *operation;
+	char why[128];
+
+	if (!service_params(session, params, 2) ||
+	    !service_authorize(daemon, session, RIGHT_CANCEL, app))
+		return;
+	operation = find_to_cancel(daemon, app, job);
+	if (!operation) {
+		session_refuse(session, RESULT_NOT_FOUND,
+			       "no such operation of %s is running or waiting; see "
+			       "`deployctl jobs`",
+			       app);
+		return;
+	}
+	/* What deployd began by itself is nobody's to call off. */
+	if (!op_is_before_switch(&operation->op) || operation->op.switched ||
+	    operation->op.kind == OP_KIND_FLAG) {
+		session_refuse(
+			session, RESULT_BUSY,
+			"job %s is past its switch (%s); `deployctl rollback %s` "
+			"goes back",
+			operation->id, op_state_name(operation->op.state), app);
+		return;
+	}
+	(void)snprintf(why, sizeof(why), "cancelled by %s; nothing was switched",
+		       session->peer.user);
+	session_reply(session, json_pack("{s:s}", "job", operation->id), false);
+	operation_abandon(operation, RESULT_CANCELLED, why);
 }
 
 /*

@@ -44,6 +44,7 @@ struct operation *operation_new(struct daemon *daemon, struct app *app,
 	if (!operation)
 		return NULL;
 	operation->archive_fd = -1;
+	operation->staging_fd = -1;
 	operation->log_fd = -1;
 	if (!copy_text(&operation->sha256, request->sha256) ||
 	    !copy_text(&operation->version, request->version) ||
@@ -58,6 +59,9 @@ struct operation *operation_new(struct daemon *daemon, struct app *app,
 	operation->config = config_set_ref(config);
 	operation->settings = settings;
 	operation->archive_fd = request->archive_fd;
+	operation->force = request->force;
+	operation->confirm_sec = request->confirm_sec;
+	operation->until_sec = request->until_sec;
 	operation->uid = request->uid;
 	operation->created_sec = (int64_t)time(NULL);
 	operation->started_mono_ms = uv_now(daemon->loop);
@@ -65,7 +69,10 @@ struct operation *operation_new(struct daemon *daemon, struct app *app,
 	(void)snprintf(operation->target, sizeof(operation->target), "%s",
 		       request->release ? request->release : "");
 	op_init(&operation->op, request->kind);
-	make_id(operation->id);
+	if (request->id && strlen(request->id) == sizeof(operation->id) - 1)
+		(void)strcpy(operation->id, request->id);
+	else
+		make_id(operation->id);
 	return operation;
 }
 
@@ -75,6 +82,8 @@ void operation_free(struct operation *operation)
 		return;
 	if (operation->archive_fd >= 0)
 		(void)close(operation->archive_fd);
+	if (operation->staging_fd >= 0)
+		(void)close(operation->staging_fd);
 	if (operation->log_fd >= 0)
 		(void)close(operation->log_fd);
 	config_set_unref(operation->config);
@@ -84,6 +93,8 @@ void operation_free(struct operation *operation)
 	free(operation->message);
 	free(operation->if_current);
 	free(operation->unit_log_text);
+	free(operation->check_output);
+	json_decref(operation->in_use);
 	free(operation);
 }
 
@@ -123,64 +134,6 @@ json_t *operation_to_json(const struct operation *operation)
 			 op_kind_name(operation->op.kind), "phase",
 			 op_state_name(operation->op.state), "percent",
 			 percent_json(operation));
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text && *text ? json_string(text) : json_null();
-}
-
-json_t *operation_outcome(const struct operation *operation)
-{
-	char message[640];
-	const char *kind = op_kind_name(operation->op.kind);
-
-	if (operation->result != RESULT_OK)
-		(void)snprintf(message, sizeof(message), "%s", operation->error.what);
-	else if (operation->op.switched && operation->have_gap)
-		(void)snprintf(message, sizeof(message), "live (restart gap %llu ms)",
-			       (unsigned long long)operation->gap_ms);
-	else if (operation->op.switched)
-		(void)snprintf(message, sizeof(message), "live");
-	else if (operation->op.kind == OP_KIND_STAGE)
-		(void)snprintf(message, sizeof(message), "staged");
-	else
-		(void)snprintf(message, sizeof(message), "%s done", kind);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job",
-			 operation->id, "app", operation->settings->app_name, "kind",
-			 kind, "result", result_name(operation->result), "release",
-			 text_or_null(operation->target), "previous",
-			 text_or_null(operation->from), "restartGapMs",
-			 operation->have_gap
-				 ? json_integer((json_int_t)operation->gap_ms)
-				 : json_null(),
-			 "tookMs", (json_int_t)operation->took_ms, "message", message);
-}
-
-static json_t *log_lines(const char *text)
-{
-	json_t *lines = json_array();
-
-	while (text && *text) {
-		size_t length = strcspn(text, "\n");
-
-		if (length > 0)
-			(void)json_array_append_new(lines, json_stringn(text, length));
-		text += length;
-		text += *text == '\n';
-	}
-	return lines;
-}
-
-json_t *operation_failure(const struct operation *operation)
-{
-	json_t *parameters = json_pack("{s:s, s:o}", "message", operation->error.what,
-				       "outcome", operation_outcome(operation));
-
-	if (parameters && operation->result == RESULT_FAILED)
-		(void)json_object_set_new(parameters, "unitLog",
-					  log_lines(operation->unit_log_text));
-	return parameters;
 }
 
 int operation_watch(struct operation *operation, uint64_t session_id)
@@ -251,8 +204,32 @@ static void carry_out(struct operation *operation, enum op_action action)
 	case OP_ACTION_ACT:
 		operation_act(operation);
 		break;
+	case OP_ACTION_CHECK:
+		operation_check(operation);
+		break;
+	case OP_ACTION_BAKE:
+		operation_bake(operation);
+		break;
+	case OP_ACTION_REVERT:
+		operation_revert(operation);
+		break;
+	case OP_ACTION_RESTORE:
+		operation_restore(operation);
+		break;
+	case OP_ACTION_RECHECK:
+		operation_recheck(operation);
+		break;
+	case OP_ACTION_STOP:
+		operation_stop_unit(operation);
+		break;
+	case OP_ACTION_PROVE:
+		operation_prove(operation);
+		break;
 	case OP_ACTION_FINISH:
 		operation_finish(operation);
+		break;
+	case OP_ACTION_MARK:
+		operation_mark(operation);
 		break;
 	case OP_ACTION_DISCARD:
 		operation_discard(operation);

@@ -31,6 +31,7 @@ struct peer;
 /* What the client asked for; strings may be NULL. */
 struct operation_request {
 	enum op_kind kind;
+	const char *id;	     /* of a job that goes on after a crash; NULL = a new one */
 	const char *release; /* activate, rollback: the target */
 	const char *sha256;
 	const char *version;
@@ -38,6 +39,9 @@ struct operation_request {
 	const char *message;
 	const char *if_current; /* "" = none must be current */
 	int archive_fd;		/* taken over on success; -1 = none */
+	bool force;		/* a release known to be bad is taken all the same */
+	uint64_t confirm_sec;	/* goes back unless confirmed by then; 0 = no need to */
+	int64_t until_sec;	/* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
 	const char *user;
 };
@@ -56,6 +60,11 @@ struct operation {
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
 	char *sha256, *version, *revision, *message, *if_current;
 	int archive_fd;
+	int staging_fd; /* open since before the first write: syncfs(2) tells of all */
+	bool force;
+	uint64_t confirm_sec;
+	int64_t confirm_deadline_sec; /* CLOCK_REALTIME; 0 = none */
+	int64_t until_sec;
 	char staging[512];
 
 	struct store_call store;
@@ -64,10 +73,21 @@ struct operation {
 	char actual_sha256[65];
 	uint64_t archive_bytes;
 	struct unit_op *unit_op;
+	struct unit_query *unit_query;
+	void (*with_unit)(struct operation *operation); /* goes on after unit_query */
 	struct unit_log *unit_log;
 	int log_fd;
-	bool same_boot;	  /* recover: processes of before the crash may still run */
-	bool release_bad; /* the unit did not come up with it */
+	struct health *health;
+	struct proof *proof;
+	struct touch *touch;
+	struct unit_state unit_state; /* as the last job left it */
+	bool marked_good;	      /* confirm: the first half is done */
+	bool same_boot;	      /* recover: processes of before the crash may still run */
+	bool release_bad;     /* the unit did not come up with it, or did not stay so */
+	char unit_result[32]; /* evidence: systemd's Result */
+	char *check_output;   /* evidence: of the check that failed last; may be NULL */
+	struct errinfo revert_error; /* why the release gone back to is not up either */
+	json_t *in_use; /* releases that processes run from; NULL = not known; owned */
 
 	uint64_t bytes, total_bytes,
 		entries; /* progress of the phase; total 0 = unknown */
@@ -79,7 +99,8 @@ struct operation {
 	struct errinfo error;
 	char *unit_log_text; /* last lines of a unit that failed */
 	bool have_gap;
-	uint64_t gap_ms;
+	uint64_t gap_ms;	       /* without a healthy process */
+	uint64_t down_since_mono_usec; /* when it began; 0 = not known */
 	uint64_t took_ms;
 
 	uint64_t watchers[OPERATION_WATCHERS_MAX];
@@ -135,14 +156,70 @@ void operation_step_done(struct operation *operation, bool ok) __attribute__((no
 /* For operation_*.c: sends a progress line to everyone who watches. */
 void operation_tell(struct operation *operation) __attribute__((nonnull));
 
-/* operation_steps.c: carry out an action of the table; each ends in
- * operation_step_done. */
+/*
+ * operation_*.c: carry out an action of the table; each ends in operation_step_done.
+ * operation_steps.c: what deployd-store does.
+ */
 void operation_prepare(struct operation *operation) __attribute__((nonnull));
-void operation_unpack(struct operation *operation) __attribute__((nonnull));
 void operation_seal(struct operation *operation) __attribute__((nonnull));
 void operation_switch(struct operation *operation) __attribute__((nonnull));
+void operation_revert(struct operation *operation) __attribute__((nonnull));
 void operation_finish(struct operation *operation) __attribute__((nonnull));
 void operation_discard(struct operation *operation) __attribute__((nonnull));
+void operation_mark(struct operation *operation) __attribute__((nonnull));
 void operation_record(struct operation *operation) __attribute__((nonnull));
-/* operation_act.c */
+
+/* operation_unpack.c: intake and unpack. */
+void operation_unpack(struct operation *operation) __attribute__((nonnull));
+
+/* operation_act.c: what the service manager does. */
 void operation_act(struct operation *operation) __attribute__((nonnull));
+void operation_restore(struct operation *operation) __attribute__((nonnull));
+void operation_stop_unit(struct operation *operation) __attribute__((nonnull));
+
+/* The step ends, failed, once the unit's last lines are here or cannot be had. */
+void operation_fail_with_log(struct operation *operation) __attribute__((nonnull));
+
+/* operation_health.c: is it well. */
+void operation_check(struct operation *operation) __attribute__((nonnull));
+void operation_bake(struct operation *operation) __attribute__((nonnull));
+void operation_recheck(struct operation *operation) __attribute__((nonnull));
+void operation_prove(struct operation *operation) __attribute__((nonnull));
+
+/* operation_guard.c: what must hold before anything is begun. */
+
+/*
+ * False, with the reason recorded: a hold, a release that awaits its confirmation, or
+ * --if-current forbid it.
+ */
+bool operation_may_switch(struct operation *operation)
+	__attribute__((warn_unused_result, nonnull));
+
+/* False, with the reason recorded: the archive is known to be a bad release. */
+bool operation_archive_is_welcome(struct operation *operation, const char *sha256)
+	__attribute__((warn_unused_result, nonnull));
+
+/*
+ * Looks whether there is a unit to restart, and calls go on then; else the step has
+ * failed: it is better to hear of a masked unit before the switch than after it.
+ */
+void operation_with_unit(struct operation *operation,
+			 void (*go_on)(struct operation *operation))
+	__attribute__((nonnull));
+
+/* operation_result.c */
+
+/* What an operation that had to go back is called in the end, and why. */
+void operation_settle(struct operation *operation) __attribute__((nonnull));
+
+/* The entry of the history as `history --json` shows it. */
+json_t *operation_history(struct operation *operation)
+	__attribute__((warn_unused_result, nonnull));
+
+/* What speaks against a bad release, for its meta file. */
+json_t *operation_evidence(const struct operation *operation)
+	__attribute__((warn_unused_result, nonnull));
+
+/* {uid, user} of who asked for it. */
+json_t *operation_by(const struct operation *operation)
+	__attribute__((warn_unused_result, nonnull));

@@ -38,6 +38,7 @@ static bool action_of(const struct operation *operation, enum unit_action *ret_a
 			operation->same_boot ? UNIT_ACTION_RESTART : UNIT_ACTION_START;
 		return operation->settings->activate_method != ACTIVATE_METHOD_NONE;
 	case OP_KIND_RESTART:
+	case OP_KIND_FLAG:
 		*ret_action = UNIT_ACTION_RESTART;
 		return true;
 	case OP_KIND_RELOAD:
@@ -56,6 +57,10 @@ static bool action_of(const struct operation *operation, enum unit_action *ret_a
 		*ret_action = UNIT_ACTION_DISABLE;
 		return true;
 	case OP_KIND_STAGE:
+	case OP_KIND_CONFIRM:
+	case OP_KIND_HOLD:
+	case OP_KIND_UNHOLD:
+	case OP_KIND_REVERT:
 	case OP_KIND_COUNT:
 		return false;
 	}
@@ -90,8 +95,7 @@ static void on_log(void *userdata, int error)
 	operation_step_done(operation, false);
 }
 
-/* The step ends, failed, once the unit's last lines are here or cannot be had. */
-static void fail_with_log(struct operation *operation)
+void operation_fail_with_log(struct operation *operation)
 {
 	operation->log_fd = memfd_create("unit-log", MFD_CLOEXEC);
 	if (operation->log_fd >= 0)
@@ -109,12 +113,25 @@ static bool tried_to_start(enum op_kind kind)
 	       kind != OP_KIND_DISABLE;
 }
 
+/* When the app went down, for the gap: before this job, or at its stop. */
+static void note_down(struct operation *operation, const struct unit_outcome *outcome)
+{
+	if (operation->down_since_mono_usec != 0)
+		return;
+	operation->down_since_mono_usec =
+		outcome->have_gap
+			? outcome->state.active_enter_mono_usec - outcome->gap_usec
+			: outcome->state.active_exit_mono_usec;
+}
+
 static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 {
 	struct operation *operation = userdata;
 	bool loaded = strcmp(outcome->state.load_state, "loaded") == 0;
 
 	operation->unit_op = NULL;
+	operation->unit_state = outcome->state;
+	note_down(operation, outcome);
 	if (outcome->result == RESULT_OK) {
 		operation->have_gap = outcome->have_gap;
 		operation->gap_ms = (outcome->gap_usec + 999) / 1000;
@@ -122,28 +139,64 @@ static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 		return;
 	}
 	operation_fail(operation, outcome->result, "%s", outcome->error.what);
+	(void)snprintf(operation->unit_result, sizeof(operation->unit_result), "%s",
+		       outcome->state.result);
 	/* A unit that is missing or masked says nothing about the release. */
 	operation->release_bad = operation->op.switched && loaded &&
 				 strcmp(outcome->state.active_state, "active") != 0;
 	if (loaded && tried_to_start(operation->op.kind))
-		fail_with_log(operation);
+		operation_fail_with_log(operation);
 	else
 		operation_step_done(operation, false);
+}
+
+/* Where the job was for what was live before: its failure is the second one. */
+static void on_restored(void *userdata, const struct unit_outcome *outcome)
+{
+	struct operation *operation = userdata;
+
+	operation->unit_op = NULL;
+	operation->unit_state = outcome->state;
+	if (outcome->result != RESULT_OK)
+		operation->revert_error = outcome->error;
+	operation_step_done(operation, outcome->result == RESULT_OK);
+}
+
+static void start_job(struct operation *operation, enum unit_action action,
+		      unit_done_fn done)
+{
+	operation->unit_op =
+		units_act(operation->daemon->units, action, operation->settings->unit,
+			  operation->settings->job_timeout_sec * 1000, done, operation);
+	if (!operation->unit_op) {
+		operation_fail(operation, RESULT_FAILED, "out of memory");
+		operation_step_done(operation, false);
+	}
 }
 
 void operation_act(struct operation *operation)
 {
 	enum unit_action action;
 
-	if (!action_of(operation, &action)) {
+	if (!action_of(operation, &action))
 		operation_step_done(operation, true);
-		return;
-	}
-	operation->unit_op = units_act(
-		operation->daemon->units, action, operation->settings->unit,
-		operation->settings->job_timeout_sec * 1000, on_unit_done, operation);
-	if (!operation->unit_op) {
-		operation_fail(operation, RESULT_FAILED, "out of memory");
-		operation_step_done(operation, false);
-	}
+	else
+		start_job(operation, action, on_unit_done);
+}
+
+/*
+ * Always a restart: a release that is sick may not hear a reload or a touch, and may
+ * have ended altogether.
+ */
+void operation_restore(struct operation *operation)
+{
+	if (operation->settings->activate_method == ACTIVATE_METHOD_NONE)
+		operation_step_done(operation, true);
+	else
+		start_job(operation, UNIT_ACTION_RESTART, on_restored);
+}
+
+void operation_stop_unit(struct operation *operation)
+{
+	start_job(operation, UNIT_ACTION_STOP, on_restored);
 }

@@ -58,32 +58,100 @@ const char *manager_release_state(const struct app *app, const char *release)
 		json_object_get(manager_release(app, release), "state"));
 }
 
-/* The switch was made, and deployd died before the unit was restarted. */
-static void resume(struct app *app, const struct app_config *settings,
-		   const json_t *pending)
+const json_t *manager_hold(const struct app *app, int64_t now_sec)
 {
-	const json_t *by = json_object_get(pending, "by");
-	const char *to = json_string_value(json_object_get(pending, "to"));
-	const char *from = json_string_value(json_object_get(pending, "from"));
+	const json_t *hold = json_object_get(app->view, "hold");
+	json_int_t until = json_integer_value(json_object_get(hold, "until_sec"));
+
+	return json_is_object(hold) && (until == 0 || now_sec < until) ? hold : NULL;
+}
+
+const json_t *manager_confirm(const struct app *app)
+{
+	const json_t *confirm = json_object_get(app->view, "confirm");
+
+	return json_is_object(confirm) ? confirm : NULL;
+}
+
+/* What deployd began itself is told in the name of who asked for what it is about. */
+static enum deploy_result resubmit(struct app *app, struct config_set *config,
+				   const struct app_config *settings, enum op_kind kind,
+				   const char *id, const char *release,
+				   const json_t *by, struct operation **ret_operation)
+{
 	const char *user = json_string_value(json_object_get(by, "user"));
 	struct operation_request request = {
-		.kind = OP_KIND_RECOVER,
-		.release = to,
+		.kind = kind,
+		.id = id,
+		.release = release,
 		.archive_fd = -1,
 		.uid = (uid_t)json_integer_value(json_object_get(by, "uid")),
 		.user = user ? user : "root"};
-	struct operation *operation = NULL;
 	struct errinfo error = {0};
+	enum deploy_result result;
 
-	if (manager_submit(app->manager, app->recovery_config, settings, &request, 0,
-			   &operation, &error) != RESULT_OK) {
-		journal_log(LOG_ERR, "%s: cannot resume the switch to %s: %s",
-			    app->name, to, error.what);
-		return;
-	}
-	operation->same_boot = json_is_true(json_object_get(pending, "same_boot"));
+	result = manager_submit(app->manager, config, settings, &request, 0,
+				ret_operation, &error);
+	if (result != RESULT_OK)
+		journal_log(LOG_ERR, "%s: cannot %s: %s", app->name, op_kind_name(kind),
+			    error.what);
+	return result;
+}
+
+static void set_way_back(struct operation *operation, const char *from)
+{
 	(void)snprintf(operation->from, sizeof(operation->from), "%s",
 		       from ? from : "");
+	operation->op.fallback = from ? OP_FALLBACK_BACK : OP_FALLBACK_STOP;
+}
+
+/* The switch was made, or was to be made back, when deployd died. */
+static void resume(struct app *app, const struct app_config *settings,
+		   const json_t *pending)
+{
+	const char *op = json_string_value(json_object_get(pending, "op"));
+	const char *to = json_string_value(json_object_get(pending, "to"));
+	const char *from = json_string_value(json_object_get(pending, "from"));
+	const char *job = json_string_value(json_object_get(pending, "job"));
+	const json_t *by = json_object_get(pending, "by");
+	const json_t *confirm = json_object_get(pending, "confirm");
+	bool is_revert = op && strcmp(op, "revert") == 0;
+	struct operation *operation = NULL;
+
+	if (resubmit(app, app->recovery_config, settings,
+		     is_revert ? OP_KIND_REVERT : OP_KIND_RECOVER, job,
+		     is_revert ? from : to, by, &operation) != RESULT_OK)
+		return;
+	operation->same_boot = json_is_true(json_object_get(pending, "same_boot"));
+	set_way_back(operation, is_revert ? to : from);
+	if (is_revert) {
+		operation->release_bad = true;
+		operation_fail(
+			operation, RESULT_FAILED,
+			"deployd was killed while it went back from this release");
+		return;
+	}
+	if (!settings->health.auto_rollback)
+		operation->op.fallback = OP_FALLBACK_NONE;
+	operation->confirm_deadline_sec =
+		(int64_t)json_integer_value(json_object_get(confirm, "deadline_sec"));
+}
+
+void manager_revert_unconfirmed(struct app *app, const struct app_config *settings)
+{
+	const json_t *confirm = manager_confirm(app);
+	struct operation *operation = NULL;
+
+	if (resubmit(app, app->manager->daemon->config, settings, OP_KIND_REVERT, NULL,
+		     json_string_value(json_object_get(confirm, "release")),
+		     json_object_get(confirm, "by"), &operation) != RESULT_OK)
+		return;
+	set_way_back(operation, json_string_value(json_object_get(confirm, "from")));
+	operation->same_boot = true;
+	operation->release_bad = true;
+	operation_fail(operation, RESULT_FAILED, "release %s was not confirmed in time",
+		       operation->target);
+	manager_run(app->manager);
 }
 
 static void on_recovered(struct store_call *call, enum deploy_result result,

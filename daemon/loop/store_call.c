@@ -44,9 +44,17 @@ int store_call_start(struct store_call *call, uv_loop_t *loop,
 		     const struct config_set *config, const struct app_config *app,
 		     const char *verb, json_t *fields, uint64_t timeout_ms)
 {
+	return store_call_start_fd(call, loop, config, app, verb, fields, -1,
+				   timeout_ms);
+}
+
+int store_call_start_fd(struct store_call *call, uv_loop_t *loop,
+			const struct config_set *config, const struct app_config *app,
+			const char *verb, json_t *fields, int fd, uint64_t timeout_ms)
+{
 	static const char *const argv[] = {DEPLOYD_LIBEXECDIR "/deployd-store", NULL};
 	struct child_options options = {
-		.argv = argv, .fd0 = -1, .fd1 = -1, .timeout_ms = timeout_ms};
+		.argv = argv, .fd0 = -1, .fd1 = fd, .timeout_ms = timeout_ms};
 	json_t *request = fields ? fields : json_object();
 	int r;
 

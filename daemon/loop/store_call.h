@@ -39,5 +39,11 @@ int store_call_start(struct store_call *call, uv_loop_t *loop,
 		     const char *verb, json_t *fields, uint64_t timeout_ms)
 	__attribute__((warn_unused_result, nonnull(1, 2, 3, 4, 5)));
 
+/* The same with an fd that the program gets as its fd 1; it stays the caller's. */
+int store_call_start_fd(struct store_call *call, uv_loop_t *loop,
+			const struct config_set *config, const struct app_config *app,
+			const char *verb, json_t *fields, int fd, uint64_t timeout_ms)
+	__attribute__((warn_unused_result, nonnull(1, 2, 3, 4, 5)));
+
 /* Kills it; done follows. */
 void store_call_kill(struct store_call *call) __attribute__((nonnull));

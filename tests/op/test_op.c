@@ -90,14 +90,15 @@ static struct expected fail_to(enum op_state to)
 	return e;
 }
 
-static struct expected on_started(enum op_kind kind)
+static struct expected on_started(enum op_kind kind, enum op_fallback fallback)
 {
 	if (makes_release(kind))
 		return go(OP_STATE_PREPARING);
 	if (marks_only(kind))
 		return go(OP_STATE_MARKING);
 	if (kind == OP_KIND_REVERT)
-		return go(OP_STATE_REVERTING);
+		return go(fallback == OP_FALLBACK_STOP ? OP_STATE_STOPPING
+						       : OP_STATE_REVERTING);
 	return go(switches_release(kind) ? OP_STATE_SWITCHING : OP_STATE_ACTING);
 }
 
@@ -144,6 +145,7 @@ static struct expected on_ok(enum op_kind kind, enum op_state state)
 		e.restores = true;
 		return e;
 	case OP_STATE_STOPPING:
+		return fail_to(OP_STATE_FINISHING);
 	case OP_STATE_PROVING:
 		return go(OP_STATE_FINISHING);
 	case OP_STATE_DISCARDING:
@@ -210,7 +212,7 @@ static struct expected expect(const struct op *op, enum op_event event)
 		return (struct expected){0};
 	if (state == OP_STATE_QUEUED) {
 		if (event == OP_EVENT_STARTED)
-			return on_started(op->kind);
+			return on_started(op->kind, op->fallback);
 		if (event == OP_EVENT_ABANDON)
 			return fail_to(OP_STATE_DONE);
 		return (struct expected){0};

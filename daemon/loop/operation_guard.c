@@ -1,0 +1,150 @@
+/* What must hold before an operation changes anything. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "loop/daemon.h"
+#include "loop/operation.h"
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+	return (int64_t)json_integer_value(json_object_get(object, key));
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+/* "" stands for none. */
+static bool is_current(struct operation *operation)
+{
+	const char *current = manager_current(operation->app);
+
+	if (!operation->if_current ||
+	    strcmp(operation->if_current, current ? current : "") == 0)
+		return true;
+	operation_fail(operation, RESULT_IF_CURRENT,
+		       "the current release is %s, not %s; nothing was changed",
+		       current ? current : "none",
+		       *operation->if_current ? operation->if_current : "none");
+	return false;
+}
+
+static bool is_not_held(struct operation *operation)
+{
+	const json_t *hold = manager_hold(operation->app, (int64_t)time(NULL));
+	const char *reason = text_of(hold, "reason");
+	const char *user = text_of(json_object_get(hold, "by"), "user");
+	char until[RFC3339_SIZE];
+
+	if (!hold)
+		return true;
+	names_rfc3339(number_of(hold, "until_sec"), until);
+	operation_fail(operation, RESULT_BUSY,
+		       "%s is held by %s%s%s: %s; `deployctl unhold %s` lifts that",
+		       operation->settings->app_name, user ? user : "somebody",
+		       number_of(hold, "until_sec") > 0 ? " until " : "",
+		       number_of(hold, "until_sec") > 0 ? until : "",
+		       reason && *reason ? reason : "no reason was given",
+		       operation->settings->app_name);
+	return false;
+}
+
+/* Going back is one of the two answers that it waits for. */
+static bool awaits_no_confirmation(struct operation *operation)
+{
+	const json_t *confirm = manager_confirm(operation->app);
+	const char *release = text_of(confirm, "release");
+	const char *app = operation->settings->app_name;
+
+	if (!confirm || operation->op.kind == OP_KIND_ROLLBACK)
+		return true;
+	operation_fail(operation, RESULT_BUSY,
+		       "release %s awaits its confirmation: `deployctl confirm %s` "
+		       "keeps it, `deployctl rollback %s` goes back",
+		       release ? release : "", app, app);
+	return false;
+}
+
+bool operation_may_switch(struct operation *operation)
+{
+	return is_current(operation) && is_not_held(operation) &&
+	       awaits_no_confirmation(operation);
+}
+
+bool operation_archive_is_welcome(struct operation *operation, const char *sha256)
+{
+	const json_t *releases = json_object_get(operation->app->view, "releases");
+	json_t *release;
+	size_t i;
+
+	if (operation->force || operation->op.kind != OP_KIND_DEPLOY)
+		return true;
+	json_array_foreach (releases, i, release) {
+		const char *hash = text_of(release, "sha256");
+		const char *state = text_of(release, "state");
+		const char *reason =
+			text_of(json_object_get(release, "evidence"), "reason");
+
+		if (!hash || strcmp(hash, sha256) != 0 || !state ||
+		    strcmp(state, "bad") != 0)
+			continue;
+		operation_fail(operation, RESULT_REJECTED,
+			       "this archive was release %s, which is bad (%.200s); "
+			       "--force deploys it all the same",
+			       text_of(release, "id"), reason ? reason : "no word why");
+		return false;
+	}
+	return true;
+}
+
+/* NULL when a job can be asked of the unit. */
+static const char *why_not(const struct unit_state *state)
+{
+	if (strcmp(state->load_state, "not-found") == 0)
+		return "does not exist; install it and run `systemctl daemon-reload`";
+	if (strcmp(state->load_state, "masked") == 0)
+		return "is masked; `systemctl unmask` it";
+	if (strcmp(state->load_state, "bad-setting") == 0 ||
+	    strcmp(state->load_state, "error") == 0)
+		return "cannot be loaded; `systemctl status` says why";
+	return NULL;
+}
+
+static void on_unit_state(void *userdata, int error, const struct unit_state *state)
+{
+	struct operation *operation = userdata;
+	/* Without a bus the job waits for it, too; nothing is known against the unit.
+	 */
+	const char *why = error < 0 || !state ? NULL : why_not(state);
+
+	operation->unit_query = NULL;
+	if (operation->op.failed) {
+		operation_step_done(operation, false); /* abandoned meanwhile */
+	} else if (why) {
+		operation_fail(operation, RESULT_FAILED,
+			       "unit %s %s; nothing was changed",
+			       operation->settings->unit, why);
+		operation_step_done(operation, false);
+	} else {
+		operation->with_unit(operation);
+	}
+}
+
+void operation_with_unit(struct operation *operation,
+			 void (*go_on)(struct operation *operation))
+{
+	if (operation->settings->activate_method == ACTIVATE_METHOD_NONE) {
+		go_on(operation);
+		return;
+	}
+	operation->with_unit = go_on;
+	operation->unit_query =
+		units_query(operation->daemon->units, operation->settings->unit,
+			    on_unit_state, operation);
+	if (!operation->unit_query) {
+		operation_fail(operation, RESULT_FAILED, "out of memory");
+		operation_step_done(operation, false);
+	}
+}
