@@ -52,8 +52,8 @@ static int walk_entry(struct walk *walk, int dir_fd, const char *name,
 	if (!walk->after)
 		r = walk->visit(&entry, walk->userdata, ei);
 	if (r >= 0 && S_ISDIR(entry.st.st_mode)) {
-		int sub = openat(dir_fd, name,
-				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* Not by its name: it may stand for another directory by now. */
+		int sub = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		if (sub < 0)
 			return errinfo_set(ei, errno, "cannot open '%s'",
@@ -116,16 +116,68 @@ int tree_walk(int root_fd, bool after,
 	return walk_dir(walk, fd, 0, 1, ei);
 }
 
+/* One call of tree_remove(). */
+struct removal {
+	int top_fd;
+	struct treewalk_mount mount;
+	unsigned int n_moved; /* directories brought up from too far down */
+};
+
+int treewalk_mount_of(int fd, struct treewalk_mount *ret_mount)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_MNT_ID,
+		  &stx) < 0)
+		return -errno;
+	*ret_mount = (struct treewalk_mount){
+		.dev_major = stx.stx_dev_major,
+		.dev_minor = stx.stx_dev_minor,
+		/* Before Linux 5.8 the device is all there is. */
+		.id = stx.stx_mask & STATX_MNT_ID ? stx.stx_mnt_id : 0,
+	};
+	return 0;
+}
+
+bool treewalk_mount_same(const struct treewalk_mount *a, const struct treewalk_mount *b)
+{
+	return a->dev_major == b->dev_major && a->dev_minor == b->dev_minor &&
+	       a->id == b->id;
+}
+
+#ifdef BREAK_REMOVE_CROSSES_MOUNTS
+static int check_mount(const struct removal *removal, int fd)
+{
+	(void)removal, (void)fd;
+	return 0;
+}
+#else
+/* What is mounted in the tree is somebody else's. */
+static int check_mount(const struct removal *removal, int fd)
+{
+	struct treewalk_mount mount;
+	int r = treewalk_mount_of(fd, &mount);
+
+	if (r < 0)
+		return r;
+	return treewalk_mount_same(&mount, &removal->mount) ? 0 : -EBUSY;
+}
+#endif
+
 /* A directory that can be listed and emptied, whoever made it. */
-static int open_owned(int dir_fd, const char *name)
+static int open_owned(const struct removal *removal, int dir_fd, const char *name)
 {
 	cleanup_close int path_fd = -1;
 	char self[64];
 	struct stat st;
+	int fd, r;
 
 	path_fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (path_fd < 0 || fstat(path_fd, &st) < 0)
 		return -errno;
+	r = check_mount(removal, path_fd);
+	if (r < 0)
+		return r;
 	if (st.st_uid != 0 &&
 	    fchownat(path_fd, "", 0, 0, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -135,59 +187,104 @@ static int open_owned(int dir_fd, const char *name)
 		if (chmod(self, 0700) < 0)
 			return -errno;
 	}
-	path_fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return path_fd < 0 ? -errno : steal_fd(&path_fd);
+	fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* To the top, where the walk comes by again: fds are few, and depth has no limit. */
+static int move_up(struct removal *removal, int dir_fd, const char *name)
+{
+	cleanup_close int fd = open_owned(removal, dir_fd, name);
+	char moved[32];
+
+	if (fd < 0)
+		return fd;
+	/* What is there may be called so already. */
+	do {
+		(void)snprintf(moved, sizeof(moved), ".deep-%u", removal->n_moved++);
+		if (renameat2(dir_fd, name, removal->top_fd, moved, RENAME_NOREPLACE) ==
+		    0)
+			return 0;
+	} while (errno == EEXIST);
+	return -errno;
+}
+
+static int remove_contents(struct removal *removal, int dir_fd, size_t depth);
+
+static int remove_entry(struct removal *removal, int dir_fd, const char *name,
+			size_t depth)
+{
+	int sub, r;
+
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	if (depth >= TREEWALK_DEPTH_MAX)
+		return move_up(removal, dir_fd, name);
+	sub = open_owned(removal, dir_fd, name);
+	r = sub < 0 ? sub : remove_contents(removal, sub, depth + 1);
+	if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0)
+		r = -errno;
+	return r;
 }
 
 /* Takes over dir_fd. */
-static int remove_contents(int dir_fd, size_t depth)
+static int remove_contents(struct removal *removal, int dir_fd, size_t depth)
 {
 	DIR *dir = fdopendir(dir_fd);
 	int r = 0;
 
 	if (!dir) {
+		r = -errno;
 		(void)close(dir_fd);
-		return -ENOMEM;
+		return r;
 	}
 	while (r == 0) {
-		const struct dirent *entry = readdir(dir);
-		int sub;
+		const struct dirent *entry;
 
-		if (!entry)
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry) {
+			r = -errno;
 			break;
+		}
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR) {
-			r = -errno;
-			break;
-		}
-		if (depth >= TREEWALK_DEPTH_MAX) {
-			r = -ELOOP;
-			break;
-		}
-		sub = open_owned(dirfd(dir), entry->d_name);
-		r = sub < 0 ? sub : remove_contents(sub, depth + 1);
-		if (r == 0 && unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) < 0)
-			r = -errno;
+		r = remove_entry(removal, dirfd(dir), entry->d_name, depth);
 	}
 	(void)closedir(dir);
 	return r;
 }
 
+static int remove_tree(struct removal *removal, int dir_fd, const char *name)
+{
+	unsigned int n_moved;
+	int fd, r;
+
+	do {
+		n_moved = removal->n_moved;
+		fd = open_owned(removal, dir_fd, name);
+		if (fd < 0)
+			return fd;
+		removal->top_fd = fd;
+		r = remove_contents(removal, fd, 1);
+		if (r < 0)
+			return r;
+	} while (removal->n_moved > n_moved);
+	return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
 int tree_remove(int dir_fd, const char *name, struct errinfo *ei)
 {
+	struct removal removal = {.top_fd = -1};
 	char text[256];
-	int fd, r;
+	int r;
 
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR)
-		return errinfo_set(ei, errno, "cannot remove '%s'", shown(name, text));
-	fd = open_owned(dir_fd, name);
-	r = fd < 0 ? fd : remove_contents(fd, 1);
-	if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0)
-		r = -errno;
+	r = errno == EISDIR ? treewalk_mount_of(dir_fd, &removal.mount) : -errno;
+	if (r == 0)
+		r = remove_tree(&removal, dir_fd, name);
 	return r < 0 ? errinfo_set(ei, r, "cannot remove '%s'", shown(name, text)) : 0;
 }

@@ -35,8 +35,22 @@ int tree_walk(int root_fd, bool after,
 	__attribute__((warn_unused_result, nonnull(3, 5)));
 
 /*
- * Removes dir_fd/name and all below it; nothing there is no error. Needs CAP_CHOWN
- * only: what another uid closed off is made root's own first.
+ * Removes dir_fd/name and all below it, however deep; nothing there is no error. Needs
+ * CAP_CHOWN only: what another uid closed off is made root's own first. A directory on
+ * which something is mounted is left alone with all that is in it: -EBUSY.
  */
 int tree_remove(int dir_fd, const char *name, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
+
+/* Tells one mount from another, also two of the same file system. */
+struct treewalk_mount {
+	uint32_t dev_major, dev_minor;
+	uint64_t id;
+};
+
+/* 0 or negative errno. fd may be O_PATH. */
+int treewalk_mount_of(int fd, struct treewalk_mount *ret_mount)
+	__attribute__((warn_unused_result, nonnull));
+
+bool treewalk_mount_same(const struct treewalk_mount *a, const struct treewalk_mount *b)
+	__attribute__((nonnull));
