@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,15 +12,35 @@
 
 int dir_sync(int fd, const char *what, struct errinfo *ei)
 {
+	int r = fsync(fd);
+
+#ifdef BREAK_FSYNC_TRIED_AGAIN
+	if (r < 0)
+		r = fsync(fd);
+#endif
 	/* Not tried again: after a failure the kernel may forget what it could not
 	 * write. */
-	if (fsync(fd) < 0)
+	if (r < 0)
 		return errinfo_set(ei, errno, "cannot make %s durable", what);
 	return 0;
 }
 
-int file_replace(int dir_fd, const char *name, const char *text, size_t length,
-		 struct errinfo *ei)
+#ifdef BREAK_FILE_IN_PLACE
+static int replace_once(int dir_fd, const char *name, const char *text,
+			struct errinfo *ei)
+{
+	cleanup_close int fd =
+		openat(dir_fd, name,
+		       O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r < 0 ? errinfo_set(ei, r, "cannot write '%s'", name) : 0;
+}
+#else
+static int replace_once(int dir_fd, const char *name, const char *text,
+			struct errinfo *ei)
 {
 	cleanup_close int fd = -1;
 	char temporary[96];
@@ -32,7 +53,7 @@ int file_replace(int dir_fd, const char *name, const char *text, size_t length,
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot write '%s'", name);
-	r = fd_write_all(fd, text, length);
+	r = fd_write_all(fd, text, strlen(text));
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
@@ -42,6 +63,23 @@ int file_replace(int dir_fd, const char *name, const char *text, size_t length,
 		return errinfo_set(ei, r, "cannot write '%s'", name);
 	}
 	return dir_sync(dir_fd, name, ei);
+}
+#endif
+
+int file_replace(struct store *store, int dir_fd, const char *name, const char *text,
+		 struct errinfo *ei)
+{
+	struct errinfo problem = {0};
+	int r = replace_once(dir_fd, name, text, ei);
+
+	if (r == 0 || ei->result != RESULT_NO_SPACE)
+		return r;
+	r = reserve_use(store, &problem);
+	if (r == 0)
+		return replace_once(dir_fd, name, text, ei);
+	if (r != -ENOSPC)
+		*ei = problem;
+	return ei->err;
 }
 
 int file_read(int dir_fd, const char *name, size_t max, char **ret_text,
@@ -56,11 +94,11 @@ int file_read(int dir_fd, const char *name, size_t max, char **ret_text,
 		return -ENOENT;
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open '%s'", name);
-	text = malloc(max + 1);
+	text = malloc(max + 2);
 	if (!text)
 		return errinfo_set(ei, ENOMEM, "cannot read '%s'", name);
-	while (length < max) {
-		ssize_t n = read(fd, text + length, max - length);
+	while (length <= max) {
+		ssize_t n = read(fd, text + length, max + 1 - length);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -70,7 +108,56 @@ int file_read(int dir_fd, const char *name, size_t max, char **ret_text,
 			break;
 		length += (size_t)n;
 	}
+	if (length > max)
+		return errinfo_set(ei, EFBIG, "cannot read '%s'", name);
 	text[length] = '\0';
 	*ret_text = steal_ptr(&text);
 	return 0;
+}
+
+bool file_is_damaged(int err)
+{
+	switch (err < 0 ? -err : err) {
+	case EIO:
+	case EUCLEAN:
+	case EBADMSG:
+	case ELOOP: /* a link: not what we wrote */
+	case EISDIR:
+	case EFBIG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int dir_for_each(int dir_fd,
+		 int (*visit)(int dir_fd, const char *name, void *userdata,
+			      struct errinfo *ei),
+		 void *userdata, struct errinfo *ei)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int r = 0;
+
+	if (!dir) {
+		r = errinfo_set(ei, errno, "cannot read a directory");
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
+	while (r == 0) {
+		const struct dirent *entry;
+
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry) {
+			if (errno != 0)
+				r = errinfo_set(ei, errno, "cannot read a directory");
+			break;
+		}
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = visit(dir_fd, entry->d_name, userdata, ei);
+	}
+	(void)closedir(dir);
+	return r;
 }

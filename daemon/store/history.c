@@ -13,6 +13,7 @@
 #define HISTORY_NAME	  "history"
 #define HISTORY_BYTES_MAX (1u << 20) /* then only the newest lines are kept */
 #define HISTORY_LINES_MAX 1000
+#define HISTORY_LINE_MAX  16384
 #define HISTORY_READ_MAX  (HISTORY_BYTES_MAX + 65536u)
 
 /* The newest lines of text: where the n-th from the end begins. */
@@ -29,15 +30,54 @@ static const char *tail(const char *text, size_t n)
 	return p;
 }
 
+/* The end of the history, from the beginning of a line; "" when there is none. */
+static int read_end(const struct store *store, char **ret_text, struct errinfo *ei)
+{
+	cleanup_free char *text = malloc(HISTORY_READ_MAX + 1);
+	cleanup_close int fd = -1;
+	size_t length = 0;
+	struct stat st;
+	off_t start;
+
+	if (!text)
+		return errinfo_set(ei, ENOMEM, "cannot read the history");
+	fd = openat(store->state_fd, HISTORY_NAME,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return errinfo_set(ei, errno, "cannot open the history");
+	if (fd >= 0 && fstat(fd, &st) < 0)
+		return errinfo_set(ei, errno, "cannot read the history");
+	start = fd >= 0 && st.st_size > (off_t)HISTORY_READ_MAX
+			? st.st_size - (off_t)HISTORY_READ_MAX
+			: 0;
+	while (fd >= 0 && length < HISTORY_READ_MAX) {
+		ssize_t n = pread(fd, text + length, HISTORY_READ_MAX - length,
+				  start + (off_t)length);
+
+		if (n < 0)
+			return errinfo_set(ei, errno, "cannot read the history");
+		if (n == 0)
+			break;
+		length += (size_t)n;
+	}
+	/* A crash may have left zeros where data had not reached the disk. */
+	for (size_t i = 0; i < length; i++)
+		if (text[i] == '\0')
+			text[i] = ' ';
+	text[length] = '\0';
+	*ret_text = steal_ptr(&text);
+	return 0;
+}
+
 static int rotate(struct store *store, struct errinfo *ei)
 {
 	cleanup_free char *text = NULL;
 	const char *kept;
 	int r;
 
-	r = file_read(store->state_fd, HISTORY_NAME, HISTORY_READ_MAX, &text, ei);
+	r = read_end(store, &text, ei);
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r;
 	kept = tail(text, HISTORY_LINES_MAX);
 	/* Lines may be long: half of the room must come free in any case. */
 	while (strlen(kept) > HISTORY_BYTES_MAX / 2) {
@@ -45,40 +85,79 @@ static int rotate(struct store *store, struct errinfo *ei)
 
 		kept = end ? end + 1 : kept + strlen(kept);
 	}
-	return file_replace(store->state_fd, HISTORY_NAME, kept, strlen(kept), ei);
+	return file_replace(store, store->state_fd, HISTORY_NAME, kept, ei);
 }
 
-int history_append(struct store *store, json_t *entry, struct errinfo *ei)
+/* One line, with its newline; a message that would make it too long is left out. */
+static char *line_of(json_t *entry, struct errinfo *ei)
 {
-	cleanup_free char *line = json_dumps(entry, JSON_COMPACT);
-	cleanup_close int fd = -1;
-	struct stat st;
-	size_t length;
-	int r;
+	char *line = json_dumps(entry, JSON_COMPACT);
+	size_t length = line ? strlen(line) : 0;
 
-	if (!json_is_object(entry) || !line)
-		return errinfo_refuse(ei, RESULT_FAILED, "bad request: history");
-	length = strlen(line);
-	line[length++] = '\n';
-	fd = openat(store->state_fd, HISTORY_NAME,
-		    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (length >= HISTORY_LINE_MAX) {
+		free(line);
+		(void)json_object_set_new(entry, "message", json_null());
+		line = json_dumps(entry, JSON_COMPACT);
+		length = line ? strlen(line) : 0;
+	}
+	if (!line || length >= HISTORY_LINE_MAX) {
+		(void)errinfo_refuse(ei, RESULT_FAILED, "bad request: history");
+		free(line);
+		return NULL;
+	}
+	line[length] = '\n'; /* in place of the NUL */
+	return line;
+}
+
+static int append_once(const struct store *store, const char *line, size_t length,
+		       off_t *ret_size, struct errinfo *ei)
+{
+	cleanup_close int fd =
+		openat(store->state_fd, HISTORY_NAME,
+		       O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char last = '\n';
+	struct stat st;
+	int r = 0;
+
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return errinfo_set(ei, errno, "cannot open the history");
-	if (st.st_size > 0) {
-		char last = '\n';
-
-		/* A crash may have torn the last line: ours must not join it. */
-		if (pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n' &&
-		    fd_write_all(fd, "\n", 1) < 0)
-			return errinfo_set(ei, errno, "cannot write the history");
-	}
-	r = fd_write_all(fd, line, length);
+	/* A crash may have torn the last line: ours must not join it. */
+	if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n')
+		r = fd_write_all(fd, "\n", 1);
+	if (r == 0)
+		r = fd_write_all(fd, line, length);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (r < 0)
 		return errinfo_set(ei, r, "cannot write the history");
-	return st.st_size + (off_t)length > (off_t)HISTORY_BYTES_MAX ? rotate(store, ei)
-								     : 0;
+	*ret_size = st.st_size + (off_t)length;
+	return st.st_size == 0 ? dir_sync(store->state_fd, store->app.state_dir, ei)
+			       : 0;
+}
+
+int history_append(struct store *store, json_t *entry, struct errinfo *ei)
+{
+	cleanup_free char *line = NULL;
+	struct errinfo problem = {0};
+	size_t length;
+	off_t size = 0;
+	int r;
+
+	if (!json_is_object(entry))
+		return errinfo_refuse(ei, RESULT_FAILED, "bad request: history");
+	line = line_of(entry, ei);
+	if (!line)
+		return -EINVAL;
+	length = strcspn(line, "\n") + 1;
+	r = append_once(store, line, length, &size, ei);
+	if (r < 0 && ei->result == RESULT_NO_SPACE && reserve_use(store, &problem) == 0)
+		r = append_once(store, line, length, &size, ei);
+	if (r < 0)
+		return r;
+	/* The line is there; that the file is long can be seen to another time. */
+	if (size > (off_t)HISTORY_BYTES_MAX)
+		(void)rotate(store, &problem);
+	return 0;
 }
 
 int verb_record(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
@@ -103,11 +182,11 @@ int verb_history(struct store *store, json_t *request, json_t *reply,
 	r = request_unpack(request, ei, "{s:I}", "limit", &limit);
 	if (r < 0)
 		return r;
-	r = file_read(store->state_fd, HISTORY_NAME, HISTORY_READ_MAX, &text, ei);
-	if (r < 0 && r != -ENOENT)
+	r = read_end(store, &text, ei);
+	if (r < 0)
 		return r;
-	end = text ? text + strlen(text) : NULL;
-	while (text && end > text && json_array_size(entries) < (size_t)limit) {
+	end = text + strlen(text);
+	while (end > text && (json_int_t)json_array_size(entries) < limit) {
 		char *line = end - 1;
 		json_t *entry;
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,7 +15,6 @@
 #include "deploy/cleanup.h"
 #include "store/store.h"
 
-#define LOCK_WAIT_MSEC 10000
 #define LOCK_POLL_MSEC 20
 
 static int check_owner(int fd, const char *path, struct errinfo *ei)
@@ -52,21 +52,55 @@ struct directory {
 	gid_t gid;
 };
 
-/* Opens name in dir_fd; makes it, owned and with its mode, when how is given. */
+int layout_write_failed(const struct store *store, int err, const char *what,
+			struct errinfo *ei)
+{
+	return err == EROFS || err == -EROFS ? read_only(store, ei)
+					     : errinfo_set(ei, err, "%s", what);
+}
+
+/* Complete under another name, then renamed: a crash leaves none that nobody may enter.
+ */
+static int make_directory(int dir_fd, const char *name, const struct directory *how)
+{
+	char temporary[NAME_MAX + 1];
+	cleanup_close int fd = -1;
+
+	(void)snprintf(temporary, sizeof(temporary), ".%.240s.new", name);
+	if (mkdirat(dir_fd, temporary, 0700) < 0 &&
+	    (errno != EEXIST || unlinkat(dir_fd, temporary, AT_REMOVEDIR) < 0 ||
+	     mkdirat(dir_fd, temporary, 0700) < 0))
+		return -errno;
+	fd = openat(dir_fd, temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* The mode first: root without CAP_FOWNER may change what is root's. */
+	if (fd < 0 || fchmod(fd, how->mode) < 0 || fchown(fd, how->uid, how->gid) < 0 ||
+	    fsync(fd) < 0 ||
+	    renameat2(dir_fd, temporary, dir_fd, name, RENAME_NOREPLACE) < 0 ||
+	    fsync(dir_fd) < 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * Opens name in dir_fd; makes it, owned and with its mode, when how is given. *ret_fd
+ * is -1 when it is not there and how is NULL.
+ */
 static int open_directory(const struct store *store, int dir_fd, const char *name,
 			  const char *path, const struct directory *how, int *ret_fd,
 			  struct errinfo *ei)
 {
-	cleanup_close int fd = -1;
-	bool made = false;
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir_fd, name, flags), r;
 
-	if (how && mkdirat(dir_fd, name, 0700) == 0)
-		made = true;
-	else if (how && errno == EROFS)
-		return read_only(store, ei);
-	else if (how && errno != EEXIST)
-		return errinfo_set(ei, errno, "cannot make '%s'", path);
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && how) {
+		r = make_directory(dir_fd, name, how);
+		if (r == -EROFS)
+			return read_only(store, ei);
+		/* Another app's deployd-store may have made what both lie in. */
+		if (r < 0 && r != -EEXIST && r != -ENOENT)
+			return errinfo_set(ei, r, "cannot make '%s'", path);
+		fd = openat(dir_fd, name, flags);
+	}
 	if (fd < 0 && errno == ENOENT && !how) {
 		*ret_fd = -1;
 		return 0;
@@ -77,14 +111,7 @@ static int open_directory(const struct store *store, int dir_fd, const char *nam
 			"'%s' is not a directory (links are not followed)", path);
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open '%s'", path);
-	/* The owner first: root may change the mode of what is root's. */
-	if (made && fchmod(fd, how->mode) < 0)
-		return errinfo_set(ei, errno, "cannot set the mode of '%s'", path);
-	if (made && fchown(fd, how->uid, how->gid) < 0)
-		return errinfo_set(ei, errno, "cannot set the owner of '%s'", path);
-	if (made && fsync(dir_fd) < 0)
-		return errinfo_set(ei, errno, "cannot make '%s' durable", path);
-	*ret_fd = steal_fd(&fd);
+	*ret_fd = fd;
 	return 0;
 }
 
@@ -131,12 +158,13 @@ static int open_state(struct store *store, struct errinfo *ei)
 	r = open_path(store, store->app.state_dir, &root_only, &store->state_fd, ei);
 	if (r < 0)
 		return r;
-	return open_directory(store, store->state_fd, "meta", "meta", &root_only,
-			      &store->meta_fd, ei);
+	r = open_directory(store, store->state_fd, "meta", "meta", &root_only,
+			   &store->meta_fd, ei);
+	return r < 0 ? r : check_owner(store->meta_fd, "meta", ei);
 }
 
 /* Dies with the process; the file itself stays. */
-static int take_lock(struct store *store, struct errinfo *ei)
+static int take_lock(struct store *store, unsigned int lock_wait_ms, struct errinfo *ei)
 {
 	const struct timespec pause = {0, LOCK_POLL_MSEC * 1000000L};
 	struct stat held, named;
@@ -146,12 +174,12 @@ static int take_lock(struct store *store, struct errinfo *ei)
 	if (store->lock_fd < 0)
 		return errinfo_set(ei, errno, "cannot open the lock of %s",
 				   store->app.name);
-	for (int waited = 0; flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0;
+	for (unsigned int waited = 0; flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0;
 	     waited += LOCK_POLL_MSEC) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return errinfo_set(ei, errno, "cannot lock %s",
 					   store->app.name);
-		if (waited >= LOCK_WAIT_MSEC)
+		if (waited >= lock_wait_ms)
 			return errinfo_refuse(ei, RESULT_BUSY,
 					      "another deployd-store is at work on %s",
 					      store->app.name);
@@ -236,13 +264,14 @@ static int open_tree(struct store *store, bool create, struct errinfo *ei)
 	return r;
 }
 
-int layout_open(struct store *store, bool create, struct errinfo *ei)
+int layout_open(struct store *store, bool create, unsigned int lock_wait_ms,
+		struct errinfo *ei)
 {
 	int r;
 
 	r = open_state(store, ei);
 	if (r == 0)
-		r = take_lock(store, ei);
+		r = take_lock(store, lock_wait_ms, ei);
 	if (r == 0)
 		r = open_tree(store, create, ei);
 	return r;

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +15,28 @@
 #include "util/report.h"
 
 #define REQUEST_BYTES_MAX (1u << 20)
+#define PATH_BYTES_MAX	  1000
 
-static const struct {
+#define LOCK_WAIT_MSEC 10000u
+#define RECOVER_LOCK_WAIT_MSEC                                                         \
+	200000u /* one that was killed may hang in its syncfs                          \
+		 */
+
+static const struct verb {
 	const char *name;
 	bool creates; /* makes what is missing of the app's tree */
 	int (*run)(struct store *store, json_t *request, json_t *reply,
 		   struct errinfo *ei);
+	/* Its effect is there for good: want of memory for the view undoes nothing. */
+	bool committed;
 } verbs[] = {
-	{"inspect", false, NULL},	  {"recover", false, verb_recover},
-	{"prepare", true, verb_prepare},  {"seal", false, verb_seal},
-	{"discard", false, verb_discard}, {"switch", false, verb_switch},
-	{"finish", false, verb_finish},	  {"record", false, verb_record},
-	{"history", false, verb_history},
+	{"inspect", false, NULL, false},	{"recover", false, verb_recover, false},
+	{"prepare", true, verb_prepare, false}, {"seal", false, verb_seal, true},
+	{"discard", false, verb_discard, true}, {"switch", false, verb_switch, true},
+	{"finish", false, verb_finish, true},	{"mark", false, verb_mark, true},
+	{"hold", false, verb_hold, true},	{"unhold", false, verb_unhold, true},
+	{"confirm", false, verb_confirm, true}, {"flag", false, verb_flag, true},
+	{"record", false, verb_record, true},	{"history", false, verb_history, false},
 };
 
 /* Keeps CAP_CHOWN alone: files are opened as their owner, never past their modes. */
@@ -74,6 +85,29 @@ static json_t *read_request(struct errinfo *ei)
 	return request;
 }
 
+static bool is_id(json_int_t id)
+{
+	return id >= 0 && id < UINT32_MAX;
+}
+
+/* Absolute, not "/", every part a name. */
+static bool is_path(const char *path)
+{
+	const char *part = path;
+
+	if (strlen(path) >= PATH_BYTES_MAX || *part != '/')
+		return false;
+	while (*part == '/') {
+		size_t n = strcspn(++part, "/");
+
+		if (n == 0 || n > NAME_MAX || (n == 1 && part[0] == '.') ||
+		    (n == 2 && part[0] == '.' && part[1] == '.'))
+			return false;
+		part += n;
+	}
+	return true;
+}
+
 static int read_app(struct store *store, const json_t *object, struct errinfo *ei)
 {
 	struct store_app *app = &store->app;
@@ -91,10 +125,18 @@ static int read_app(struct store *store, const json_t *object, struct errinfo *e
 		    &app->state_dir, "app_gid", &gid, "deploy_uid", &deploy_uid,
 		    "unpack_uid", &unpack_uid, "flags_mode", &flags_mode) < 0)
 		return -EINVAL;
+	if (!is_id(gid) || !is_id(deploy_uid) || !is_id(unpack_uid))
+		return errinfo_refuse(ei, RESULT_FAILED, "bad request: uid or gid");
 	app->app_gid = (gid_t)gid;
 	app->deploy_uid = (uid_t)deploy_uid;
 	app->unpack_uid = (uid_t)unpack_uid;
 	app->flags_mode = (mode_t)flags_mode & 0777;
+	if (!is_path(app->base_dir) || !is_path(app->deploy_dir) ||
+	    !is_path(app->releases_dir) || !is_path(app->current_dir) ||
+	    !is_path(app->state_dir))
+		return errinfo_refuse(ei, RESULT_BAD_CONFIG,
+				      "directories must be absolute paths without "
+				      "\"..\"");
 	n = strlen(app->deploy_dir);
 	if (strncmp(app->releases_dir, app->deploy_dir, n) != 0 ||
 	    strncmp(app->current_dir, app->deploy_dir, n) != 0 ||
@@ -107,15 +149,48 @@ static int read_app(struct store *store, const json_t *object, struct errinfo *e
 				      app->deploy_dir);
 	app->releases_name = app->releases_dir + n + 1;
 	app->current_name = app->current_dir + n + 1;
+	if (strcmp(app->releases_name, app->current_name) == 0)
+		return errinfo_refuse(
+			ei, RESULT_BAD_CONFIG,
+			"releases_dir and current_dir are both '%s'; current_dir is a "
+			"link of its own",
+			app->current_dir);
 	if (unpack_uid == 0)
 		return errinfo_refuse(ei, RESULT_BAD_CONFIG,
 				      "unpack_user must not be root");
 	return 0;
 }
 
+static int run_verb(const struct verb *verb, struct store *store, json_t *request,
+		    json_t *reply, struct errinfo *ei)
+{
+	bool recovers = verb->run == verb_recover;
+	json_t *view;
+	int r;
+
+	r = layout_open(store, verb->creates,
+			recovers ? RECOVER_LOCK_WAIT_MSEC : LOCK_WAIT_MSEC, ei);
+	if (r == 0 && verb->run)
+		r = verb->run(store, request, reply, ei);
+	if (r < 0 || json_object_get(reply, "view"))
+		return r;
+	view = view_make(store, ei);
+	if (!view && !verb->committed)
+		return -EINVAL;
+	return json_object_set_new(reply, "view", view ? view : json_null()) < 0
+		       ? errinfo_set(ei, ENOMEM, "cannot reply")
+		       : 0;
+}
+
 static int run(json_t *reply, struct errinfo *ei)
 {
-	struct store store = {{0}, -1, -1, -1, -1, -1, -1, (int64_t)time(NULL)};
+	struct store store = {.app_fd = -1,
+			      .releases_fd = -1,
+			      .staging_fd = -1,
+			      .state_fd = -1,
+			      .meta_fd = -1,
+			      .lock_fd = -1,
+			      .now_sec = (int64_t)time(NULL)};
 	cleanup_json json_t *request = NULL, *app = NULL;
 	cleanup_free char *verb = NULL;
 	const char *name;
@@ -139,19 +214,9 @@ static int run(json_t *reply, struct errinfo *ei)
 	r = read_app(&store, app, ei);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(*verbs); i++) {
-		json_t *view;
-
-		if (strcmp(verbs[i].name, verb) != 0)
-			continue;
-		r = layout_open(&store, verbs[i].creates, ei);
-		if (r == 0 && verbs[i].run)
-			r = verbs[i].run(&store, request, reply, ei);
-		if (r < 0)
-			return r;
-		view = view_make(&store, ei);
-		return view ? json_object_set_new(reply, "view", view) : -EINVAL;
-	}
+	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(verbs[i].name, verb) == 0)
+			return run_verb(&verbs[i], &store, request, reply, ei);
 	return errinfo_refuse(ei, RESULT_FAILED, "unknown verb");
 }
 

@@ -2,7 +2,6 @@
  * What a crash left behind, put right at every start. Idempotent: killed anywhere, it
  * does the rest the next time.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,64 +14,51 @@
 #include "store/store.h"
 #include "util/treewalk.h"
 
-static void say(json_t *messages, const char *fmt, const char *name)
+struct recovery {
+	struct store *store;
+	json_t *messages; /* NULL: nobody wants to know */
+};
+
+static void say(const struct recovery *recovery, const char *what, const char *name)
 {
 	char shown[128], text[256];
 
-	if (!messages)
-		return;
-	(void)snprintf(text, sizeof(text), "%s %s", fmt,
+	(void)snprintf(text, sizeof(text), "%s %s", what,
 		       names_escape(name, shown, sizeof(shown)));
-	(void)json_array_append_new(messages, json_string(text));
+	if (recovery->messages)
+		(void)json_array_append_new(recovery->messages, text_json(text));
 }
 
-/* Calls visit with every name in the directory, until it fails. */
-static int for_each(const struct store *store, int dir_fd,
-		    int (*visit)(const struct store *store, int dir_fd,
-				 const char *name, json_t *messages,
-				 struct errinfo *ei),
-		    json_t *messages, struct errinfo *ei)
+/* One that cannot be removed takes up room, but stands in nobody's way. */
+static int remove_staged(int dir_fd, const char *name, void *userdata,
+			 struct errinfo *ei)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const struct dirent *entry;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int r = 0;
+	const struct recovery *recovery = userdata;
+	struct errinfo problem = {0};
 
-	if (!dir) {
-		r = errinfo_set(ei, errno, "cannot read a directory");
-		if (fd >= 0)
-			(void)close(fd);
-		return r;
-	}
-	while (r == 0 && (entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			r = visit(store, dir_fd, entry->d_name, messages, ei);
-	(void)closedir(dir);
-	return r;
-}
-
-static int remove_staged(const struct store *store, int dir_fd, const char *name,
-			 json_t *messages, struct errinfo *ei)
-{
-	(void)store;
-	say(messages, "removed what an unfinished operation left in staging:", name);
-	return tree_remove(dir_fd, name, ei);
+	(void)ei;
+	if (tree_remove(dir_fd, name, &problem) < 0)
+		say(recovery, "could not empty staging:", problem.what);
+	else
+		say(recovery,
+		    "removed what an unfinished operation left in staging:", name);
+	return 0;
 }
 
 int recover_empty_staging(struct store *store, json_t *messages, struct errinfo *ei)
 {
+	struct recovery recovery = {store, messages};
+
 	if (store->staging_fd < 0)
 		return 0;
-	return for_each(store, store->staging_fd, remove_staged, messages, ei);
+	return dir_for_each(store->staging_fd, remove_staged, &recovery, ei);
 }
 
-static int remove_link(const struct store *store, int dir_fd, const char *name,
-		       json_t *messages, struct errinfo *ei)
+static int remove_link(int dir_fd, const char *name, void *userdata, struct errinfo *ei)
 {
 	struct stat st;
 
-	(void)store;
-	(void)messages;
+	(void)userdata;
 	if (strncmp(name, STORE_LINK_PREFIX, strlen(STORE_LINK_PREFIX)) != 0 ||
 	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
 		return 0;
@@ -81,13 +67,12 @@ static int remove_link(const struct store *store, int dir_fd, const char *name,
 	return 0;
 }
 
-static int remove_temporary(const struct store *store, int dir_fd, const char *name,
-			    json_t *messages, struct errinfo *ei)
+static int remove_temporary(int dir_fd, const char *name, void *userdata,
+			    struct errinfo *ei)
 {
 	size_t n = strlen(name);
 
-	(void)store;
-	(void)messages;
+	(void)userdata;
 	if (n < 5 || name[0] != '.' || strcmp(name + n - 4, ".tmp") != 0)
 		return 0;
 	if (unlinkat(dir_fd, name, 0) < 0)
@@ -96,78 +81,147 @@ static int remove_temporary(const struct store *store, int dir_fd, const char *n
 }
 
 /* A meta whose release never made it into releases/, or has left it. */
-static int remove_orphan(const struct store *store, int dir_fd, const char *name,
-			 json_t *messages, struct errinfo *ei)
+static int remove_orphan(int dir_fd, const char *name, void *userdata,
+			 struct errinfo *ei)
 {
+	const struct recovery *recovery = userdata;
 	struct stat st;
 
-	if (!names_release_valid(name))
+	if (!names_release_valid(name) ||
+	    fstatat(recovery->store->releases_fd, name, &st, AT_SYMLINK_NOFOLLOW) ==
+		    0 ||
+	    errno != ENOENT)
 		return 0;
-	if (store->releases_fd >= 0 &&
-	    (fstatat(store->releases_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	     errno != ENOENT))
-		return 0;
-	say(messages, "removed the record of a release that is not there:", name);
+	say(recovery, "removed the record of a release that is not there:", name);
 	if (unlinkat(dir_fd, name, 0) < 0)
 		return errinfo_set(ei, errno, "cannot remove a meta file");
 	return 0;
 }
 
-/* PID 1's processes of before may run only when this boot is the one of the intent. */
-static bool same_boot(const json_t *intent)
+/* A disk that is not mounted has no releases either: their records are kept then. */
+static int remove_orphans(struct recovery *recovery, struct errinfo *ei)
 {
+	const struct store *store = recovery->store;
+	char current[RELEASE_ID_SIZE];
+	struct errinfo ignored = {0};
+	struct stat st;
+
+	if (store->releases_fd < 0 || view_current(store, current, &ignored) < 0 ||
+	    current[0] == '\0' ||
+	    fstatat(store->releases_fd, current, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return dir_for_each(store->meta_fd, remove_orphan, recovery, ei);
+}
+
+/*
+ * Whether PID 1 may still run processes of before the switch. The uptime tells when
+ * deployd gave no id: it lies only when a machine has been up for longer since.
+ */
+static bool same_boot(const json_t *intent, const json_t *boot_id)
+{
+	const json_t *then_id = json_object_get(intent, "boot_id");
 	json_int_t then = json_integer_value(json_object_get(intent, "boottime_sec"));
 	struct timespec now = {0};
 
+	if (json_is_string(boot_id) && json_is_string(then_id))
+		return json_equal(boot_id, then_id);
 	(void)clock_gettime(CLOCK_BOOTTIME, &now);
 	return now.tv_sec >= then;
 }
 
-static json_t *pending_of(const json_t *intent)
+static json_t *copy_or_null(const json_t *object, const char *key)
 {
-	return json_pack(
-		"{s:O, s:O, s:O, s:O, s:b, s:O}", "op", json_object_get(intent, "op"),
-		"from", json_object_get(intent, "from"), "to",
-		json_object_get(intent, "to"), "job", json_object_get(intent, "job"),
-		"same_boot", same_boot(intent), "by", json_object_get(intent, "by"));
+	json_t *value = json_object_get(object, key);
+
+	return value ? json_incref(value) : json_null();
+}
+
+static json_t *pending_of(const json_t *intent, const char *phase,
+			  const json_t *boot_id)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "op",
+			 copy_or_null(intent, "op"), "from",
+			 copy_or_null(intent, "from"), "to", copy_or_null(intent, "to"),
+			 "job", copy_or_null(intent, "job"), "by",
+			 copy_or_null(intent, "by"), "at", copy_or_null(intent, "at"),
+			 "confirm", copy_or_null(intent, "confirm"), "phase", phase,
+			 "same_boot", same_boot(intent, boot_id));
+}
+
+/* A release is known to be sick, and the switch back from it was not made. */
+static bool revert_wanted(const struct store_state *state, const char *current)
+{
+	const char *op = json_string_value(json_object_get(state->intent, "op"));
+	const char *from = json_string_value(json_object_get(state->intent, "from"));
+
+	return op && strcmp(op, "revert") == 0 && from && strcmp(from, current) == 0;
 }
 
 /* A switch that was begun: made, or not made; the link tells. */
-static int settle_intent(struct store *store, json_t *reply, json_t *messages,
-			 struct errinfo *ei)
+static int settle(const struct recovery *recovery, struct store_state *state,
+		  const char *current, const json_t *boot_id, json_t **ret_pending,
+		  struct errinfo *ei)
 {
-	struct store_state state = {0};
-	char current[RELEASE_ID_SIZE];
-	json_t *pending = NULL;
-	const char *to;
+	const char *to = json_string_value(json_object_get(state->intent, "to"));
 	int r;
 
-	r = state_load(store, &state, ei);
+	if (state_switched(state, current)) {
+		say(recovery, "a crash came between the switch and its end:", to);
+		*ret_pending = pending_of(state->intent, "switched", boot_id);
+	} else if (revert_wanted(state, current)) {
+		say(recovery, "a crash came before the way back to", to);
+		*ret_pending = pending_of(state->intent, "intended", boot_id);
+	} else {
+		say(recovery, "a crash came before the switch to", to);
+		r = state_settle(state, current, ei);
+		return r < 0 ? r : state_save(recovery->store, state, ei);
+	}
+	return *ret_pending ? 0 : errinfo_set(ei, ENOMEM, "cannot reply");
+}
+
+static int settle_intent(const struct recovery *recovery, const json_t *boot_id,
+			 json_t *reply, struct errinfo *ei)
+{
+	struct store_state state = {0};
+	char current[RELEASE_ID_SIZE] = "";
+	struct errinfo foreign = {0};
+	json_t *pending = NULL;
+	const json_t *confirm;
+	int r;
+
+	r = state_load(recovery->store, &state, ei);
 	if (r < 0)
 		return r;
 	if (state.damaged) {
-		say(messages, "rebuilt the damaged file", "state");
-		(void)json_object_set_new(state.json, "seq",
-					  json_integer((json_int_t)state.seq));
-		r = state_save(store, state.json, ei);
+		say(recovery, "rebuilt the damaged file", "state");
+		r = state_save(recovery->store, &state, ei);
 	}
-	if (r == 0 && state.intent && view_current(store, current, ei) == 0) {
-		to = json_string_value(json_object_get(state.intent, "to"));
-		if (to && strcmp(to, current) == 0) {
-			say(messages,
-			    "a crash came between the switch and its end:", to);
-			pending = pending_of(state.intent);
-		} else {
-			say(messages, "a crash came before the switch to",
-			    to ? to : "?");
-			(void)json_object_set_new(state.json, "intent", json_null());
-			r = state_save(store, state.json, ei);
-		}
-	}
-	state_deinit(&state);
+	/* A link that is not ours is told by the view. */
+	if (r == 0 && view_current(recovery->store, current, &foreign) == 0 &&
+	    state.intent)
+		r = settle(recovery, &state, current, boot_id, &pending, ei);
+	confirm = state_confirm(&state, current);
 	if (r == 0 &&
-	    json_object_set_new(reply, "pending", pending ? pending : json_null()) < 0)
+	    (json_object_set_new(reply, "pending",
+				 pending ? json_incref(pending) : json_null()) < 0 ||
+	     json_object_set_new(reply, "confirm",
+				 confirm ? json_incref((json_t *)confirm)
+					 : json_null()) < 0))
 		r = errinfo_set(ei, ENOMEM, "cannot reply");
+	json_decref(pending);
+	state_deinit(&state);
+	return r;
+}
+
+/* One that died between a rename and its fsync left open which of them is on disk. */
+static int make_durable(const struct store *store, struct errinfo *ei)
+{
+	int r = 0;
+
+	if (store->app_fd >= 0)
+		r = dir_sync(store->app_fd, store->app.deploy_dir, ei);
+	if (r == 0 && store->releases_fd >= 0)
+		r = dir_sync(store->releases_fd, store->app.releases_dir, ei);
 	return r;
 }
 
@@ -175,26 +229,25 @@ int verb_recover(struct store *store, json_t *request, json_t *reply,
 		 struct errinfo *ei)
 {
 	cleanup_json json_t *messages = json_array();
+	struct recovery recovery = {store, messages};
+	const json_t *boot_id = NULL;
 	int r;
 
-	r = request_unpack(request, ei, "{}");
+	r = request_unpack(request, ei, "{s?o}", "boot_id", &boot_id);
+	if (r == 0)
+		r = make_durable(store, ei);
 	if (r == 0)
 		r = recover_empty_staging(store, messages, ei);
 	if (r == 0 && store->app_fd >= 0)
-		r = for_each(store, store->app_fd, remove_link, messages, ei);
+		r = dir_for_each(store->app_fd, remove_link, &recovery, ei);
 	if (r == 0)
-		r = for_each(store, store->state_fd, remove_temporary, messages, ei);
+		r = dir_for_each(store->state_fd, remove_temporary, &recovery, ei);
 	if (r == 0)
-		r = for_each(store, store->meta_fd, remove_temporary, messages, ei);
+		r = dir_for_each(store->meta_fd, remove_temporary, &recovery, ei);
 	if (r == 0)
-		r = for_each(store, store->meta_fd, remove_orphan, messages, ei);
+		r = remove_orphans(&recovery, ei);
 	if (r == 0)
-		r = settle_intent(store, reply, messages, ei);
-	/* One that died between a rename and its fsync left the order open. */
-	if (r == 0 && store->app_fd >= 0)
-		r = dir_sync(store->app_fd, store->app.deploy_dir, ei);
-	if (r == 0 && store->releases_fd >= 0)
-		r = dir_sync(store->releases_fd, store->app.releases_dir, ei);
+		r = settle_intent(&recovery, boot_id, reply, ei);
 	if (r == 0 && json_object_set(reply, "recovered", messages) < 0)
 		r = errinfo_set(ei, ENOMEM, "cannot reply");
 	return r;

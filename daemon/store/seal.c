@@ -17,6 +17,7 @@
 #include "util/treewalk.h"
 
 #define LINK_MAX_LENGTH 4096
+#define UNPACKED_FD	1 /* see store.h */
 
 struct link_count {
 	ino_t ino;
@@ -27,8 +28,7 @@ struct seal {
 	const struct store *store;
 	uint64_t max_bytes, max_entries, max_depth;
 	uint64_t bytes, entries, files;
-	dev_t dev;
-	uint64_t mount_id;
+	struct treewalk_mount mount;
 	struct link_count *links; /* one for every name of a file with several */
 	size_t n_links, links_capacity;
 };
@@ -72,6 +72,9 @@ static int check_link(const struct tree_entry *entry, struct errinfo *ei)
 	if (n <= 0 || n == LINK_MAX_LENGTH)
 		return refuse(ei, entry, "is a link with an unusable target");
 	target[n] = '\0';
+#ifdef BREAK_SEAL_ANY_LINK
+	return 0;
+#endif
 	if (target[0] == '/')
 		return refuse(ei, entry, "is a link to an absolute path");
 	for (char *part = strtok_r(target, "/", &save); part;
@@ -102,22 +105,44 @@ static int remember_link(struct seal *seal, const struct stat *st)
 	return 0;
 }
 
-static bool on_same_mount(const struct seal *seal, const struct tree_entry *entry)
+static int check_mount(const struct seal *seal, const struct tree_entry *entry,
+		       struct errinfo *ei)
 {
-	struct statx stx;
+	struct treewalk_mount mount;
+	int r = treewalk_mount_of(entry->fd, &mount);
 
-	if (entry->st.st_dev != seal->dev)
-		return false;
-	if (statx(entry->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 ||
-	    !(stx.stx_mask & STATX_MNT_ID))
-		return true; /* an old kernel: the device is what there is */
-	return stx.stx_mnt_id == seal->mount_id;
+	if (r < 0)
+		return errinfo_set(ei, r, "cannot examine the release");
+	return treewalk_mount_same(&mount, &seal->mount)
+		       ? 0
+		       : refuse(ei, entry, "is on another file system");
+}
+
+static int check_inode(const struct seal *seal, const struct tree_entry *entry,
+		       struct errinfo *ei)
+{
+	const struct stat *st = &entry->st;
+
+#ifndef BREAK_SEAL_ANY_OWNER
+	if (st->st_uid != seal->store->app.unpack_uid)
+		return refuse(ei, entry, "does not belong to the unpacker");
+#endif
+#ifndef BREAK_SEAL_ANY_TYPE
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode) && !S_ISLNK(st->st_mode))
+		return refuse(ei, entry, "is neither file, directory nor link");
+#endif
+#ifndef BREAK_SEAL_SETUID
+	if (!S_ISLNK(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID | S_ISVTX)) != 0)
+		return refuse(ei, entry, "has a setuid, setgid or sticky bit");
+#endif
+	return check_mount(seal, entry, ei);
 }
 
 static int verify(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
 {
 	struct seal *seal = userdata;
 	const struct stat *st = &entry->st;
+	int r;
 
 	if (++seal->entries > seal->max_entries)
 		return errinfo_refuse(ei, RESULT_REJECTED,
@@ -125,18 +150,15 @@ static int verify(const struct tree_entry *entry, void *userdata, struct errinfo
 				      (unsigned long long)seal->max_entries);
 	if (entry->depth > seal->max_depth)
 		return refuse(ei, entry, "is nested deeper than max_depth");
-	if (st->st_uid != seal->store->app.unpack_uid)
-		return refuse(ei, entry, "does not belong to the unpacker");
-	if (!on_same_mount(seal, entry))
-		return refuse(ei, entry, "is on another file system");
+	r = check_inode(seal, entry, ei);
+	if (r < 0)
+		return r;
 	if (S_ISLNK(st->st_mode))
 		return check_link(entry, ei);
-	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
-		return refuse(ei, entry, "is neither file, directory nor link");
-	if ((st->st_mode & (S_ISUID | S_ISGID | S_ISVTX)) != 0)
-		return refuse(ei, entry, "has a setuid, setgid or sticky bit");
+#ifndef BREAK_SEAL_XATTRS
 	if (has_foreign_xattr(entry->fd))
 		return refuse(ei, entry, "has extended attributes");
+#endif
 	if (S_ISDIR(st->st_mode))
 		return 0;
 	if (st->st_nlink > 1 && remember_link(seal, st) < 0)
@@ -162,6 +184,9 @@ static int check_link_counts(struct seal *seal, struct errinfo *ei)
 {
 	size_t i = 0;
 
+#ifdef BREAK_SEAL_FOREIGN_HARDLINKS
+	return 0;
+#endif
 	if (seal->n_links > 0)
 		qsort(seal->links, seal->n_links, sizeof(*seal->links), compare_links);
 	while (i < seal->n_links) {
@@ -198,8 +223,16 @@ static int own(const struct tree_entry *entry, void *userdata, struct errinfo *e
 {
 	const struct seal *seal = userdata;
 	char path[256];
-	int r = own_fd(entry->fd, &entry->st, seal->store->app.app_gid);
+	int r;
 
+	/* Another name of a file that is ours by now is all that may have changed. */
+	if (entry->st.st_uid != 0 || entry->st.st_nlink < 2 ||
+	    !S_ISREG(entry->st.st_mode)) {
+		r = check_inode(seal, entry, ei);
+		if (r < 0)
+			return r;
+	}
+	r = own_fd(entry->fd, &entry->st, seal->store->app.app_gid);
 	return r < 0 ? errinfo_set(ei, r, "cannot take over '%s'",
 				   names_escape(entry->path, path, sizeof(path)))
 		     : 0;
@@ -215,7 +248,10 @@ static int check_required(int root_fd, const json_t *required, struct errinfo *e
 		char copy[1024], shown[256], *save = NULL, *name;
 		cleanup_close int fd = dup(root_fd);
 
-		(void)snprintf(copy, sizeof(copy), "%s", path ? path : "");
+		if (!path || strlen(path) >= sizeof(copy))
+			return errinfo_refuse(ei, RESULT_FAILED,
+					      "bad request: require");
+		(void)strcpy(copy, path);
 		for (name = strtok_r(copy, "/", &save); name && fd >= 0;
 		     name = strtok_r(NULL, "/", &save)) {
 			int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -224,29 +260,34 @@ static int check_required(int root_fd, const json_t *required, struct errinfo *e
 			fd = next;
 		}
 		if (fd < 0)
-			return errinfo_refuse(
-				ei, RESULT_REJECTED,
-				"the archive has no '%s', which "
-				"require_files asks for",
-				names_escape(path ? path : "", shown, sizeof(shown)));
+			return errinfo_refuse(ei, RESULT_REJECTED,
+					      "the archive has no '%s', which "
+					      "require_files asks for",
+					      names_escape(path, shown, sizeof(shown)));
 	}
 	return 0;
 }
 
-#ifdef BREAK_SEAL_NO_VERIFY
-static int verify_tree(int fd, struct seal *seal, struct errinfo *ei)
-{
-	(void)fd, (void)seal, (void)ei, (void)verify, (void)check_link_counts;
-	return 0;
-}
-#else
 static int verify_tree(int fd, struct seal *seal, struct errinfo *ei)
 {
 	int r = tree_walk(fd, false, verify, seal, ei);
 
 	return r < 0 ? r : check_link_counts(seal, ei);
 }
-#endif
+
+/*
+ * A write that fails is told once to every fd that was open before: with one opened
+ * now, what another app's syncfs() has heard already would be lost.
+ */
+static int fd_for_sync(int fd, const struct stat *st)
+{
+	struct stat unpacked;
+
+	if (fstat(UNPACKED_FD, &unpacked) == 0 && S_ISDIR(unpacked.st_mode) &&
+	    unpacked.st_dev == st->st_dev && unpacked.st_ino == st->st_ino)
+		return UNPACKED_FD;
+	return fd;
+}
 
 static int make_durable(int fd, struct errinfo *ei)
 {
@@ -255,7 +296,12 @@ static int make_durable(int fd, struct errinfo *ei)
 	(void)ei;
 	return 0;
 #else
-	if (syncfs(fd) < 0)
+	int r = syncfs(fd);
+
+#ifdef BREAK_SYNCFS_ERROR_IGNORED
+	r = 0;
+#endif
+	if (r < 0)
 		return errinfo_set(ei, errno, "cannot make the release durable");
 	return 0;
 #endif
@@ -276,35 +322,49 @@ static int sync_releases(const struct store *store, struct errinfo *ei)
 
 static int start(struct seal *seal, int fd, struct stat *ret_st, struct errinfo *ei)
 {
-	struct statx stx = {0};
+	int r = treewalk_mount_of(fd, &seal->mount);
 
-	if (fstat(fd, ret_st) < 0 ||
-	    statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
-		return errinfo_set(ei, errno, "cannot examine the staging directory");
+	if (r < 0 || fstat(fd, ret_st) < 0)
+		return errinfo_set(ei, r < 0 ? r : errno,
+				   "cannot examine the staging directory");
 	if (ret_st->st_uid != seal->store->app.unpack_uid)
 		return errinfo_refuse(ei, RESULT_REJECTED,
 				      "the staging directory changed hands");
-	seal->dev = ret_st->st_dev;
-	seal->mount_id = stx.stx_mnt_id;
 	return 0;
 }
 
 static int save_meta(struct store *store, const char *release, json_t *meta,
 		     const struct seal *seal, struct errinfo *ei)
 {
-	const char *dash = strrchr(release, '-');
 	char at[RFC3339_SIZE];
 	json_t *more;
 
 	names_rfc3339(store->now_sec, at);
 	more = json_pack("{s:i, s:I, s:s, s:I, s:I, s:s, s:b, s:b}", "schema", 1, "seq",
-			 (json_int_t)(dash ? strtoull(dash + 1, NULL, 10) : 0), "state",
-			 "staged", "bytes", (json_int_t)seal->bytes, "files",
+			 (json_int_t)meta_seq_of_id(release), "state", "staged",
+			 "bytes", (json_int_t)seal->bytes, "files",
 			 (json_int_t)seal->files, "deployed_at", at, "pinned", 0,
 			 "rolled_back", 0);
 	if (!more || json_object_update_new(meta, more) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot write the release's meta");
 	return meta_save(store, release, meta, ei);
+}
+
+/* When it fails the release is in staging, for discard to remove. */
+static int move_into_place(const struct store *store, const char *release,
+			   struct errinfo *ei)
+{
+	int r;
+
+	if (renameat2(store->staging_fd, release, store->releases_fd, release,
+		      RENAME_NOREPLACE) < 0)
+		return layout_write_failed(store, errno,
+					   "cannot move the release into place", ei);
+	r = sync_releases(store, ei);
+	if (r < 0)
+		(void)renameat2(store->releases_fd, release, store->staging_fd, release,
+				RENAME_NOREPLACE);
+	return r;
 }
 
 static int seal_release(struct store *store, struct seal *seal, const char *release,
@@ -330,13 +390,10 @@ static int seal_release(struct store *store, struct seal *seal, const char *rele
 	if (r == 0)
 		r = save_meta(store, release, meta, seal, ei);
 	if (r == 0)
-		r = make_durable(fd, ei);
-	if (r < 0)
-		return r;
-	if (renameat2(store->staging_fd, release, store->releases_fd, release,
-		      RENAME_NOREPLACE) < 0)
-		return errinfo_set(ei, errno, "cannot move the release into place");
-	return sync_releases(store, ei);
+		r = make_durable(fd_for_sync(fd, &st), ei);
+	if (r == 0)
+		r = move_into_place(store, release, ei);
+	return r;
 }
 
 int verb_seal(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
@@ -356,6 +413,10 @@ int verb_seal(struct store *store, json_t *request, json_t *reply, struct errinf
 	    store->staging_fd < 0)
 		return errinfo_refuse(ei, RESULT_FAILED,
 				      "bad request: nothing to seal");
+	if (json_dumpb(meta, NULL, 0, JSON_COMPACT) > META_REQUEST_MAX)
+		return errinfo_refuse(ei, RESULT_USAGE,
+				      "version, revision and message are too long");
+	store->staging_in_use = true;
 	seal.max_bytes = (uint64_t)bytes;
 	seal.max_entries = (uint64_t)entries;
 	seal.max_depth = (uint64_t)depth;

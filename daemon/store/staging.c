@@ -50,12 +50,8 @@ static int next_release(struct store *store, char ret_release[RELEASE_ID_SIZE],
 	r = state_load(store, &state, ei);
 	if (r < 0)
 		return r;
-	names_release_format(store->now_sec, state.seq + 1, ret_release);
-	if (json_object_set_new(state.json, "seq",
-				json_integer((json_int_t)state.seq + 1)) < 0)
-		r = errinfo_set(ei, ENOMEM, "cannot number the release");
-	else
-		r = state_save(store, state.json, ei);
+	names_release_format(store->now_sec, ++state.seq, ret_release);
+	r = state_save(store, &state, ei);
 	state_deinit(&state);
 	return r;
 }
@@ -70,6 +66,8 @@ int verb_prepare(struct store *store, json_t *request, json_t *reply,
 
 	r = request_unpack(request, ei, "{s:I, s:I}", "need_bytes", &bytes,
 			   "max_entries", &inodes);
+	if (r == 0 && (bytes < 0 || inodes < 0))
+		r = errinfo_refuse(ei, RESULT_FAILED, "bad request: room");
 	if (r == 0)
 		r = check_room(store, (uint64_t)bytes, (uint64_t)inodes, ei);
 	/* Leftovers of earlier failures may be what fills the disk. */
@@ -83,7 +81,8 @@ int verb_prepare(struct store *store, json_t *request, json_t *reply,
 	if (r < 0)
 		return r;
 	if (mkdirat(store->staging_fd, release, 0700) < 0)
-		return errinfo_set(ei, errno, "cannot make the staging directory");
+		return layout_write_failed(store, errno,
+					   "cannot make the staging directory", ei);
 	fd = openat(store->staging_fd, release,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -96,6 +95,7 @@ int verb_prepare(struct store *store, json_t *request, json_t *reply,
 	if (json_object_set_new(reply, "release", json_string(release)) < 0 ||
 	    json_object_set_new(reply, "staging", json_string(staging)) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot reply");
+	reserve_keep(store);
 	return 0;
 }
 
@@ -103,6 +103,7 @@ int verb_discard(struct store *store, json_t *request, json_t *reply,
 		 struct errinfo *ei)
 {
 	const char *release;
+	struct stat st;
 	int r;
 
 	(void)reply;
@@ -113,5 +114,11 @@ int verb_discard(struct store *store, json_t *request, json_t *reply,
 		return errinfo_refuse(ei, RESULT_FAILED, "not a release id");
 	if (store->staging_fd < 0)
 		return 0;
-	return tree_remove(store->staging_fd, release, ei);
+	r = tree_remove(store->staging_fd, release, ei);
+	/* Sealed or not: without the release its record is of no use. */
+	if (r == 0 &&
+	    fstatat(store->releases_fd, release, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    errno == ENOENT)
+		r = meta_remove(store, release, ei);
+	return r;
 }

@@ -1,6 +1,7 @@
 /*
  * The commit point: the intent is on disk before it, the link is replaced by rename,
- * and "switched" is said only when the directory has reached the disk.
+ * and "switched" is said only when the directory has reached the disk. What can fail
+ * for want of memory or files is done before; afterwards only the disk can.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,19 +14,27 @@
 #include "deploy/cleanup.h"
 #include "store/store.h"
 
+struct change {
+	char from[RELEASE_ID_SIZE]; /* "" = none */
+	const char *to;
+	const char *op;
+	json_t *intent;
+};
+
 static int check_target(const struct store *store, const char *to, struct errinfo *ei)
 {
 	cleanup_json json_t *meta = NULL;
 	struct stat st;
+	int r = -ENOENT;
 
-	if (names_release_valid(to))
-		meta = meta_load(store, to);
-	if (!meta || store->releases_fd < 0 ||
-	    fstatat(store->releases_fd, to, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISDIR(st.st_mode))
+	if (names_release_valid(to) && store->releases_fd >= 0 &&
+	    fstatat(store->releases_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode))
+		r = meta_load(store, to, &meta, ei);
+	if (r == -ENOENT)
 		return errinfo_refuse(ei, RESULT_NOT_FOUND, "there is no release %s",
-				      to);
-	return 0;
+				      names_release_valid(to) ? to : "of that name");
+	return r;
 }
 
 static int check_if_current(const json_t *wanted, const char *current,
@@ -40,42 +49,29 @@ static int check_if_current(const json_t *wanted, const char *current,
 			      *current ? current : "none", id ? id : "none");
 }
 
-static int save_intent(struct store *store, const char *op, const char *from,
-		       const char *to, const char *job, json_t *by, struct errinfo *ei)
+static int save_intent(struct store *store, const struct change *change,
+		       struct errinfo *ei)
 {
 #ifdef BREAK_NO_INTENT
-	(void)store, (void)op, (void)from, (void)to, (void)job, (void)by, (void)ei;
+	(void)store, (void)change, (void)ei;
 	return 0;
 #else
 	struct store_state state = {0};
-	struct timespec boot = {0};
-	char at[RFC3339_SIZE];
 	int r;
 
 	r = state_load(store, &state, ei);
-	if (r < 0)
-		return r;
-	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-	names_rfc3339(store->now_sec, at);
-	if (json_object_set_new(state.json, "seq",
-				json_integer((json_int_t)state.seq)) < 0 ||
-	    json_object_set(state.json, "activated_by", by) < 0 ||
-	    json_object_set_new(state.json, "activated_at", json_string(at)) < 0 ||
-	    json_object_set_new(
-		    state.json, "intent",
-		    json_pack("{s:s, s:o, s:s, s:s, s:O, s:I}", "op", op, "from",
-			      *from ? json_string(from) : json_null(), "to", to, "job",
-			      job, "by", by, "boottime_sec", (json_int_t)boot.tv_sec)) <
-		    0)
+	if (r == 0)
+		r = state_settle(&state, change->from, ei);
+	if (r == 0 && json_object_set(state.json, "intent", change->intent) < 0)
 		r = errinfo_set(ei, ENOMEM, "cannot write the intent");
-	else
-		r = state_save(store, state.json, ei);
+	if (r == 0)
+		r = state_save(store, &state, ei);
 	state_deinit(&state);
 	return r;
 #endif
 }
 
-static int replace_link(const struct store *store, const char *to, struct errinfo *ei)
+static int replace_link(const struct store *store, const char *to)
 {
 	char target[RELEASE_ID_SIZE + 256], name[64];
 
@@ -83,21 +79,36 @@ static int replace_link(const struct store *store, const char *to, struct errinf
 	(void)snprintf(name, sizeof(name), STORE_LINK_PREFIX "%ld", (long)getpid());
 #ifdef BREAK_UNLINK_SYMLINK
 	(void)unlinkat(store->app_fd, store->app.current_name, 0);
-	if (symlinkat(target, store->app_fd, store->app.current_name) < 0)
-		return errinfo_set(ei, errno, "cannot make the link");
-	return 0;
+	return symlinkat(target, store->app_fd, store->app.current_name) < 0 ? -errno
+									     : 0;
 #endif
 	if (unlinkat(store->app_fd, name, 0) < 0 && errno != ENOENT)
-		return errinfo_set(ei, errno, "cannot remove a stale link");
+		return -errno;
 	if (symlinkat(target, store->app_fd, name) < 0)
-		return errinfo_set(ei, errno, "cannot make the link");
+		return -errno;
 	if (renameat(store->app_fd, name, store->app_fd, store->app.current_name) < 0) {
-		int r = errinfo_set(ei, errno, "cannot switch to %s", to);
+		int r = -errno;
 
 		(void)unlinkat(store->app_fd, name, 0);
 		return r;
 	}
 	return 0;
+}
+
+/* A full disk may have no inode for the link. */
+static int make_link(struct store *store, const char *to, struct errinfo *ei)
+{
+	int r = replace_link(store, to);
+
+	if (r == -ENOSPC || r == -EDQUOT) {
+		int made_room = reserve_use(store, ei);
+
+		if (made_room < 0 && made_room != -ENOSPC)
+			return made_room;
+		if (made_room == 0)
+			r = replace_link(store, to);
+	}
+	return r < 0 ? layout_write_failed(store, r, "cannot make the link", ei) : 0;
 }
 
 static int sync_app(const struct store *store, struct errinfo *ei)
@@ -107,39 +118,133 @@ static int sync_app(const struct store *store, struct errinfo *ei)
 	(void)ei;
 	return 0;
 #else
-	return dir_sync(store->app_fd, store->app.deploy_dir, ei);
+	int r = dir_sync(store->app_fd, store->app.deploy_dir, ei);
+
+#ifdef BREAK_FSYNC_ERROR_IGNORED
+	r = 0;
 #endif
+	return r;
+#endif
+}
+
+/* The disk may have either link now; what runs, and what is said, is the old one. */
+static int take_back(const struct store *store, const struct change *change,
+		     struct errinfo *ei)
+{
+	struct errinfo why = *ei;
+	int r;
+
+	if (change->from[0] != '\0')
+		r = replace_link(store, change->from);
+	else
+		r = unlinkat(store->app_fd, store->app.current_name, 0) < 0 ? -errno
+									    : 0;
+	if (r < 0)
+		return errinfo_set(ei, r,
+				   "%s; and the switch to %s could not be taken back",
+				   why.what, change->to);
+	return why.err;
+}
+
+/* So that the next start does not take it for the work of a crash. */
+static void forget_intent(struct store *store, const struct change *change)
+{
+	struct store_state state = {0};
+	struct errinfo ignored = {0};
+	int r;
+
+	/* A revert is wanted all the same: deployd's next start tries it again. */
+	if (strcmp(change->op, "revert") == 0 ||
+	    state_load(store, &state, &ignored) < 0)
+		return;
+	r = state_settle(&state, change->from, &ignored);
+	if (r == 0)
+		r = state_save(store, &state, &ignored);
+	(void)r;
+	state_deinit(&state);
+}
+
+static int commit(struct store *store, const struct change *change, struct errinfo *ei)
+{
+	int r;
+
+	r = save_intent(store, change, ei);
+	if (r < 0)
+		return r;
+	r = make_link(store, change->to, ei);
+	if (r < 0) {
+		forget_intent(store, change);
+		return r;
+	}
+	r = sync_app(store, ei);
+	return r < 0 ? take_back(store, change, ei) : 0;
+}
+
+static json_t *make_intent(const struct store *store, const struct change *change,
+			   const char *job, json_t *by, const json_t *boot_id,
+			   json_int_t deadline_sec, const char *at)
+{
+	json_t *from = change->from[0] ? json_string(change->from) : json_null();
+	struct timespec boot = {0};
+	json_t *intent;
+
+	(void)store;
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
+	intent = json_pack("{s:s, s:O, s:s, s:s, s:O, s:s, s:I}", "op", change->op,
+			   "from", from, "to", change->to, "job", job, "by", by, "at",
+			   at, "boottime_sec", (json_int_t)boot.tv_sec);
+	if (intent && boot_id)
+		(void)json_object_set(intent, "boot_id", (json_t *)boot_id);
+	if (intent && deadline_sec > 0 &&
+	    json_object_set_new(intent, "confirm",
+				json_pack("{s:s, s:O, s:I, s:s, s:O}", "release",
+					  change->to, "from", from, "deadline_sec",
+					  deadline_sec, "job", job, "by", by)) < 0) {
+		json_decref(intent);
+		intent = NULL;
+	}
+	json_decref(from);
+	return intent;
 }
 
 int verb_switch(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
-	const char *to, *op, *job;
-	json_t *by, *if_current = NULL;
-	char current[RELEASE_ID_SIZE];
+	cleanup_json json_t *intent = NULL, *view = NULL;
+	json_t *by, *if_current = NULL, *boot_id = NULL;
+	json_int_t deadline_sec = 0;
+	struct change change = {.from = ""};
+	char at[RFC3339_SIZE];
+	const char *job;
 	int r;
 
-	r = request_unpack(request, ei, "{s:s, s:s, s:s, s:o, s?o}", "to", &to, "op",
-			   &op, "job", &job, "by", &by, "if_current", &if_current);
+	r = request_unpack(request, ei, "{s:s, s:s, s:s, s:o, s?o, s?o, s?I}", "to",
+			   &change.to, "op", &change.op, "job", &job, "by", &by,
+			   "if_current", &if_current, "boot_id", &boot_id,
+			   "confirm_deadline_sec", &deadline_sec);
 	if (r == 0)
-		r = view_current(store, current, ei);
+		r = view_current(store, change.from, ei);
 	if (r == 0)
-		r = check_target(store, to, ei);
+		r = check_target(store, change.to, ei);
 	if (r == 0)
-		r = check_if_current(if_current, current, ei);
-	if (r == 0)
-		r = save_intent(store, op, current, to, job, by, ei);
-	/* A full disk may have no inode for the link: what is of no use goes first. */
-	if (r < 0 && ei->result == RESULT_NO_SPACE &&
-	    recover_empty_staging(store, NULL, ei) == 0)
-		r = save_intent(store, op, current, to, job, by, ei);
-	if (r == 0)
-		r = replace_link(store, to, ei);
-	if (r == 0)
-		r = sync_app(store, ei);
+		r = check_if_current(if_current, change.from, ei);
 	if (r < 0)
 		return r;
-	if (json_object_set_new(reply, "from",
-				*current ? json_string(current) : json_null()) < 0)
+	names_rfc3339(store->now_sec, at);
+	intent = make_intent(store, &change, job, by, boot_id, deadline_sec, at);
+	if (!intent)
+		return errinfo_set(ei, ENOMEM, "cannot write the intent");
+	if (json_dumpb(intent, NULL, 0, JSON_COMPACT) > INTENT_BYTES_MAX)
+		return errinfo_refuse(ei, RESULT_FAILED, "bad request: too long");
+	change.intent = intent;
+	view = view_make(store, ei);
+	if (!view)
+		return -EINVAL;
+	r = view_after_switch(view, change.to, by, at,
+			      json_object_get(intent, "confirm"), ei);
+	if (r < 0)
+		return r;
+	if (json_object_set(reply, "view", view) < 0 ||
+	    json_object_set(reply, "from", json_object_get(intent, "from")) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot reply");
-	return 0;
+	return commit(store, &change, ei);
 }

@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -74,8 +73,9 @@ static json_t *copy_or_null(const json_t *object, const char *key)
 
 static json_t *describe(const char *id, const json_t *meta)
 {
-	return json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+	json_t *entry = json_pack(
+		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
+		"s:o}",
 		"id", id, "seq", copy_or_null(meta, "seq"), "state",
 		copy_or_null(meta, "state"), "sha256", copy_or_null(meta, "sha256"),
 		"version", copy_or_null(meta, "version"), "revision",
@@ -85,7 +85,12 @@ static json_t *describe(const char *id, const json_t *meta)
 		copy_or_null(meta, "deployed_by"), "deployed_at",
 		copy_or_null(meta, "deployed_at"), "pinned",
 		json_is_true(json_object_get(meta, "pinned")), "rolled_back",
-		json_is_true(json_object_get(meta, "rolled_back")));
+		json_is_true(json_object_get(meta, "rolled_back")), "evidence",
+		copy_or_null(meta, "evidence"));
+
+	if (entry && json_is_true(json_object_get(meta, "damaged")))
+		(void)json_object_set_new(entry, "damaged", json_true());
+	return entry;
 }
 
 static json_int_t seq_of(const json_t *release)
@@ -115,88 +120,173 @@ static json_t *sorted(json_t *releases)
 	return result;
 }
 
-/* Releases are what has a directory and a meta; strangers in releases/ are left alone.
- */
-static json_t *list_releases(const struct store *store)
+struct listing {
+	const struct store *store;
+	json_t *releases;
+};
+
+static int list_one(int dir_fd, const char *name, void *userdata, struct errinfo *ei)
 {
-	cleanup_json json_t *releases = json_array();
-	const struct dirent *entry;
-	DIR *dir = NULL;
-	int fd = -1;
+	const struct listing *listing = userdata;
+	cleanup_json json_t *meta = NULL;
+	int r;
 
-	if (store->releases_fd >= 0)
-		fd = openat(store->meta_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		dir = fdopendir(fd);
-	while (dir && (entry = readdir(dir))) {
-		cleanup_json json_t *meta = NULL;
-
-		if (!names_release_valid(entry->d_name) ||
-		    !is_directory(store->releases_fd, entry->d_name))
-			continue;
-		meta = meta_load(store, entry->d_name);
-		if (meta)
-			(void)json_array_append_new(releases,
-						    describe(entry->d_name, meta));
-	}
-	if (dir)
-		(void)closedir(dir);
-	return sorted(releases);
+	(void)dir_fd;
+	if (!names_release_valid(name) ||
+	    !is_directory(listing->store->releases_fd, name))
+		return 0;
+	r = meta_load(listing->store, name, &meta, ei);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (json_array_append_new(listing->releases, describe(name, meta)) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot list the releases");
+	return 0;
 }
 
-static const char *previous_of(const json_t *releases, const char *current)
+/* Releases are what has a directory and a meta; strangers in releases/ are left alone.
+ */
+static json_t *list_releases(const struct store *store, struct errinfo *ei)
 {
-	size_t n = json_array_size(releases);
+	cleanup_json json_t *releases = json_array();
+	struct listing listing = {store, releases};
+	json_t *result;
+
+	if (releases && store->releases_fd >= 0 &&
+	    dir_for_each(store->meta_fd, list_one, &listing, ei) < 0)
+		return NULL;
+	result = sorted(releases);
+	if (!result)
+		(void)errinfo_set(ei, ENOMEM, "cannot list the releases");
+	return result;
+}
+
+static int set_previous(json_t *view, const char *current, struct errinfo *ei)
+{
+	const json_t *releases = json_object_get(view, "releases");
+	size_t n = json_array_size(releases), at;
 	cleanup_free struct retention_release *list = calloc(n + 1, sizeof(*list));
-	size_t at;
 
 	if (!list)
-		return NULL;
+		return errinfo_set(ei, ENOMEM, "cannot describe the releases");
 	for (size_t i = 0; i < n; i++)
 		list[i] = retention_release_from_json(json_array_get(releases, i));
 	at = retention_rollback_target(list, n, current);
-	return at < n ? list[at].id : NULL;
+	if (json_object_set_new(view, "previous",
+				at < n ? json_string(list[at].id) : json_null()) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot describe the releases");
+	return 0;
+}
+
+static json_t *borrowed_or_null(const json_t *value)
+{
+	return value ? json_incref((json_t *)value) : json_null();
+}
+
+static json_t *flag_of(const struct store *store)
+{
+	cleanup_free char *text = NULL;
+	struct errinfo ignored = {0};
+	json_t *flag = NULL;
+
+	if (file_read(store->state_fd, "flag", STATE_BYTES_MAX, &text, &ignored) == 0)
+		flag = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_object(flag))
+		return flag;
+	json_decref(flag);
+	return json_null();
+}
+
+static json_t *hold_of(const struct store *store, const struct store_state *state)
+{
+	const json_t *hold = json_object_get(state->json, "hold");
+	json_int_t until_sec = json_integer_value(json_object_get(hold, "until_sec"));
+
+	if (!json_is_object(hold) || (until_sec > 0 && until_sec <= store->now_sec))
+		return json_null();
+	return json_incref((json_t *)hold);
+}
+
+static int add_state(struct store *store, json_t *view, const char *current,
+		     struct errinfo *ei)
+{
+	struct store_state state = {0};
+	int r = state_load(store, &state, ei);
+	json_t *more;
+
+	if (r < 0)
+		return r;
+	more = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o}", "activated_by",
+		borrowed_or_null(*current ? state_activated(&state, current, "by")
+					  : NULL),
+		"activated_at",
+		borrowed_or_null(*current ? state_activated(&state, current, "at")
+					  : NULL),
+		"hold", hold_of(store, &state), "confirm",
+		borrowed_or_null(state_confirm(&state, current)), "flag",
+		flag_of(store));
+	if (!more || json_object_update_new(view, more) < 0)
+		r = errinfo_set(ei, ENOMEM, "cannot describe the releases");
+	state_deinit(&state);
+	return r;
+}
+
+/* Empty when all is well. */
+static void examine_current(const struct store *store, const json_t *releases,
+			    char ret_current[RELEASE_ID_SIZE], struct errinfo *problem)
+{
+	const json_t *entry;
+	size_t i;
+
+	if (view_current(store, ret_current, problem) < 0 || ret_current[0] == '\0')
+		return;
+	json_array_foreach ((json_t *)releases, i, entry)
+		if (strcmp(json_string_value(json_object_get(entry, "id")),
+			   ret_current) == 0)
+			return;
+	(void)errinfo_refuse(
+		problem, RESULT_FAILED,
+		is_directory(store->releases_fd, ret_current)
+			? "current points to %s, of which there is no record; roll "
+			  "back to a release or deploy"
+			: "current points to %s, which is not there; roll back to a "
+			  "release or deploy",
+		ret_current);
 }
 
 json_t *view_make(struct store *store, struct errinfo *ei)
 {
-	cleanup_json json_t *releases = list_releases(store);
-	cleanup_free char *text = NULL;
-	struct store_state state = {0};
-	struct errinfo problem = {0};
+	cleanup_json json_t *view = NULL, *releases = list_releases(store, ei);
 	char current[RELEASE_ID_SIZE];
-	const char *previous = NULL;
-	json_t *view;
+	struct errinfo problem = {0};
 
-	if (view_current(store, current, &problem) == 0 && current[0] != '\0' &&
-	    !is_directory(store->releases_fd, current))
-		(void)errinfo_refuse(
-			&problem, RESULT_FAILED,
-			"current points to %s, which is not there; roll back "
-			"or deploy",
-			current);
-	if (current[0] != '\0')
-		previous = previous_of(releases, current);
-	view = json_pack("{s:o, s:o, s:o, s:n, s:n, s:O}", "current",
+	if (!releases)
+		return NULL;
+	examine_current(store, releases, current, &problem);
+	view = json_pack("{s:o, s:n, s:o, s:O}", "current",
 			 current[0] ? json_string(current) : json_null(), "previous",
-			 previous ? json_string(previous) : json_null(), "degraded",
-			 problem.what[0] ? json_string(problem.what) : json_null(),
-			 "activated_by", "activated_at", "releases", releases);
+			 "degraded",
+			 problem.what[0] ? text_json(problem.what) : json_null(),
+			 "releases", releases);
 	if (!view) {
 		(void)errinfo_set(ei, ENOMEM, "cannot describe the releases");
 		return NULL;
 	}
-	/* Best effort: who activated it is told, not decided by. */
-	if (current[0] != '\0' &&
-	    file_read(store->state_fd, "state", 65536, &text, &problem) == 0) {
-		json_t *file = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (add_state(store, view, current, ei) < 0 ||
+	    (current[0] && set_previous(view, current, ei) < 0))
+		return NULL;
+	return steal_ptr(&view);
+}
 
-		state.json = json_object_get(file, "state");
-		(void)json_object_set_new(view, "activated_by",
-					  copy_or_null(state.json, "activated_by"));
-		(void)json_object_set_new(view, "activated_at",
-					  copy_or_null(state.json, "activated_at"));
-		json_decref(file);
-	}
-	return view;
+int view_after_switch(json_t *view, const char *release, const json_t *by,
+		      const char *at, const json_t *confirm, struct errinfo *ei)
+{
+	json_t *more =
+		json_pack("{s:s, s:n, s:o, s:s, s:o}", "current", release, "degraded",
+			  "activated_by", borrowed_or_null(by), "activated_at", at,
+			  "confirm", borrowed_or_null(confirm));
+
+	if (!more || json_object_update_new(view, more) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot describe the releases");
+	return set_previous(view, release, ei);
 }
