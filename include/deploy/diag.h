@@ -6,7 +6,7 @@
 /*
  * Messages about configuration files, "file:line: what is wrong, what to do". All of
  * them are collected, never only the first. Bounded: past DIAG_MESSAGES_MAX the last
- * one says how many more there were.
+ * one says how many more there were. What was said already is not said again.
  */
 #define DIAG_MESSAGES_MAX 100
 
