@@ -64,6 +64,14 @@ static void on_entry(const struct ini_entry *entry, void *userdata)
 		   nearest ? "'?" : "");
 }
 
+/* False without memory. */
+static bool store_origin(const struct option_slot *slot, struct config_origin *origin)
+{
+	origin->line = slot->line;
+	origin->file = slot->file ? strdup(slot->file) : NULL;
+	return origin->file || !slot->file;
+}
+
 static struct daemon_config *make(const struct option_set *options)
 {
 	struct daemon_config *config = calloc(1, sizeof(*config));
@@ -81,7 +89,9 @@ static struct daemon_config *make(const struct option_set *options)
 	config->intake_idle_sec = option_number(options, "intake_idle_sec");
 	config->unpack_memory_bytes = option_number(options, "unpack_memory_bytes");
 	config->reserve_bytes = option_number(options, "reserve_bytes");
-	if (config->intake_user && config->unpack_user)
+	if (config->intake_user && config->unpack_user &&
+	    store_origin(option_slot(options, "intake_user"), &config->intake_origin) &&
+	    store_origin(option_slot(options, "unpack_user"), &config->unpack_origin))
 		return config;
 	daemon_config_free(config);
 	return NULL;
@@ -93,6 +103,9 @@ static void check_users(const struct option_set *options)
 	const char *intake = option_text(options, "intake_user");
 	const char *unpack = option_text(options, "unpack_user");
 
+	if (!option_known(options, "intake_user") ||
+	    !option_known(options, "unpack_user"))
+		return;
 	if (strcmp(intake, "root") == 0)
 		option_error(options, "intake_user", "must not be root");
 	if (strcmp(unpack, "root") == 0)
@@ -118,8 +131,7 @@ struct daemon_config *daemon_config_parse(const struct config_text *texts,
 				 on_entry, &parser, diag);
 		}
 		option_set_resolve(&parser.options);
-		if (!diag->has_errors)
-			check_users(&parser.options);
+		check_users(&parser.options);
 		if (!diag->has_errors)
 			config = make(&parser.options);
 		if (!config && !diag->has_errors)
@@ -136,5 +148,7 @@ void daemon_config_free(struct daemon_config *config)
 		return;
 	free(config->intake_user);
 	free(config->unpack_user);
+	free(config->intake_origin.file);
+	free(config->unpack_origin.file);
 	free(config);
 }

@@ -7,8 +7,9 @@
  * Finds and reads configuration files in /etc/deployd, /run/deployd and
  * /usr/lib/deployd (UAPI.6: a file in an earlier directory masks its namesakes, a link
  * to /dev/null masks without a replacement; *.conf.d/ drop-ins are merged by name
- * across all three). A file that another than root could have written is an error, as
- * in sudo.
+ * across all three). An error is, as in sudo, what another than root could have written
+ * or put in place: files and directories of other owners, writable by others, links.
+ * Blocks: not for the loop.
  */
 
 #define CONFIG_FILES_MAX 1024 /* of one kind */
@@ -24,8 +25,9 @@ void config_files_read(const char *name, struct config_file_list *ret_list,
 		       struct diag *diag) __attribute__((nonnull));
 
 /*
- * The names (basenames) of DIR/\*.conf over the three directories, sorted, masked ones
- * left out. NULL-terminated; the caller frees each and the array.
+ * The names (basenames) of DIR/\*.conf over the three directories, sorted; masked ones
+ * and those with a fault, which is reported, are left out. NULL-terminated; the caller
+ * frees each and the array. NULL without memory, reported.
  */
 char **config_files_names(const char *dir, struct diag *diag)
 	__attribute__((warn_unused_result, nonnull));

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,31 +15,51 @@
 #include "deploy/cleanup.h"
 #include "loop/config_files.h"
 
-#define NSS_BUFFER_BYTES 65536
+/* A group of many members needs much; one that needs more is not looked at. */
+#define NSS_BUFFER_BYTES     (64u << 10)
+#define NSS_BUFFER_BYTES_MAX (16u << 20)
 
-static bool find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
+/* 0, ENOENT when there is none, or an errno of the look-up. */
+static int find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 {
-	cleanup_free char *buffer = malloc(NSS_BUFFER_BYTES);
-	struct passwd entry, *found = NULL;
+	int r = ERANGE;
 
-	if (!buffer ||
-	    getpwnam_r(name, &entry, buffer, NSS_BUFFER_BYTES, &found) != 0 || !found)
-		return false;
-	*ret_uid = entry.pw_uid;
-	*ret_gid = entry.pw_gid;
-	return true;
+	for (size_t size = NSS_BUFFER_BYTES;
+	     r == ERANGE && size <= NSS_BUFFER_BYTES_MAX; size *= 4) {
+		cleanup_free char *buffer = malloc(size);
+		struct passwd entry, *found = NULL;
+
+		if (!buffer)
+			return ENOMEM;
+		r = getpwnam_r(name, &entry, buffer, size, &found);
+		if (r == 0 && !found)
+			r = ENOENT;
+		if (r == 0) {
+			*ret_uid = entry.pw_uid;
+			*ret_gid = entry.pw_gid;
+		}
+	}
+	return r;
 }
 
-static bool find_group(const char *name, gid_t *ret_gid)
+static int find_group(const char *name, gid_t *ret_gid)
 {
-	cleanup_free char *buffer = malloc(NSS_BUFFER_BYTES);
-	struct group entry, *found = NULL;
+	int r = ERANGE;
 
-	if (!buffer ||
-	    getgrnam_r(name, &entry, buffer, NSS_BUFFER_BYTES, &found) != 0 || !found)
-		return false;
-	*ret_gid = entry.gr_gid;
-	return true;
+	for (size_t size = NSS_BUFFER_BYTES;
+	     r == ERANGE && size <= NSS_BUFFER_BYTES_MAX; size *= 4) {
+		cleanup_free char *buffer = malloc(size);
+		struct group entry, *found = NULL;
+
+		if (!buffer)
+			return ENOMEM;
+		r = getgrnam_r(name, &entry, buffer, size, &found);
+		if (r == 0 && !found)
+			r = ENOENT;
+		if (r == 0)
+			*ret_gid = entry.gr_gid;
+	}
+	return r;
 }
 
 static bool resolve_user(const char *name, uid_t *ret_uid, void *userdata)
@@ -46,86 +67,178 @@ static bool resolve_user(const char *name, uid_t *ret_uid, void *userdata)
 	gid_t gid;
 
 	(void)userdata;
-	return find_user(name, ret_uid, &gid);
+	return find_user(name, ret_uid, &gid) == 0;
 }
 
 static bool resolve_group(const char *name, gid_t *ret_gid, void *userdata)
 {
 	(void)userdata;
-	return find_group(name, ret_gid);
+	return find_group(name, ret_gid) == 0;
 }
 
 /* Where the option was set, so that the message names the line to change. */
-static void report_unknown(const struct app_config *app, const char *option,
-			   const char *kind, const char *name, struct diag *diag)
+static void report(const struct app_config *app, const char *option, struct diag *diag,
+		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+static void report(const struct app_config *app, const char *option, struct diag *diag,
+		   const char *fmt, ...)
 {
 	const struct app_option *origin = app_config_option(app, option);
+	bool is_set = origin && origin->file;
+	char text[768];
+	va_list ap;
 
-	diag_error(diag, origin && origin->file ? origin->file : app->file,
-		   origin ? origin->line : 0,
-		   "%s: there is no %s '%s'; create it, or name another", option, kind,
-		   name);
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	diag_error(diag, is_set ? origin->file : app->file, is_set ? origin->line : 0,
+		   "%s: %s", option, text);
+}
+
+static void report_look_up(const struct app_config *app, const char *option,
+			   const char *kind, const char *name, int error,
+			   struct diag *diag)
+{
+	char text[128];
+
+	if (error == ENOENT)
+		report(app, option, diag,
+		       "there is no %s '%s'; create it, or name "
+		       "another",
+		       kind, name);
+	else if (error != 0)
+		report(app, option, diag, "the %s '%s' cannot be looked up: %s", kind,
+		       name, strerror_r(error, text, sizeof(text)));
 }
 
 static void resolve_app_users(struct app_config *app, struct diag *diag)
 {
 	gid_t gid;
 
-	if (!find_user(app->app_user, &app->app_uid, &gid))
-		report_unknown(app, "app_user", "user", app->app_user, diag);
-	if (!find_user(app->deploy_user, &app->deploy_uid, &gid))
-		report_unknown(app, "deploy_user", "user", app->deploy_user, diag);
-	if (!find_group(app->app_group, &app->app_gid))
-		report_unknown(app, "app_group", "group", app->app_group, diag);
-	if (!find_group(app->deploy_group, &app->deploy_gid))
-		report_unknown(app, "deploy_group", "group", app->deploy_group, diag);
+	report_look_up(app, "app_user", "user", app->app_user,
+		       find_user(app->app_user, &app->app_uid, &gid), diag);
+	report_look_up(app, "deploy_user", "user", app->deploy_user,
+		       find_user(app->deploy_user, &app->deploy_uid, &gid), diag);
+	report_look_up(app, "app_group", "group", app->app_group,
+		       find_group(app->app_group, &app->app_gid), diag);
+	report_look_up(app, "deploy_group", "group", app->deploy_group,
+		       find_group(app->deploy_group, &app->deploy_gid), diag);
+}
+
+/* Names may lie: it is the number that counts. */
+static void check_app_users(const struct config_set *set, const struct app_config *app,
+			    struct diag *diag)
+{
+	const struct {
+		const char *option, *name;
+		uid_t uid;
+	} users[] = {{"app_user", app->app_user, app->app_uid},
+		     {"deploy_user", app->deploy_user, app->deploy_uid}};
+
+	if (app->app_uid == 0)
+		report(app, "app_user", diag, "'%s' is root by another name",
+		       app->app_user);
+	if (app->app_gid == 0)
+		report(app, "app_group", diag, "'%s' is root's group by another name",
+		       app->app_group);
+	for (size_t i = 0; set->daemon && i < 2; i++)
+		if (users[i].uid != (uid_t)-1 && (users[i].uid == set->intake_uid ||
+						  users[i].uid == set->unpack_uid))
+			report(app, users[i].option, diag,
+			       "'%s' is the user of one of deployd's own processes; "
+			       "make another",
+			       users[i].name);
+}
+
+static void resolve_process_user(const char *option, const char *name,
+				 const struct config_origin *origin, uid_t *ret_uid,
+				 gid_t *ret_gid, struct diag *diag)
+{
+	const char *file = origin->file ? origin->file : "deployd.conf";
+	char text[128];
+	int r = find_user(name, ret_uid, ret_gid);
+
+	if (r == ENOENT)
+		diag_error(diag, file, origin->line,
+			   "%s: there is no user '%s'; run systemd-sysusers", option,
+			   name);
+	else if (r != 0)
+		diag_error(diag, file, origin->line,
+			   "%s: the user '%s' cannot be looked up: %s", option, name,
+			   strerror_r(r, text, sizeof(text)));
+	else if (*ret_uid == 0)
+		diag_error(diag, file, origin->line, "%s: must not be root", option);
 }
 
 static void load_daemon(struct config_set *set, struct diag *diag)
 {
 	struct config_file_list files;
 
+	set->intake_uid = set->unpack_uid = (uid_t)-1;
+	set->intake_gid = set->unpack_gid = (gid_t)-1;
 	config_files_read("deployd.conf", &files, diag);
 	set->daemon = daemon_config_parse(files.texts, files.n_texts, diag);
 	config_file_list_deinit(&files);
 	if (!set->daemon)
 		return;
-	if (!find_user(set->daemon->intake_user, &set->intake_uid, &set->intake_gid))
-		diag_error(diag, "deployd.conf", 0,
-			   "intake_user: there is no user '%s'; run systemd-sysusers",
-			   set->daemon->intake_user);
-	if (!find_user(set->daemon->unpack_user, &set->unpack_uid, &set->unpack_gid))
-		diag_error(diag, "deployd.conf", 0,
-			   "unpack_user: there is no user '%s'; run systemd-sysusers",
-			   set->daemon->unpack_user);
-	if (set->intake_uid == 0 || set->unpack_uid == 0)
-		diag_error(diag, "deployd.conf", 0,
-			   "intake_user and unpack_user must not be root");
+	resolve_process_user("intake_user", set->daemon->intake_user,
+			     &set->daemon->intake_origin, &set->intake_uid,
+			     &set->intake_gid, diag);
+	resolve_process_user("unpack_user", set->daemon->unpack_user,
+			     &set->daemon->unpack_origin, &set->unpack_uid,
+			     &set->unpack_gid, diag);
+	if (set->intake_uid != (uid_t)-1 && set->intake_uid == set->unpack_uid)
+		diag_error(diag,
+			   set->daemon->unpack_origin.file
+				   ? set->daemon->unpack_origin.file
+				   : "deployd.conf",
+			   set->daemon->unpack_origin.line,
+			   "unpack_user: '%s' and '%s' are one user",
+			   set->daemon->intake_user, set->daemon->unpack_user);
+}
+
+static bool overlap(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b), least = n < m ? n : m;
+
+	return strncmp(a, b, least) == 0 && (n == m || (n < m ? b : a)[least] == '/');
 }
 
 /* Two apps that share a tree, a state directory or a unit would undo each other. */
+static void check_pair(const struct app_config *a, const struct app_config *b,
+		       struct diag *diag)
+{
+	const struct {
+		const char *option, *dir;
+	} dirs[] = {{"deploy_dir", a->deploy_dir},
+		    {"flags_dir", a->flags_dir},
+		    {"scripts_dir", a->scripts_dir},
+		    {"etc_dir", a->etc_dir}};
+
+	if (strcmp(a->app_name, b->app_name) == 0)
+		report(a, "app_name", diag, "'%s' is also that of %s", a->app_name,
+		       b->file);
+	if (strcmp(a->unit, b->unit) == 0)
+		report(a, "service_name", diag, "%s is also the unit of %s", a->unit,
+		       b->file);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		if (i > 0 && overlap(dirs[i].dir, a->deploy_dir))
+			continue; /* as good as deploy_dir */
+		if (overlap(dirs[i].dir, b->deploy_dir) ||
+		    overlap(dirs[i].dir, b->flags_dir) ||
+		    overlap(dirs[i].dir, b->scripts_dir) ||
+		    overlap(dirs[i].dir, b->etc_dir))
+			report(a, dirs[i].option, diag,
+			       "'%s' is, holds or lies in a directory of %s",
+			       dirs[i].dir, b->file);
+	}
+}
+
 static void check_collisions(const struct config_set *set, struct diag *diag)
 {
-	for (size_t i = 0; i < set->n_apps; i++) {
-		const struct app_config *a = set->apps[i];
-
-		for (size_t j = 0; j < i; j++) {
-			const struct app_config *b = set->apps[j];
-
-			if (strcmp(a->app_name, b->app_name) == 0)
-				diag_error(diag, a->file, 0,
-					   "app_name '%s' is also that of %s",
-					   a->app_name, b->file);
-			if (strcmp(a->deploy_dir, b->deploy_dir) == 0)
-				diag_error(diag, a->file, 0,
-					   "deploy_dir '%s' is also that of %s",
-					   a->deploy_dir, b->file);
-			if (strcmp(a->unit, b->unit) == 0)
-				diag_error(diag, a->file, 0,
-					   "unit '%s' is also that of %s", a->unit,
-					   b->file);
-		}
-	}
+	for (size_t i = 0; i < set->n_apps; i++)
+		for (size_t j = 0; j < i; j++)
+			check_pair(set->apps[i], set->apps[j], diag);
 }
 
 static int compare_apps(const void *a, const void *b)
@@ -153,6 +266,7 @@ static void load_apps(struct config_set *set, struct diag *diag)
 			app = app_config_parse(name, files.texts, files.n_texts, diag);
 		if (app) {
 			resolve_app_users(app, diag);
+			check_app_users(set, app, diag);
 			set->apps[set->n_apps++] = app;
 		}
 		config_file_list_deinit(&files);

@@ -5,10 +5,17 @@
 #include "deploy/app_config.h"
 #include "deploy/diag.h"
 
+/* Where an option was set; file is NULL when it was not. */
+struct config_origin {
+	char *file;
+	unsigned int line;
+};
+
 /* /etc/deployd/deployd.conf (deployd.conf(5)): what is not about one app. */
 struct daemon_config {
-	char *intake_user;	  /* default deployd-intake */
-	char *unpack_user;	  /* default deployd-unpack */
+	char *intake_user; /* default deployd-intake */
+	char *unpack_user; /* default deployd-unpack */
+	struct config_origin intake_origin, unpack_origin;
 	uint64_t operations_max;  /* apps worked on at once, default 4, 1-64 */
 	uint64_t queue_max;	  /* waiting operations an app, default 4, 0-64 */
 	uint64_t connections_max; /* default 256 */
