@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "deploy/names.h"
 
 struct lookup {
 	uv_work_t work;
 	struct user_names *names;
 	uid_t uid;
 	char name[64];
+	bool failed; /* may be known another time */
 	void (*done)(void *userdata, uint64_t session_id, const char *name);
 	void *userdata;
 	uint64_t session_id;
@@ -30,10 +32,11 @@ static void on_work(uv_work_t *work)
 	struct passwd entry, *found = NULL;
 
 	without_name(lookup->uid, lookup->name);
-	if (buffer && getpwuid_r(lookup->uid, &entry, buffer, size, &found) == 0 &&
-	    found)
-		(void)snprintf(lookup->name, sizeof(lookup->name), "%s",
-			       found->pw_name);
+	lookup->failed =
+		!buffer || getpwuid_r(lookup->uid, &entry, buffer, size, &found) != 0;
+	/* It goes into JSON and the journal; a directory service may hold anything. */
+	if (found)
+		(void)names_escape(found->pw_name, lookup->name, sizeof(lookup->name));
 }
 
 static void remember(struct user_names *names, uid_t uid, const char *name)
@@ -53,9 +56,9 @@ static void on_after_work(uv_work_t *work, int status)
 	struct lookup *lookup = work->data;
 
 	lookup->names->n_pending--;
-	if (status == 0)
+	if (status == 0 && !lookup->failed)
 		remember(lookup->names, lookup->uid, lookup->name);
-	else
+	if (status != 0)
 		without_name(lookup->uid, lookup->name);
 	lookup->done(lookup->userdata, lookup->session_id, lookup->name);
 	free(lookup);
