@@ -96,10 +96,13 @@ static bool too_deep(const char *text, size_t length)
 int varlink_buffer_take(struct varlink_buffer *buffer, json_t **ret_message)
 {
 	size_t left = buffer->length - buffer->taken, length;
-	const char *start = buffer->data + buffer->taken, *end = NULL;
+	const char *start, *end = NULL;
 	json_t *message = NULL;
 	json_error_t error;
 
+	if (left == 0)
+		return 0;
+	start = buffer->data + buffer->taken;
 	if (left > buffer->scanned)
 		end = memchr(start + buffer->scanned, '\0', left - buffer->scanned);
 	if (!end) {
