@@ -68,7 +68,8 @@ bool header_parse(const char *text, struct header_wanted *ret_header)
 	const char *value;
 	size_t length;
 
-	if (name_length == 0 || text[name_length] != ':')
+	if (name_length == 0 || name_length > PROBE_HEADER_NAME_MAX ||
+	    text[name_length] != ':')
 		return false;
 	value = text + name_length + 1;
 	value += strspn(value, blank);

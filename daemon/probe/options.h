@@ -1,14 +1,16 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "deploy/errinfo.h"
 #include "probe/status.h"
 
-#define PROBE_HEADERS_MAX    16
-#define PROBE_HOST_MAX	     253     /* bytes: a name in the DNS */
-#define PROBE_TIMEOUT_MS_MAX 3600000 /* an hour */
+#define PROBE_HEADERS_MAX     16
+#define PROBE_HEADER_NAME_MAX 128     /* bytes */
+#define PROBE_HOST_MAX	      253     /* bytes: a name in the DNS */
+#define PROBE_TIMEOUT_MS_MAX  3600000 /* an hour */
 
 enum probe_verb {
 	PROBE_VERB_HTTP,
