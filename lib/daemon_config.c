@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon_table.h"
 #include "deploy/names.h"
-#include "option.h"
 
-static const struct option_spec specs[] = {
+const struct option_spec daemon_options[] = {
 	{"deployd", "intake_user", "deployd-intake", .type = OPTION_TYPE_USER},
 	{"deployd", "unpack_user", "deployd-unpack", .type = OPTION_TYPE_USER},
 	{"deployd", "operations_max", "4", .type = OPTION_TYPE_INT, .min = 1,
@@ -25,6 +25,7 @@ static const struct option_spec specs[] = {
 	{"deployd", "reserve_bytes", "64M", .type = OPTION_TYPE_BYTES,
 	 .max = UINT64_C(1) << 50},
 };
+const size_t n_daemon_options = sizeof(daemon_options) / sizeof(*daemon_options);
 
 struct parser {
 	struct option_set options;
@@ -122,7 +123,7 @@ struct daemon_config *daemon_config_parse(const struct config_text *texts,
 	bool earlier_errors = diag->has_errors;
 
 	diag->has_errors = false;
-	if (option_set_init(&parser.options, specs, sizeof(specs) / sizeof(*specs),
+	if (option_set_init(&parser.options, daemon_options, n_daemon_options,
 			    n_texts > 0 ? texts[0].file : "deployd.conf", diag) == 0) {
 		for (size_t i = 0; i < n_texts; i++) {
 			parser.file = texts[i].file;
