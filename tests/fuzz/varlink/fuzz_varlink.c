@@ -87,7 +87,7 @@ static void check_call(json_t *message)
 		return;
 	assert(json_is_object(call.parameters));
 	assert(strlen(call.interface) + 1 + strlen(call.member) == strlen(call.method));
-	assert(!strchr(call.member, '.') && strchr(call.interface, '.'));
+	assert(!strchr(call.member, '.') && call.interface[0] && call.member[0]);
 	assert(!(call.more && call.oneway));
 
 	text = varlink_encode_call(call.method, json_incref(call.parameters), call.more,
