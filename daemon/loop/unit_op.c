@@ -233,6 +233,8 @@ static void judge(struct unit_op *op)
 	if (ok && !has_come_back(op, now)) {
 		op->outcome.result = RESULT_OK;
 		set_gap(op, now);
+	} else if (op->no_install) {
+		unit_words_no_install(op->unit, &op->outcome);
 	} else {
 		unit_words_failed(op->action, op->unit, job_result, now, &op->outcome);
 	}

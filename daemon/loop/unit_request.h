@@ -175,6 +175,10 @@ void unit_words_failed(enum unit_action action, const char *unit,
 		       const char *job_result, const struct unit_properties *properties,
 		       struct unit_outcome *outcome) __attribute__((nonnull(2, 4, 5)));
 
+/* There is nothing that enabling it could do. */
+void unit_words_no_install(const char *unit, struct unit_outcome *outcome)
+	__attribute__((nonnull));
+
 /* The deadline passed; connected and begun say how far it came. */
 void unit_words_late(enum unit_action action, const char *unit, uint64_t timeout_ms,
 		     bool connected, bool begun, struct unit_outcome *outcome)

@@ -315,6 +315,14 @@ void unit_words_failed(enum unit_action action, const char *unit,
 	}
 }
 
+void unit_words_no_install(const char *unit, struct unit_outcome *outcome)
+{
+	say(outcome,
+	    "%s cannot be enabled: its unit file has no [Install] section; add one, as "
+	    "WantedBy=multi-user.target",
+	    unit);
+}
+
 void unit_words_late(enum unit_action action, const char *unit, uint64_t timeout_ms,
 		     bool connected, bool begun, struct unit_outcome *outcome)
 {
