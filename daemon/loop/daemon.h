@@ -30,6 +30,7 @@ struct daemon {
 	struct user_names user_names;
 	uv_signal_t sigterm, sigint, sighup;
 	uv_timer_t stop_extend; /* asks systemd for more time while stopping */
+	unsigned int n_proofs;	/* proofs under way for status */
 	unsigned int n_logs;	/* journals being read for clients */
 	int listen_fd;		/* until the server has it */
 	bool ready;

@@ -8,6 +8,7 @@
 #include "deploy/app_config.h"
 #include "deploy/names.h"
 #include "loop/operation.h"
+#include "core/proof.h"
 #include "loop/store_call.h"
 
 /*
@@ -15,7 +16,9 @@
  * apps at once, the rest waits in line. Also the recovery of every app at start.
  */
 
-#define MANAGER_FINISHED_MAX 64 /* ended jobs that `jobs` and `attach` still know */
+#define PROOF_FRESH_MSEC     2000 /* status believes the last proof so long */
+#define PROOFS_RUNNING_MAX   8	  /* at once, for status; more get "unknown" */
+#define MANAGER_FINISHED_MAX 64	  /* ended jobs that `jobs` and `attach` still know */
 
 struct config_set;
 struct daemon;
@@ -32,6 +35,13 @@ struct app {
 	struct store_call recovery;
 	struct config_set *recovery_config; /* while recovering */
 	bool recovering;
+	struct {
+		uint64_t at_mono_ms; /* 0: never */
+		uint32_t main_pid;
+		enum proof_verdict verdict;
+		char release[RELEASE_ID_SIZE];
+		char reason[256];
+	} proof;		   /* what status learnt last */
 	uint64_t reverted_mono_ms; /* when a going back was last begun, 0 = never */
 };
 

@@ -1,7 +1,7 @@
 /*
- * The methods that look: list, status, releases, show, history, jobs. Those that need
- * the service manager or the store's files answer later; they hold the session's id, so
- * that a client that hung up costs nothing.
+ * The methods that look at what was done: releases, show, history, jobs. History is in
+ * a file that only deployd-store reads: it answers later, and holds the session's id,
+ * so that a client that hung up costs nothing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +22,15 @@ static json_t *copy_or_null(const json_t *object, const char *key)
 	return value ? json_incref(value) : json_null();
 }
 
-static const char *restart_word(const struct app_config *settings)
+static json_t *wire_evidence(const json_t *evidence)
 {
-	return restart_method_name(settings->restart_method);
+	if (!json_is_object(evidence))
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "reason",
+			 copy_or_null(evidence, "reason"), "unitResult",
+			 copy_or_null(evidence, "unit_result"), "checkOutput",
+			 copy_or_null(evidence, "check_output"), "journal",
+			 copy_or_null(evidence, "journal"));
 }
 
 /* The store's release object (snake_case) as the wire type Release. */
@@ -37,7 +43,7 @@ static json_t *wire_release(const struct app *app, const json_t *release)
 	if (current && id && strcmp(current, id) == 0)
 		state = "current";
 	return json_pack(
-		"{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+		"{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
 		copy_or_null(release, "id"), "state", state ? state : "staged",
 		"sha256", copy_or_null(release, "sha256"), "version",
 		copy_or_null(release, "version"), "revision",
@@ -46,249 +52,8 @@ static json_t *wire_release(const struct app *app, const json_t *release)
 		copy_or_null(release, "bytes"), "files", copy_or_null(release, "files"),
 		"deployedBy", copy_or_null(release, "deployed_by"), "deployedAt",
 		copy_or_null(release, "deployed_at"), "pinned",
-		copy_or_null(release, "pinned"));
-}
-
-static const char *health_word(const struct app *app, const struct unit_state *unit)
-{
-	if (!manager_current(app))
-		return "none";
-	if (strcmp(unit->active_state, "active") == 0 ||
-	    strcmp(unit->active_state, "reloading") == 0)
-		return "healthy";
-	if (strcmp(unit->active_state, "activating") == 0)
-		return "starting";
-	if (strcmp(unit->active_state, "failed") == 0)
-		return "failed";
-	return "stopped";
-}
-
-/* live, none or degraded; *ret_reason says why degraded. */
-static const char *state_word(const struct app *app, const struct unit_state *unit,
-			      const char **ret_reason)
-{
-	const char *current = manager_current(app);
-	const char *degraded =
-		json_string_value(json_object_get(app->view, "degraded"));
-	const char *mark = current ? manager_release_state(app, current) : NULL;
-
-	*ret_reason = NULL;
-	if (!app->view)
-		*ret_reason = *app->problem ? app->problem : "not recovered yet";
-	else if (degraded)
-		*ret_reason = degraded;
-	else if (!current)
-		return "none";
-	else if (mark && strcmp(mark, "bad") == 0)
-		*ret_reason =
-			"the current release did not come up; roll back or deploy "
-			"a good one";
-	else if (strcmp(unit->active_state, "failed") == 0)
-		*ret_reason = "the unit has failed";
-	return *ret_reason ? "degraded" : "live";
-}
-
-static json_t *text_json(const char *text)
-{
-	return text && *text ? json_string(text) : json_null();
-}
-
-static json_t *time_json(uint64_t usec)
-{
-	char text[RFC3339_SIZE];
-
-	if (usec == 0)
-		return json_null();
-	names_rfc3339((int64_t)(usec / 1000000), text);
-	return json_string(text);
-}
-
-static json_t *wire_status(const struct app *app, const struct app_config *settings,
-			   const struct unit_state *unit)
-{
-	const char *current = manager_current(app);
-	const json_t *release = current ? manager_release(app, current) : NULL;
-	const char *reason = NULL;
-	const char *state = state_word(app, unit, &reason);
-	json_t *status = json_pack(
-		"{s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:I, s:o, s:s, s:n, "
-		"s:s, s:b}",
-		"schema", 1, "app", settings->app_name, "unit", settings->unit, "state",
-		state, "reason", text_json(reason), "release", text_json(current),
-		"previous", text_json(manager_previous(app)), "unitState",
-		*unit->active_state ? unit->active_state : "unknown", "unitSubState",
-		*unit->sub_state ? unit->sub_state : "unknown", "mainPid",
-		(json_int_t)unit->main_pid, "activeSince",
-		time_json(strcmp(unit->active_state, "active") == 0
-				  ? unit->active_enter_usec
-				  : 0),
-		"health", health_word(app, unit), "proven", "restartMethod",
-		restart_word(settings), "held", 0);
-
-	if (!status)
-		return NULL;
-	(void)json_object_set_new(status, "operation",
-				  app->running ? operation_to_json(app->running)
-					       : json_null());
-	(void)json_object_set_new(status, "version", copy_or_null(release, "version"));
-	(void)json_object_set_new(status, "revision",
-				  copy_or_null(release, "revision"));
-	(void)json_object_set_new(status, "deployedBy",
-				  copy_or_null(app->view, "activated_by"));
-	(void)json_object_set_new(status, "deployedAt",
-				  copy_or_null(app->view, "activated_at"));
-	return status;
-}
-
-/* An answer that waits for the state of one unit (status) or of several (list). */
-struct look {
-	struct daemon *daemon;
-	uint64_t session_id;
-	struct config_set *config;
-	json_t *apps;	     /* list: the summaries so far, in order */
-	unsigned int n_left; /* queries that have not answered */
-	bool is_list;
-};
-
-struct look_item {
-	struct look *look;
-	const struct app_config *settings;
-	size_t index;
-};
-
-static json_t *wire_summary(const struct app *app, const struct app_config *settings,
-			    const struct unit_state *unit)
-{
-	const char *current = manager_current(app);
-	const json_t *release = current ? manager_release(app, current) : NULL;
-	const char *reason = NULL;
-
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "app",
-			 settings->app_name, "unit", settings->unit, "state",
-			 state_word(app, unit, &reason), "release", text_json(current),
-			 "version", copy_or_null(release, "version"), "unitState",
-			 *unit->active_state ? unit->active_state : "unknown",
-			 "operation",
-			 app->running ? operation_to_json(app->running) : json_null());
-}
-
-static void look_unref(struct look *look)
-{
-	struct session *session;
-
-	if (--look->n_left > 0)
-		return;
-	session = server_find(&look->daemon->server, look->session_id);
-	if (session && look->is_list)
-		session_reply(session, json_pack("{s:O}", "apps", look->apps), false);
-	json_decref(look->apps);
-	config_set_unref(look->config);
-	free(look);
-}
-
-static void on_state(void *userdata, int error, const struct unit_state *state)
-{
-	static const struct unit_state unknown;
-	struct look_item *item = userdata;
-	struct look *look = item->look;
-	const struct app *app =
-		manager_app(&look->daemon->manager, item->settings->app_name);
-	const struct unit_state *unit = error < 0 || !state ? &unknown : state;
-
-	if (app && look->is_list) {
-		(void)json_array_set_new(look->apps, item->index,
-					 wire_summary(app, item->settings, unit));
-	} else if (app) {
-		struct session *session =
-			server_find(&look->daemon->server, look->session_id);
-
-		if (session)
-			session_reply(session,
-				      json_pack("{s:o}", "status",
-						wire_status(app, item->settings, unit)),
-				      false);
-	}
-	free(item);
-	look_unref(look);
-}
-
-static void ask_unit(struct look *look, const struct app_config *settings)
-{
-	struct look_item *item = malloc(sizeof(*item));
-
-	if (!item)
-		return;
-	*item = (struct look_item){look, settings, json_array_size(look->apps)};
-	(void)json_array_append_new(look->apps, json_null());
-	look->n_left++;
-	if (!units_query(look->daemon->units, settings->unit, on_state, item)) {
-		look->n_left--;
-		free(item);
-	}
-}
-
-static struct look *look_new(struct daemon *daemon, const struct session *session,
-			     bool is_list)
-{
-	struct look *look = calloc(1, sizeof(*look));
-
-	if (!look)
-		return NULL;
-	look->daemon = daemon;
-	look->session_id = session->id;
-	look->config = config_set_ref(daemon->config);
-	look->apps = json_array();
-	look->n_left = 1; /* ours, until every query is on its way */
-	look->is_list = is_list;
-	return look;
-}
-
-void method_status(struct daemon *daemon, struct session *session)
-{
-	const char *name = NULL;
-	const struct param params[] = {{"app", PARAM_STRING, true, &name}};
-	const struct app_config *settings;
-	struct look *look;
-
-	if (!service_params(session, params, 1))
-		return;
-	settings = service_authorize(daemon, session, RIGHT_STATUS, name);
-	if (!settings)
-		return;
-	look = look_new(daemon, session, false);
-	if (!look) {
-		session_refuse(session, RESULT_FAILED, "out of memory");
-		return;
-	}
-	ask_unit(look, settings);
-	look_unref(look);
-}
-
-static bool may_see(const struct daemon *daemon, const struct session *session,
-		    const char *app)
-{
-	struct policy_peer peer = peer_for_policy(&session->peer);
-
-	return policy_knows(daemon->config->policy, &peer, app,
-			    service_minute_of_day());
-}
-
-void method_list(struct daemon *daemon, struct session *session)
-{
-	const struct config_set *config = daemon->config;
-	struct look *look;
-
-	if (!service_params(session, NULL, 0))
-		return;
-	look = look_new(daemon, session, true);
-	if (!look) {
-		session_refuse(session, RESULT_FAILED, "out of memory");
-		return;
-	}
-	for (size_t i = 0; i < config->n_apps; i++)
-		if (may_see(daemon, session, config->apps[i]->app_name))
-			ask_unit(look, config->apps[i]);
-	look_unref(look);
+		copy_or_null(release, "pinned"), "evidence",
+		wire_evidence(json_object_get(release, "evidence")));
 }
 
 /* The app's entry when its releases are known; else the request is answered. */
@@ -455,7 +220,7 @@ void method_jobs(struct daemon *daemon, struct session *session)
 		return;
 	jobs = json_array();
 	for (const struct operation *o = manager->operations; o; o = o->next)
-		if (may_see(daemon, session, o->settings->app_name))
+		if (service_knows(daemon, session, o->settings->app_name))
 			(void)json_array_append_new(jobs, manager_job(o));
 	for (unsigned int i = 0; i < manager->n_finished; i++) {
 		unsigned int at =
@@ -463,7 +228,7 @@ void method_jobs(struct daemon *daemon, struct session *session)
 			MANAGER_FINISHED_MAX;
 		const struct finished_job *job = &manager->finished[at];
 
-		if (may_see(daemon, session, job->app))
+		if (service_knows(daemon, session, job->app))
 			(void)json_array_append(jobs, job->job);
 	}
 	session_reply(session, json_pack("{s:o}", "jobs", jobs), false);

@@ -22,6 +22,7 @@
 #define OPERATION_WATCHERS_MAX	16
 #define OPERATION_LOG_LINES	20
 #define OPERATION_LOG_BYTES_MAX 16384
+#define BAKE_SLACK_MSEC		10000u /* for the bus, beyond bake_sec */
 
 struct app;
 struct config_set;

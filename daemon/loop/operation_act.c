@@ -12,6 +12,7 @@
 #include "loop/daemon.h"
 #include "loop/journal.h"
 #include "loop/operation.h"
+#include "loop/touch.h"
 
 /* False: nothing is to be done to the unit. */
 static bool action_of(const struct operation *operation, enum unit_action *ret_action)
@@ -130,6 +131,7 @@ static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 	bool loaded = strcmp(outcome->state.load_state, "loaded") == 0;
 
 	operation->unit_op = NULL;
+	operation->touch = NULL;
 	operation->unit_state = outcome->state;
 	note_down(operation, outcome);
 	if (outcome->result == RESULT_OK) {
@@ -174,12 +176,31 @@ static void start_job(struct operation *operation, enum unit_action action,
 	}
 }
 
+static bool is_touched(const struct operation *operation)
+{
+	return operation->settings->restart_method == RESTART_METHOD_TOUCH &&
+	       operation->op.kind != OP_KIND_RECOVER;
+}
+
+static void start_touch(struct operation *operation)
+{
+	operation->touch =
+		touch_start(operation->daemon->units, operation->daemon->loop,
+			    operation->settings, on_unit_done, operation);
+	if (!operation->touch) {
+		operation_fail(operation, RESULT_FAILED, "out of memory");
+		operation_step_done(operation, false);
+	}
+}
+
 void operation_act(struct operation *operation)
 {
 	enum unit_action action;
 
 	if (!action_of(operation, &action))
 		operation_step_done(operation, true);
+	else if (action == UNIT_ACTION_RESTART && is_touched(operation))
+		start_touch(operation);
 	else
 		start_job(operation, action, on_unit_done);
 }

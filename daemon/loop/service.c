@@ -197,6 +197,15 @@ const struct app_config *service_authorize(struct daemon *daemon,
 	return NULL;
 }
 
+bool service_knows(const struct daemon *daemon, const struct session *session,
+		   const char *app)
+{
+	struct policy_peer peer = peer_for_policy(&session->peer);
+
+	return policy_knows(daemon->config->policy, &peer, app,
+			    service_minute_of_day());
+}
+
 bool service_authorize_root(struct session *session, const char *what)
 {
 	bool allowed = session->peer.uid == 0;

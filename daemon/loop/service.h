@@ -52,6 +52,10 @@ const struct app_config *service_authorize(struct daemon *daemon,
 bool service_authorize_root(struct session *session, const char *what)
 	__attribute__((warn_unused_result, nonnull));
 
+/* True when the peer has any right on the app: others are not to hear of it. */
+bool service_knows(const struct daemon *daemon, const struct session *session,
+		   const char *app) __attribute__((nonnull));
+
 /* Minutes since midnight by the local clock, for rules with hours. */
 unsigned int service_minute_of_day(void);
 

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <jansson.h>
+
+#include "loop/manager.h"
+#include "core/proof.h"
+#include "loop/units.h"
+
+/* An app's state in words: the wire types AppStatus and AppSummary. */
+
+/* What deployd had to ask for; all zero where nothing could be learnt. */
+struct status_facts {
+	struct unit_state unit;
+	enum proof_verdict proof;
+	const char *proof_reason;
+	const char *flag_trouble; /* NULL: none */
+};
+
+json_t *status_make(const struct app *app, const struct app_config *settings,
+		    const struct status_facts *facts)
+	__attribute__((warn_unused_result, nonnull));
+
+json_t *status_summary(const struct app *app, const struct app_config *settings,
+		       const struct unit_state *unit)
+	__attribute__((warn_unused_result, nonnull));
