@@ -20,12 +20,14 @@ add_people() {
 	add_user eve --groups deployd
 }
 
+# Health is judged at once, unless the lines have a section [health] of their own.
 app_file() { # APP APP_USER [LINES...]
-	local app=$1 user=$2
+	local app=$1 user=$2 health=('[health]' 'min_healthy_sec = 0' 'bake_sec = 0')
 	shift 2
+	[[ " $* " != *' [health] '* ]] || health=()
 	mkdir -p /etc/deployd/apps.d
-	printf '%s\n' '[users]' "app_user = $user" 'deploy_user = deploy' "$@" \
-		> "/etc/deployd/apps.d/$app.conf"
+	printf '%s\n' '[users]' "app_user = $user" 'deploy_user = deploy' \
+		"${health[@]}" "$@" > "/etc/deployd/apps.d/$app.conf"
 }
 
 readonly ship_rights='deploy stage activate rollback restart reload start stop enable status history logs cancel'

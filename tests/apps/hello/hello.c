@@ -13,6 +13,12 @@
  *   stop             ok or hang (ignores SIGTERM)                    default ok
  *   answer_delay_ms  waits so long before each answer                default 0
  *   answer_status    HTTP status                                     default 200
+ *   eat_after_sec    takes memory without end so long after READY    default never
+ *   watchdog         ok or stop (lets systemd's watchdog run out)    default ok
+ *
+ * With a socket from systemd it listens on that. SIGTERM ends it after the answer that
+ * is under way, so that with such a socket no request is lost. It stops itself, with
+ * status 0, when HELLO_FLAG names a file that exists, which it removes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,6 +26,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +38,7 @@
 #include <unistd.h>
 
 static char release_dir[PATH_MAX];
+static volatile sig_atomic_t told_to_stop;
 
 static void die(const char *what)
 {
@@ -61,6 +69,7 @@ static struct {
 	{"version", "0"},	 {"port", "8080"},	   {"start", "ok"},
 	{"start_delay_ms", "0"}, {"exit_after_sec", "-1"}, {"exit_code", "1"},
 	{"stop", "ok"},		 {"answer_delay_ms", "0"}, {"answer_status", "200"},
+	{"eat_after_sec", "-1"}, {"watchdog", "ok"},
 };
 
 enum {
@@ -162,6 +171,23 @@ static void notify(const char *text)
 	close(fd);
 }
 
+static void on_sigterm(int signum)
+{
+	(void)signum;
+	told_to_stop = 1;
+}
+
+/* sd_listen_fds(3), of which one is used. */
+static int socket_of_systemd(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+
+	if (!pid || !fds || strtol(pid, NULL, 10) != getpid() ||
+	    strtol(fds, NULL, 10) < 1)
+		return -1;
+	return 3;
+}
+
 static int listen_here(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -169,6 +195,10 @@ static int listen_here(void)
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address.sin_port = htons((uint16_t)number("port"));
+	if (socket_of_systemd() >= 0) {
+		close(fd);
+		return socket_of_systemd();
+	}
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 64))
 		die("listen");
@@ -205,10 +235,75 @@ static void answer(int fd)
 		return; /* the client went away */
 }
 
+static void eat(void)
+{
+	fprintf(stderr, "hello: told to take memory\n");
+	for (;;) {
+		char *food = malloc(1 << 20);
+
+		if (food)
+			memset(food, 1, 1 << 20);
+	}
+}
+
+static bool flag_is_up(void)
+{
+	const char *flag = getenv("HELLO_FLAG");
+
+	return flag && unlink(flag) == 0;
+}
+
+/* The moment that is so long after now; -1: never. */
+static long long moment(const char *key)
+{
+	return number(key) < 0 ? -1 : now_ms() + 1000LL * number(key);
+}
+
+static bool passed(long long at)
+{
+	return at >= 0 && now_ms() >= at;
+}
+
+static void serve(int fd, const sigset_t *usual)
+{
+	long long end = moment("exit_after_sec"), eat_at = moment("eat_after_sec");
+	bool ping = !strcmp(setting("watchdog"), "ok") && getenv("WATCHDOG_USEC");
+
+	while (!told_to_stop) {
+		/* Often enough for the watchdog and the flag; nothing else waits for
+		 * it. */
+		const struct timespec tick = {.tv_nsec = 50000000};
+		struct pollfd ready = {.fd = fd, .events = POLLIN};
+		int n, client;
+
+		if (flag_is_up())
+			return;
+		if (passed(end)) {
+			fprintf(stderr, "hello: told to exit\n");
+			exit((int)number("exit_code"));
+		}
+		if (passed(eat_at))
+			eat();
+		if (ping)
+			notify("WATCHDOG=1");
+		n = ppoll(&ready, 1, &tick, usual);
+		if (n < 0 && errno != EINTR)
+			die("poll");
+		if (n <= 0)
+			continue;
+		client = accept(fd, NULL, NULL);
+		if (client < 0)
+			continue;
+		answer(client);
+		close(client);
+	}
+}
+
 int main(void)
 {
+	const struct sigaction stop = {.sa_handler = on_sigterm};
+	sigset_t term, usual;
 	const char *start;
-	long long end = -1;
 	int fd;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -224,30 +319,17 @@ int main(void)
 	while (!strcmp(start, "hang"))
 		pause();
 	wait_ms(number("start_delay_ms"));
+	/* Seen only while it waits: an answer is never cut short. */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &usual);
+	if (strcmp(setting("stop"), "hang") != 0)
+		sigaction(SIGTERM, &stop, NULL);
 	fd = listen_here();
 	printf("hello: version %s listens\n", setting("version"));
 	fflush(stdout);
 	if (strcmp(start, "never-ready") != 0)
 		notify("READY=1");
-	if (number("exit_after_sec") >= 0)
-		end = now_ms() + 1000LL * number("exit_after_sec");
-	for (;;) {
-		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		long long left = end < 0 ? -1 : end - now_ms();
-		int client;
-
-		if (end >= 0 && left <= 0) {
-			fprintf(stderr, "hello: told to exit\n");
-			return (int)number("exit_code");
-		}
-		if (poll(&ready, 1, (int)left) < 0 && errno != EINTR)
-			die("poll");
-		if (!(ready.revents & POLLIN))
-			continue;
-		client = accept(fd, NULL, NULL);
-		if (client < 0)
-			continue;
-		answer(client);
-		close(client);
-	}
+	serve(fd, &usual);
+	return 0;
 }
