@@ -21,7 +21,7 @@ fi
 readonly computing='str[a-z0-9_]*|mem[a-z]*|mempcpy|v?s?n?printf|v?asprintf|malloc|calloc
 |realloc|reallocarray|free|qsort|bsearch|abort|is[a-z]+|to(upper|lower)
 |__ctype_[a-z_]*|__errno_location|__stack_chk_fail|__assert_fail|__[a-z0-9_]+_chk
-|__isoc99_sscanf|__isoc23_[a-z]+|gmtime_r|timegm|open_memstream|fmemopen|fclose|fputc|fputs
+|__isoc99_sscanf|__isoc23_[a-z]+|gmtime_r|timegm|sigdescr_np|open_memstream|fmemopen|fclose|fputc|fputs
 |fwrite|fprintf|fflush|_GLOBAL_OFFSET_TABLE_|__sanitizer_[a-z_0-9]*|__gcov_[a-z_]*'
 
 # undefined LIBRARY ALLOWED-REGEX LIBRARIES...: what it needs that is in none of them
