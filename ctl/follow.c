@@ -199,7 +199,7 @@ static void take_error(struct follow *follow, const struct reply *reply)
 
 	all = json_is_object(outcome) ? json_copy(outcome) : json_object();
 	(void)json_object_del(all, "result");
-	(void)json_object_update_missing(all, parameters);
+	(void)json_object_update(all, parameters);
 	(void)json_object_del(all, "outcome");
 	json_decref(parameters);
 	end_with(follow, result, all);

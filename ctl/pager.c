@@ -79,8 +79,10 @@ void pager_start(const struct options *options)
 		return;
 	(void)fflush(NULL);
 	pager = fork();
-	if (pager == 0)
+	if (pager == 0) {
+		(void)close(fds[1]); /* else the end never comes */
 		become_pager(command, fds[0]);
+	}
 	(void)close(fds[0]);
 	if (pager > 0) {
 		(void)dup2(fds[1], STDOUT_FILENO);
