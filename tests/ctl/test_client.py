@@ -1,0 +1,695 @@
+#!/usr/bin/env python3
+"""deployctl against a server that says what the test wants.
+
+usage: test_client.py DEPLOYCTL [UNITTEST ARGS...]
+"""
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+from server import Server, TIMEOUT_SEC
+
+DEPLOYCTL = os.path.abspath(sys.argv[1])
+ID, OLD = "20261123T101500Z-0002", "20261122T101500Z-0001"
+JOB = "00c0ffee00c0ffee"
+OUTCOME = {"job": JOB, "app": "hello", "kind": "deploy", "result": "ok", "release": ID,
+           "previous": OLD, "restartGapMs": 84, "tookMs": 412,
+           "message": "live (restart gap 84 ms)"}
+LIVE = f"hello {ID} live (restart gap 84 ms)\n"
+STATUS = {"schema": 1, "app": "hello", "unit": "hello.service", "state": "live",
+          "reason": None, "release": ID, "previous": OLD, "unitState": "active",
+          "unitSubState": "running", "mainPid": 4121,
+          "activeSince": "2026-11-23T10:15:01Z", "health": "healthy", "proven": None,
+          "restartMethod": "systemctl", "held": False, "operation": None,
+          "version": "2.0", "revision": "abc123",
+          "deployedBy": {"uid": 1001, "user": "deploy"},
+          "deployedAt": "2026-11-23T10:15:00Z"}
+ENVIRONMENT = {"PATH": os.path.dirname(DEPLOYCTL) + ":" + os.environ["PATH"],
+               "TZ": "UTC", "LC_ALL": "C.UTF-8", "TERM": "xterm",
+               **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}}
+
+
+def answer(**parameters):
+    def handler(server, connection):
+        server.receive(connection)
+        connection.reply(**parameters)
+    return handler
+
+
+def refuse(name, **parameters):
+    def handler(server, connection):
+        server.receive(connection)
+        connection.error(name, **parameters)
+    return handler
+
+
+def hang_up(server, connection):
+    server.receive(connection)
+
+
+def run_job(server, connection):
+    """A whole deploy: progress in every phase, the archive read to its end."""
+    server.receive(connection)
+    base = {"job": JOB, "app": "hello"}
+    connection.progress(**base, phase="preparing", percent=None)
+    connection.progress(**base, phase="unpacking", percent=43, bytes=43, totalBytes=100)
+    if connection.fds:
+        server.archive = connection.archive()
+    connection.progress(**base, phase="unpacking", percent=100, bytes=100, totalBytes=100)
+    connection.progress(**base, phase="sealing", percent=None)
+    connection.reply(outcome=OUTCOME)
+
+
+def deployctl(server, *arguments, **options):
+    """Runs it to its end."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    environment = {**ENVIRONMENT, **options.pop("env", {})}
+    path = server.path if isinstance(server, Server) else server
+    return subprocess.run([DEPLOYCTL, f"--socket={path}", *arguments], text=True,
+                          stdout=options.pop("stdout", subprocess.PIPE),
+                          stderr=options.pop("stderr", subprocess.PIPE),
+                          timeout=TIMEOUT_SEC, env=environment, check=False, **options)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.dir = directory.name
+        self.file = os.path.join(self.dir, "hello.tar.gz")
+        with open(self.file, "wb") as file:
+            file.write(b"the archive's bytes")
+
+    def check(self, done, status, out=None, err=None):
+        text = f"status {done.returncode}\nstdout: {done.stdout}\nstderr: {done.stderr}"
+        self.assertEqual(done.returncode, status, text)
+        if out is not None:
+            self.assertEqual(done.stdout, out, text)
+        if err is not None:
+            self.assertIn(err, done.stderr, text)
+        return done
+
+
+    def without_rights(self, path, *arguments):
+        """As somebody to whom a mode says something: not root."""
+        os.chmod(self.dir, 0o755)
+        program = shutil.copy(DEPLOYCTL, self.dir)
+        somebody = {"user": 65534, "group": 65534, "extra_groups": []}
+        return subprocess.run([program, f"--socket={path}", *arguments], text=True,
+                              capture_output=True, timeout=TIMEOUT_SEC, check=False,
+                              env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+                              **(somebody if os.geteuid() == 0 else {}))
+
+
+class Look(Case):
+    def test_status_block(self):
+        with Server(answer(status=STATUS)) as server:
+            done = self.check(deployctl(server, "status", "hello"), 0)
+        self.assertEqual(server.calls, [{"method": "io.deployd.Status",
+                                         "parameters": {"app": "hello"}}])
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[0], "● hello - hello.service")
+        self.assertRegex(lines[1], r"^ +State: live since 2026-11-23 10:15:00 UTC; ")
+        self.assertIn(f"Release: {ID}  version 2.0  (abc123)", lines[2])
+        self.assertIn(f"Previous: {OLD}", lines[3])
+        self.assertIn("Unit: active (running), main PID 4121 since", lines[4])
+        self.assertIn("Deployed: by deploy (uid 1001), 2026-11-23", done.stdout)
+        self.assertNotIn("\033", done.stdout)
+
+    def test_status_degraded(self):
+        status = {**STATUS, "state": "degraded", "reason": "the unit has failed",
+                  "proven": False, "version": None, "revision": None,
+                  "operation": {"id": JOB, "kind": "deploy", "phase": "unpacking",
+                                "percent": 43}}
+        with Server(answer(status=status)) as server:
+            done = self.check(deployctl(server, "status", "hello"), 0)
+        self.assertIn("State: degraded (the unit has failed)", done.stdout)
+        self.assertIn("DRIFT", done.stdout)
+        self.assertIn(f"Operation: deploy: unpacking 43% (job {JOB})", done.stdout)
+
+    def test_status_json(self):
+        with Server(answer(status=STATUS)) as server:
+            done = self.check(deployctl(server, "status", "hello", "--json"), 0)
+        self.assertEqual(done.stdout.count("\n"), 1)
+        status = json.loads(done.stdout)
+        self.assertEqual(list(status)[0], "schema")
+        self.assertEqual((status["unit_state"], status["main_pid"], status["proven"]),
+                         ("active", 4121, None))
+        self.assertEqual(status["deployed_by"], {"uid": 1001, "user": "deploy"})
+        with Server(answer(status=STATUS)) as server:
+            pretty = self.check(deployctl(server, "status", "hello", "--json=pretty"), 0)
+        self.assertGreater(pretty.stdout.count("\n"), 20)
+        self.assertEqual(json.loads(pretty.stdout), status)
+
+    def test_empty_lists(self):
+        for verb, pick in (("list", "apps"), ("releases", "releases"),
+                           ("history", "entries"), ("jobs", "jobs")):
+            arguments = [verb] + ["hello"] * (verb in ("releases", "history"))
+            with Server(answer(**{pick: []})) as server:
+                self.check(deployctl(server, *arguments, "--json"), 0, "[]\n", "")
+            with Server(answer(**{pick: []})) as server:
+                self.check(deployctl(server, *arguments), 0, "", "No")
+
+    def test_tables(self):
+        release = {"id": ID, "state": "current", "sha256": "0" * 64, "version": None,
+                   "revision": "abc", "message": "long " * 30, "bytes": 28100000,
+                   "files": 3, "deployedBy": {"uid": 1, "user": "deploy"},
+                   "deployedAt": "2026-11-23T10:15:00Z", "pinned": True}
+        with Server(answer(releases=[release])) as server:
+            done = self.check(deployctl(server, "releases", "hello",
+                                        env={"COLUMNS": "20"}), 0)
+        title, row = done.stdout.splitlines()
+        self.assertEqual(title.split(), ["RELEASE", "STATE", "VERSION", "REVISION", "BY",
+                                         "DEPLOYED", "SIZE", "FILES", "MESSAGE"])
+        self.assertEqual(row.split()[:5], [ID, "current,pinned", "-", "abc", "deploy"])
+        self.assertIn("28.1 MB", row)
+        self.assertIn("long " * 29 + "long", row, "cut although this is no terminal")
+        with Server(answer(releases=[release])) as server:
+            done = self.check(deployctl(server, "releases", "hello", "--no-legend"), 0)
+        self.assertEqual(len(done.stdout.splitlines()), 1)
+
+    def test_history_limit(self):
+        with Server(answer(entries=[])) as server:
+            self.check(deployctl(server, "history", "hello", "-n", "3"), 0)
+        self.assertEqual(server.calls[0]["parameters"], {"app": "hello", "limit": 3})
+
+    def test_show(self):
+        release = {"id": ID, "state": "good", "sha256": "0" * 64, "version": "2",
+                   "revision": None, "message": "a\033[31mfix", "bytes": 5, "files": 1,
+                   "deployedBy": {"uid": 1, "user": "deploy"},
+                   "deployedAt": "2026-11-23T10:15:00Z", "pinned": False}
+        with Server(answer(release=release, current=False)) as server:
+            done = self.check(deployctl(server, "show", f"hello@{ID}"), 0)
+        self.assertEqual(server.calls[0]["parameters"], {"app": "hello", "release": ID})
+        self.assertIn("Message: a\\x1b[31mfix\n", done.stdout)
+        with Server(answer(release=release, current=False)) as server:
+            done = self.check(deployctl(server, "show", "hello", "--json"), 0)
+        shown = json.loads(done.stdout)
+        self.assertEqual((shown["schema"], shown["current"], shown["id"]), (1, False, ID))
+        self.assertNotIn("\033", done.stdout)
+
+    def test_can(self):
+        for allowed, status, word in ((True, 0, "yes"), (False, 4, "no")):
+            decision = {"allowed": allowed, "reason": "rule 'x' (/etc/x.conf:1)"}
+            with Server(answer(decision=decision)) as server:
+                self.check(deployctl(server, "can", "restart", "hello", "--user", "bob"),
+                           status, f"{word}: rule 'x' (/etc/x.conf:1)\n")
+            self.assertEqual(server.calls[0]["parameters"],
+                             {"verb": "restart", "app": "hello", "user": "bob"})
+
+    def test_refused(self):
+        with Server(refuse("Denied", message="eve may not \033[2J")) as server:
+            self.check(deployctl(server, "status", "hello"), 4, "",
+                       "deployctl: eve may not \\x1b[2J\n")
+        with Server(refuse("NotFound", message="there is no app 'hello'")) as server:
+            done = self.check(deployctl(server, "status", "hello", "--json"), 5)
+        self.assertEqual(json.loads(done.stdout),
+                         {"schema": 1, "type": "result", "result": "not-found",
+                          "exit": 5, "message": "there is no app 'hello'"})
+
+    def test_every_error_has_its_status(self):
+        for name, status in (("Failed", 1), ("InvalidRequest", 2), ("Denied", 4),
+                             ("NotFound", 5), ("BadConfiguration", 6), ("Rejected", 10),
+                             ("Busy", 11), ("HookFailed", 12), ("RolledBack", 13),
+                             ("RollbackFailed", 14), ("Cancelled", 15), ("TimedOut", 16),
+                             ("IfCurrentMismatch", 17), ("NoSpace", 18),
+                             ("org.varlink.service.PermissionDenied", 4),
+                             ("org.varlink.service.InvalidParameter", 2),
+                             ("org.varlink.service.MethodNotFound", 1),
+                             ("com.example.Odd", 1)):
+            with self.subTest(name):
+                with Server(refuse(name, message="why", parameter="app")) as server:
+                    self.check(deployctl(server, "status", "hello"), status, "",
+                               "deployctl: ")
+                with Server(refuse(name, message="why", parameter="app")) as server:
+                    self.check(deployctl(server, "restart", "hello"), status, "",
+                               "deployctl: ")
+
+    def test_reload(self):
+        with Server(answer(messages=["/etc/x:1: warning"])) as server:
+            self.check(deployctl(server, "reload"), 0, "configuration reloaded\n",
+                       "/etc/x:1: warning\n")
+        messages = ["/etc/deployd/apps.d/a.conf:5: bad", "/etc/b:1: worse"]
+        with Server(refuse("BadConfiguration", message="errors",
+                           messages=messages)) as server:
+            done = self.check(deployctl(server, "reload"), 6, "", messages[0] + "\n")
+        self.assertIn(messages[1] + "\n", done.stderr)
+
+    def test_a_restart_of_deployd_is_waited_for(self):
+        with Server(hang_up, hang_up, answer(status=STATUS)) as server:
+            self.check(deployctl(server, "status", "hello"), 0)
+        with Server(*[hang_up] * 5) as server:
+            self.check(deployctl(server, "status", "hello"), 7, "", "without an answer")
+
+    def test_nonsense(self):
+        def nonsense(server, connection):
+            server.receive(connection)
+            connection.sock.sendall(b"[1]\0")
+        with Server(nonsense) as server:
+            self.check(deployctl(server, "status", "hello"), 1, "", "cannot talk")
+        with Server(nonsense, lambda server, connection: None) as server:
+            self.check(deployctl(server, "restart", "hello"), 1, "", "deployd ended")
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            with Server(answer(status=STATUS)) as server:
+                self.check(deployctl(server, "status", "hello", stdout=full), 1,
+                           err="cannot write the output")
+
+
+class Connect(Case):
+    def test_nobody_listens(self):
+        missing = os.path.join(self.dir, "missing")
+        for verb in (["status", "hello"], ["restart", "hello"], ["logs", "hello"]):
+            self.check(deployctl(missing, *verb), 7, "", "deployd is not running")
+        with Server() as server:
+            server.thread.join(TIMEOUT_SEC)
+            self.check(deployctl(server, "status", "hello"), 7, "",
+                       "deployd is not running")
+
+    def test_may_not_connect(self):
+        with Server() as server:
+            os.chmod(server.path, 0o060)
+            self.check(self.without_rights(server.path, "status", "hello"), 4, "",
+                       "members of the group")
+
+    def test_long_path(self):
+        self.check(deployctl("/" + "x" * 200, "list"), 2, "", "longer than")
+
+
+class Deploy(Case):
+    def test_deploy(self):
+        with Server(run_job) as server:
+            done = self.check(deployctl(server, "deploy", "hello", self.file, "-m", "fix",
+                                        "--version", "2", "--sha256", "AB" * 32,
+                                        "--if-current", "none", "--revision=abc"), 0, LIVE)
+        self.assertEqual(server.archive, b"the archive's bytes")
+        self.assertEqual(server.calls[0], {
+            "method": "io.deployd.Deploy", "more": True,
+            "parameters": {"app": "hello", "archiveFileDescriptor": 0, "version": "2",
+                           "sha256": "ab" * 32, "message": "fix", "ifCurrent": "",
+                           "revision": "abc"}})
+        self.assertEqual([line.split()[:2] for line in done.stderr.splitlines()],
+                         [["hello:", "preparing"], ["hello:", "unpacking"],
+                          ["hello:", "sealing"]])
+        self.assertNotIn("\r", done.stderr)
+        self.assertNotIn("\033", done.stderr)
+
+    def test_stdin_from_where_it_is(self):
+        with open(self.file, "rb", buffering=0) as file:
+            file.read(4)
+            with Server(run_job) as server:
+                self.check(deployctl(server, "stage", "hello", "-", stdin=file), 0)
+        self.assertEqual(server.archive, b"archive's bytes")
+        self.assertEqual(server.calls[0]["method"], "io.deployd.Stage")
+
+    def test_quiet(self):
+        with Server(run_job) as server:
+            done = self.check(deployctl(server, "-q", "deploy", "hello", self.file), 0, "")
+        self.assertEqual(done.stderr, "")
+
+    def test_json_stream(self):
+        with Server(run_job) as server:
+            done = self.check(deployctl(server, "deploy", "hello", self.file, "--json"), 0)
+        self.assertEqual(done.stderr, "")
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([line["type"] for line in lines], ["progress"] * 4 + ["result"])
+        self.assertTrue(all(line["schema"] == 1 for line in lines))
+        self.assertEqual(lines[1]["total_bytes"], 100)
+        result = lines[-1]
+        self.assertEqual({key: result[key] for key in (
+            "result", "release", "exit", "previous", "restart_gap_ms", "job", "app")},
+            {"result": "ok", "release": ID, "exit": 0, "previous": OLD,
+             "restart_gap_ms": 84, "job": JOB, "app": "hello"})
+
+    def test_failure_with_the_last_words(self):
+        def fail(server, connection):
+            server.receive(connection)
+            connection.error("Failed", message="hello.service failed",
+                             outcome={**OUTCOME, "result": "failed"},
+                             unitLog=["told to crash\033[1m", "bye"])
+        with Server(fail) as server:
+            done = self.check(deployctl(server, "deploy", "hello", self.file), 1, "",
+                              "deployctl: hello.service failed\n")
+        self.assertIn("  told to crash\\x1b[1m\n  bye\n", done.stderr)
+        with Server(fail) as server:
+            done = self.check(deployctl(server, "deploy", "hello", self.file, "--json"), 1)
+        result = json.loads(done.stdout)
+        self.assertEqual((result["type"], result["result"], result["exit"],
+                          result["message"], result["release"], result["unit_log"][1]),
+                         ("result", "failed", 1, "hello.service failed", ID, "bye"))
+
+    def test_archives_that_cannot_be_opened(self):
+        missing = os.path.join(self.dir, "missing.tar")
+        self.check(deployctl("/nowhere", "deploy", "hello", missing), 1, "",
+                   f"cannot open {missing}: No such file or directory")
+        self.check(deployctl("/nowhere", "deploy", "hello", self.dir), 1, "",
+                   "is a directory")
+
+    def test_unreadable(self):
+        os.chmod(self.file, 0)
+        self.check(self.without_rights("/nowhere", "deploy", "hello", self.file), 1, "",
+                   f"cannot open {self.file}: Permission denied")
+
+    def test_stdin_is_a_terminal(self):
+        main, terminal = pty.openpty()
+        self.check(deployctl("/nowhere", "deploy", "hello", "-", stdin=terminal), 2, "",
+                   "stdin is a terminal")
+        os.close(main)
+        os.close(terminal)
+
+    def test_other_verbs(self):
+        for arguments, method, more in (
+                (["rollback", "hello"], "Rollback", {}),
+                (["rollback", f"hello@{OLD}"], "Rollback", {"release": OLD}),
+                (["activate", "hello", OLD], "Activate", {"release": OLD}),
+                (["activate", f"hello@{OLD}", f"--if-current={ID}"], "Activate",
+                 {"release": OLD, "ifCurrent": ID}),
+                (["restart", "hello"], "Restart", {}), (["start", "hello"], "Start", {}),
+                (["stop", "hello"], "Stop", {}), (["enable", "hello"], "Enable", {}),
+                (["disable", "hello"], "Disable", {}),
+                (["reload", "hello"], "Reload", {})):
+            with self.subTest(arguments):
+                with Server(run_job) as server:
+                    self.check(deployctl(server, *arguments), 0, LIVE)
+                self.assertEqual(server.calls, [{
+                    "method": "io.deployd." + method, "more": True,
+                    "parameters": {"app": "hello", **more}}])
+        self.check(deployctl("/nowhere", "activate", "hello"), 2, "", "which release")
+        self.check(deployctl("/nowhere", "activate", "hello@a", "b"), 2, "", "two releases")
+
+    def test_no_release(self):
+        outcome = {**OUTCOME, "release": None, "message": "restart done"}
+        with Server(answer(outcome=outcome)) as server:
+            self.check(deployctl(server, "restart", "hello"), 0, "hello: restart done\n")
+
+    def test_no_block(self):
+        handler = answer(progress={"job": JOB, "app": "hello", "phase": "queued"})
+        with Server(handler) as server:
+            self.check(deployctl(server, "restart", "--no-block", "hello"), 0,
+                       f"hello: queued as job {JOB}; `deployctl attach {JOB}` follows it\n")
+        self.assertEqual(server.calls, [{"method": "io.deployd.Restart",
+                                         "parameters": {"app": "hello", "wait": False}}])
+
+    def test_attach(self):
+        with Server(run_job) as server:
+            self.check(deployctl(server, "attach", JOB), 0, LIVE)
+        self.assertEqual(server.calls, [{"method": "io.deployd.Attach", "more": True,
+                                         "parameters": {"job": JOB}}])
+
+
+def begin(server, connection, phase="acting"):
+    server.receive(connection)
+    connection.progress(job=JOB, app="hello", phase=phase, percent=None)
+
+
+def begin_and_die(server, connection):
+    begin(server, connection)
+
+
+class Leave(Case):
+    def test_timeout(self):
+        def linger(server, connection):
+            begin(server, connection)
+            server.receive(connection)
+        with Server(linger) as server:
+            self.check(deployctl(server, "restart", "hello", "--timeout=1"), 16, "",
+                       f"job {JOB} goes on; `deployctl attach {JOB}` follows it")
+        self.assertEqual(server.calls[1], None)
+
+    def interrupted(self, signal_number, ignored, phase, *arguments):
+        ready = threading.Event()
+
+        def linger(server, connection):
+            begin(server, connection, phase)
+            ready.set()
+            server.receive(connection)
+
+        def before():
+            if ignored:
+                signal.signal(signal_number, signal.SIG_IGN)
+
+        with Server(linger) as server:
+            with subprocess.Popen([DEPLOYCTL, f"--socket={server.path}", *arguments],
+                                  env=ENVIRONMENT, text=True, preexec_fn=before,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as client:
+                line = client.stderr.readline() # the phase: it waits
+                self.assertIn(phase, line)
+                client.send_signal(signal_number)
+                out, err = client.communicate(timeout=TIMEOUT_SEC)
+        self.assertEqual(client.returncode, -signal_number, err)
+        self.assertEqual(out, "")
+        self.assertEqual(server.calls[1], None, "the client asks for nothing more")
+        return err
+
+    def test_interrupt(self):
+        for ignored in (False, True):
+            err = self.interrupted(signal.SIGINT, ignored, "acting", "restart", "hello")
+            self.assertIn(f"job {JOB} goes on; `deployctl attach {JOB}` follows it", err)
+        self.interrupted(signal.SIGTERM, False, "acting", "restart", "hello")
+
+    def test_interrupted_upload(self):
+        err = self.interrupted(signal.SIGINT, False, "unpacking", "deploy", "hello", "-")
+        self.assertIn(f"job {JOB} goes on if its archive is complete", err)
+        err = self.interrupted(signal.SIGINT, False, "acting", "deploy", "hello", "-")
+        self.assertIn(f"job {JOB} goes on;", err)
+        err = self.interrupted(signal.SIGINT, False, "unpacking", "deploy", "hello",
+                               self.file)
+        self.assertIn(f"job {JOB} goes on;", err)
+
+    def test_deployd_ends(self):
+        def vanish(server, connection):
+            begin(server, connection)
+            server.listener.close()
+        with Server(vanish) as server:
+            done = self.check(deployctl(server, "deploy", "hello", self.file), 7, "",
+                              f"deployd ended before it was done (job {JOB})")
+        self.assertIn("deployd does not run now", done.stderr)
+        self.assertIn("`deployctl status hello`", done.stderr)
+        with Server(begin_and_die, refuse("NotFound", message="no such job")) as server:
+            self.check(deployctl(server, "deploy", "hello", self.file), 1, "",
+                       "deployd ended before it was done")
+        self.assertEqual(server.calls[1]["method"], "io.deployd.Attach")
+        with Server(begin_and_die, hang_up) as server:
+            self.check(deployctl(server, "deploy", "hello", self.file), 1, "",
+                       "deployd ended before it was done")
+        # Before anything was heard it cannot be known whether the request was.
+        with Server(hang_up, lambda server, connection: None) as server:
+            done = self.check(deployctl(server, "deploy", "hello", self.file, "--json"), 1)
+        self.assertEqual(json.loads(done.stdout)["result"], "failed")
+
+    def test_reattach(self):
+        with Server(begin_and_die, run_job) as server:
+            self.check(deployctl(server, "deploy", "hello", self.file), 0, LIVE)
+        self.assertEqual(server.calls[1], {"method": "io.deployd.Attach", "more": True,
+                                           "parameters": {"job": JOB}})
+        with Server(begin_and_die, refuse("Failed", message="it failed",
+                                          outcome=OUTCOME)) as server:
+            self.check(deployctl(server, "deploy", "hello", self.file), 1, "", "it failed")
+
+
+class Terminal(Case):
+    def on_terminal(self, server, *arguments, stream="stderr", **environment):
+        """What the terminal got, with the other stream beside it."""
+        main, terminal = pty.openpty()
+        done = deployctl(server, *arguments, env=environment, **{stream: terminal})
+        os.close(terminal)
+        text = b""
+        while True:
+            try:
+                data = os.read(main, 65536)
+            except OSError:  # EIO: all of it was read
+                break
+            if not data:
+                break
+            text += data
+        os.close(main)
+        return done, text.decode()
+
+    def test_bar(self):
+        with Server(run_job) as server:
+            done, text = self.on_terminal(server, "deploy", "hello", self.file)
+        self.assertEqual((done.returncode, done.stdout), (0, LIVE))
+        self.assertIn("\r\033[Khello: unpacking  [############", text)
+        self.assertIn("43%", text)
+        self.assertIn("\033]9;4;1;43\033\\", text)
+        self.assertTrue(text.endswith("\r\033[K\033]9;4;0\033\\"), repr(text[-40:]))
+        self.assertNotIn("\n", text)
+
+    def test_dumb(self):
+        with Server(run_job) as server:
+            _, text = self.on_terminal(server, "deploy", "hello", self.file, TERM="dumb")
+        self.assertNotIn("\033", text)
+        self.assertIn("hello: unpacking", text)
+
+    def test_no_bar_with_json_or_quiet(self):
+        for option in ("--json", "--quiet"):
+            with Server(run_job) as server:
+                _, text = self.on_terminal(server, option, "deploy", "hello", self.file)
+            self.assertEqual(text, "")
+
+    def test_bar_is_gone_before_an_error(self):
+        def fail(server, connection):
+            begin(server, connection)
+            connection.error("Failed", message="it failed")
+        with Server(fail) as server:
+            done, text = self.on_terminal(server, "deploy", "hello", self.file)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("\033]9;4;0\033\\deployctl: it failed", text)
+
+    def test_color(self):
+        for environment, colored in (({}, True), ({"NO_COLOR": "1"}, False),
+                                     ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False),
+                                     ({"NO_COLOR": "1", "DEPLOYCTL_COLORS": "1"}, True),
+                                     ({"DEPLOYCTL_COLORS": "0"}, False)):
+            with Server(answer(status=STATUS)) as server:
+                _, text = self.on_terminal(server, "--no-pager", "status", "hello",
+                                           stream="stdout", **environment)
+            self.assertEqual("\033[1;32mlive\033[0m" in text, colored, environment)
+            self.assertIn("live", text)
+
+    def test_pager(self):
+        pager = os.path.join(self.dir, "less")
+        with open(pager, "w", encoding="ascii") as file:
+            file.write('#!/bin/sh\necho "paged $LESS"\nexec cat\n')
+        os.chmod(pager, 0o755)
+        environment = {"PATH": self.dir + ":" + ENVIRONMENT["PATH"]}
+        with Server(answer(status=STATUS)) as server:
+            _, text = self.on_terminal(server, "status", "hello", stream="stdout",
+                                       **environment)
+        self.assertIn("paged FRSXMK", text)
+        self.assertIn("hello.service", text)
+        for more in ({"arguments": ["--no-pager"]}, {"PAGER": "cat"},
+                     {"SYSTEMD_PAGER": ""}):
+            arguments = more.pop("arguments", [])
+            with Server(answer(status=STATUS)) as server:
+                _, text = self.on_terminal(server, *arguments, "status", "hello",
+                                           stream="stdout", **environment, **more)
+            self.assertNotIn("paged", text)
+            self.assertIn("hello.service", text)
+        with Server(answer(status=STATUS)) as server:
+            _, text = self.on_terminal(server, "status", "hello", stream="stdout",
+                                       PATH="/nowhere")
+        self.assertIn("hello.service", text, "without any pager")
+
+
+class Host(Case):
+    """-H, with a program in ssh's place that runs the command here."""
+
+    def setUp(self):
+        super().setUp()
+        self.ssh = os.path.join(self.dir, "ssh")
+        with open(self.ssh, "w", encoding="ascii") as file:
+            file.write('#!/bin/sh\n[ "$1 $2 $3 $#" = "-xT -- u@web1 4" ] || exit 99\n'
+                       'exec sh -c "$4"\n')
+        os.chmod(self.ssh, 0o755)
+
+    def there(self, server, *arguments, **options):
+        options["env"] = {"DEPLOYCTL_SSH": self.ssh, **options.get("env", {})}
+        return deployctl(server, "-H", "u@web1", *arguments, **options)
+
+    def test_deploy(self):
+        message = "it's $(touch x) \"q\"\n* \\ ü"
+        with Server(run_job) as server:
+            done = self.check(self.there(server, "deploy", "hello", self.file, "-m",
+                                         message), 0, LIVE, "hello: unpacking")
+        self.assertEqual(server.archive, b"the archive's bytes")
+        self.assertEqual(server.calls[0]["parameters"]["message"], message)
+        self.assertNotIn("{", done.stderr)
+        with Server(run_job) as server:
+            with open(self.file, "rb") as file:
+                done = self.check(self.there(server, "deploy", "hello", "-", "--json",
+                                             stdin=file), 0)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["release"], ID)
+
+    def test_look_is_the_same(self):
+        questions = ((["status", "hello"], {"status": STATUS}), (["list"], {"apps": []}),
+                     (["history", "hello"], {"entries": []}),
+                     (["can", "stop", "hello"],
+                      {"decision": {"allowed": False, "reason": "no rule"}}),
+                     (["show", "hello"], {"release": {"id": ID, "state": "good"},
+                                          "current": True}))
+        for arguments, parameters in questions:
+            for option in ("--json=off", "--json"):
+                with Server(answer(**parameters)) as server:
+                    here = deployctl(server, *arguments, option)
+                with Server(answer(**parameters)) as server:
+                    there = self.there(server, *arguments, option)
+                self.assertEqual((there.returncode, there.stdout),
+                                 (here.returncode, here.stdout), arguments)
+
+    def test_failures(self):
+        with Server(refuse("Denied", message="eve may not")) as server:
+            done = self.check(self.there(server, "status", "hello"), 4, "", "eve may not")
+        self.assertEqual(done.stderr.count("eve may not"), 1)
+        with Server(refuse("Busy", message="too many")) as server:
+            done = self.check(self.there(server, "restart", "hello"), 11, "", "too many")
+        self.assertEqual(done.stderr.count("too many"), 1)
+        with Server(refuse("Busy", message="too many")) as server:
+            done = self.check(self.there(server, "restart", "hello", "--json"), 11)
+        self.assertEqual(json.loads(done.stdout)["exit"], 11)
+
+    def test_ssh_fails(self):
+        def is_told(script, text):
+            with open(self.ssh, "w", encoding="ascii") as file:
+                file.write("#!/bin/sh\n" + script)
+            for verb in ("list", "restart hello", "logs hello"):
+                self.check(self.there("/nowhere", *verb.split()), 1, err=text)
+        is_told("exit 255\n", "cannot reach u@web1")
+        is_told("exit 127\n", "has no deployctl")
+        os.unlink(self.ssh)
+        self.check(self.there("/nowhere", "list"), 1, "", "cannot run")
+
+    def test_not_json(self):
+        with open(self.ssh, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\nprintf 'welcome \\033[2J\\n'\n")
+        self.check(self.there("/nowhere", "list"), 1, "", "does not answer in JSON")
+        done = self.check(self.there("/nowhere", "restart", "hello"), 1, "",
+                          "u@web1 says: welcome \\x1b[2J")
+        self.assertIn("gave no result", done.stderr)
+
+
+class Others(Case):
+    def test_logs(self):
+        def journal(server, connection):
+            server.receive(connection)
+            os.write(connection.fds[0], b"a line\n")
+            os.close(connection.fds.pop())
+            connection.reply()
+        with Server(journal) as server:
+            self.check(deployctl(server, "logs", "hello", "-n", "5"), 0, "a line\n")
+        self.assertEqual(server.calls[0], {
+            "method": "io.deployd.Logs",
+            "parameters": {"app": "hello", "stdoutFileDescriptor": 0, "follow": False,
+                           "lines": 5}})
+        with Server(refuse("Denied", message="no")) as server:
+            self.check(deployctl(server, "logs", "hello"), 4, "", "deployctl: no")
+
+    def test_stdio_bridge(self):
+        def echo(server, connection):
+            connection.reply(**server.receive(connection))
+            self.assertIsNone(connection.receive())
+        with Server(echo) as server:
+            done = deployctl(server, "stdio-bridge", stdin=None, input='{"method":"a.B"}\0')
+            self.check(done, 0, '{"parameters": {"method": "a.B"}}\0')
+
+    def test_policy_list(self):
+        with Server(answer(rules=["a", "b"], stale=True)) as server:
+            self.check(deployctl(server, "policy", "list"), 0, "a\nb\n", "errors now")
+        with Server(answer(rules=["a", "b"], stale=False)) as server:
+            done = self.check(deployctl(server, "policy", "list", "--json"), 0)
+        self.assertEqual(json.loads(done.stdout),
+                         {"schema": 1, "rules": ["a", "b"], "stale": False})
+        self.check(deployctl("/nowhere", "policy", "explain"), 2, "", "check and list")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]] + sys.argv[2:])
