@@ -7,18 +7,13 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 
-static void say(struct finding *finding, bool passed, const char *fmt, va_list ap)
-{
-	finding->passed = passed;
-	(void)vsnprintf(finding->message, sizeof(finding->message), fmt, ap);
-}
-
 void finding_pass(struct finding *finding, const char *fmt, ...)
 {
 	va_list ap;
 
+	finding->passed = true;
 	va_start(ap, fmt);
-	say(finding, true, fmt, ap);
+	(void)vsnprintf(finding->message, sizeof(finding->message), fmt, ap);
 	va_end(ap);
 }
 
@@ -26,8 +21,9 @@ void finding_fail(struct finding *finding, const char *fmt, ...)
 {
 	va_list ap;
 
+	finding->passed = false;
 	va_start(ap, fmt);
-	say(finding, false, fmt, ap);
+	(void)vsnprintf(finding->message, sizeof(finding->message), fmt, ap);
 	va_end(ap);
 }
 
