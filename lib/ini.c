@@ -230,6 +230,19 @@ static bool clean_entry(const struct reader *reader, char *text)
 	return !fault;
 }
 
+/* A line that is not taken: if it is a section's, what follows is in no section. */
+static void skip_line(struct reader *reader, const char *text, size_t length)
+{
+	while (length > 0 && is_blank(*text)) {
+		text++;
+		length--;
+	}
+	if (length == 0 || *text != '[')
+		return;
+	reader->section_is_bad = true;
+	reader->section_line = reader->line;
+}
+
 /* The next line into reader->buffer; false at the end, true with *ret_fits false after
  * a message about the line. */
 static bool next_line(struct reader *reader, size_t room, bool *ret_fits)
@@ -247,12 +260,15 @@ static bool next_line(struct reader *reader, size_t room, bool *ret_fits)
 	if (length > room) {
 		diag_error(reader->diag, reader->file, reader->line,
 			   "the line is longer than %zu bytes", room);
+		skip_line(reader, text, length);
 		return true;
 	}
 	if (length > 0 && text[length - 1] == '\r')
 		length--;
-	if (!check_bytes(reader, text, length))
+	if (!check_bytes(reader, text, length)) {
+		skip_line(reader, text, length);
 		return true;
+	}
 	memcpy(reader->buffer, text, length);
 	reader->buffer[length] = '\0';
 	*ret_fits = true;
