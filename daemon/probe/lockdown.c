@@ -2,10 +2,13 @@
 
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "deploy/cleanup.h"
 #include "util/privdrop.h"
 #include "util/sandbox.h"
 
@@ -14,6 +17,32 @@
 #define PROBE_MEMORY_BYTES                                                             \
 	(512u << 20) /* address space: TLS, NSS modules, a thread                      \
 		      */
+
+/*
+ * A unit with a SystemCallFilter= has confined us already, and may kill who calls
+ * seccomp() or prlimit(). Not by prctl(PR_GET_SECCOMP): it may kill for that, too.
+ */
+static bool is_filtered(void)
+{
+	cleanup_file FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+	int mode;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Seccomp: %d", &mode) == 1)
+			return mode != 0;
+	return true;
+}
+
+static bool filtered;
+
+static void filter(const int *syscalls, size_t n_syscalls)
+{
+	struct errinfo ei = {0};
+
+	if (!filtered)
+		(void)!sandbox_seccomp(syscalls, n_syscalls, &ei);
+}
 
 void lockdown_begin(void)
 {
@@ -26,8 +55,11 @@ void lockdown_begin(void)
 	struct errinfo ei = {0};
 
 	(void)clearenv();
-	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
+	filtered = is_filtered();
+	if (filtered)
+		return;
+	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	/* Else the app, of the same uid, could write its own result. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -47,9 +79,8 @@ void lockdown_tcp(void)
 		SCMP_SYS(connect),
 		SCMP_SYS(getsockopt),
 	};
-	struct errinfo ei = {0};
 
-	(void)!sandbox_seccomp(syscalls, sizeof(syscalls) / sizeof(*syscalls), &ei);
+	filter(syscalls, sizeof(syscalls) / sizeof(*syscalls));
 }
 
 void lockdown_proof(void)
@@ -59,7 +90,6 @@ void lockdown_proof(void)
 		SCMP_SYS(newfstatat), SCMP_SYS(fstat),	    SCMP_SYS(fcntl),
 		SCMP_SYS(kill),	      SCMP_SYS(sysinfo), /* qsort() of much */
 	};
-	struct errinfo ei = {0};
 
-	(void)!sandbox_seccomp(syscalls, sizeof(syscalls) / sizeof(*syscalls), &ei);
+	filter(syscalls, sizeof(syscalls) / sizeof(*syscalls));
 }

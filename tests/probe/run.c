@@ -11,6 +11,8 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <seccomp.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,27 @@
 #define LINE_MAX_SIZE (2u << 20)
 
 extern char **environ;
+
+static bool filtered;
+
+void run_filtered(bool on)
+{
+	filtered = on;
+}
+
+static bool enter_filter(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	return filter &&
+	       seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(seccomp), 0) ==
+		       0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(prctl), 0) ==
+		       0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(prlimit64), 1,
+				SCMP_A2(SCMP_CMP_NE, 0)) == 0 &&
+	       seccomp_load(filter) == 0;
+}
 
 static void become_probe(uid_t uid, const char *const *argv, int out)
 {
@@ -31,6 +54,8 @@ static void become_probe(uid_t uid, const char *const *argv, int out)
 	if (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
 			 setresuid(uid, uid, uid) < 0))
 		_exit(98);
+	if (filtered && !enter_filter())
+		_exit(96);
 	(void)execve(path, (char *const *)argv, environ);
 	_exit(97);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -13,6 +14,12 @@ struct run {
 
 /* With these arguments, behind the program's name, as uid (0: as we are). */
 struct run run_probe(uid_t uid, const char *const *arguments, size_t n_arguments);
+
+/*
+ * From now on: as in a unit whose SystemCallFilter= kills who calls seccomp(), prctl()
+ * or sets a limit.
+ */
+void run_filtered(bool on);
 
 #define PROBE(...) PROBE_AS(0, __VA_ARGS__)
 #define PROBE_AS(uid, ...)                                                             \

@@ -266,6 +266,12 @@ static void tells_each_process(void **state)
 	assert_true(json_is_false(json_object_get(run.line, "truncated")));
 	assert_null(json_object_get(run.line, "status"));
 	run_end_saying(&run, 0, "looked at 2 processes");
+
+	run_filtered(true);
+	run = PROBE("proof", cgroup_arg, releases_arg);
+	run_filtered(false);
+	assert_int_equal(n_processes(&run), 2);
+	run_end(&run, 0);
 }
 
 static void foreign_file_is_told(void **state)

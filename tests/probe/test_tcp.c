@@ -113,12 +113,33 @@ static void swallowed(void **state)
 	(void)close(fd);
 }
 
+/* What confines itself must not die of being confined already. */
+static void unit_with_a_filter(void **state)
+{
+	struct server server = {.answer = "HTTP/1.0 200 OK\r\n\r\n"};
+	struct run run;
+
+	(void)state;
+	server_start(&server);
+	run_filtered(true);
+	run = PROBE("tcp", address_of("127.0.0.1", server.port), TIME);
+	run_end(&run, 0);
+	run = PROBE("http", server.url, TIME);
+	run_end(&run, 0);
+	run_filtered(false);
+	server_stop(&server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(connects),	    cmocka_unit_test(connects_by_ipv6),
-		cmocka_unit_test(connects_by_name), cmocka_unit_test(refused),
-		cmocka_unit_test(no_such_host),	    cmocka_unit_test(swallowed),
+		cmocka_unit_test(connects),
+		cmocka_unit_test(connects_by_ipv6),
+		cmocka_unit_test(connects_by_name),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(no_such_host),
+		cmocka_unit_test(swallowed),
+		cmocka_unit_test(unit_with_a_filter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
