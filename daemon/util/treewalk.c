@@ -141,8 +141,10 @@ int treewalk_mount_of(int fd, struct treewalk_mount *ret_mount)
 
 bool treewalk_mount_same(const struct treewalk_mount *a, const struct treewalk_mount *b)
 {
-	return a->dev_major == b->dev_major && a->dev_minor == b->dev_minor &&
-	       a->id == b->id;
+	/* Overlayfs and btrfs give the files of one mount several devices. */
+	if (a->id != 0 || b->id != 0)
+		return a->id == b->id;
+	return a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
 }
 
 #ifdef BREAK_REMOVE_CROSSES_MOUNTS
