@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 printf '[deployd]\nreserve_bytes = 1M\n' > /etc/deployd/deployd.conf
 systemctl stop deployd.service deployd.socket
-mount -t tmpfs -o size=24M,nr_inodes=2000 tmpfs /srv
+mount -t tmpfs -o size=24M,nr_inodes=2000,mode=755 tmpfs /srv
 systemctl start deployd.socket deployd.service
 setup_hello
 expect 0 ctl deploy hello hello-1.tar.gz
