@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
-#include "loop/config_files.h"
+#include "util/config_files.h"
 
 /* A group of many members needs much; one that needs more is not looked at. */
 #define NSS_BUFFER_BYTES     (64u << 10)

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "loop/config_files.h"
 #include "loop/config_set.h"
+#include "util/config_files.h"
 
 #define APP "[users]\ndeploy_user = deploy\n"
 

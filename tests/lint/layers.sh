@@ -40,7 +40,7 @@ layer daemon/intake "intake util deploy" 'jansson\.h|openssl/.*|seccomp\.h'
 layer daemon/unpack "unpack util deploy" 'jansson\.h|archive\.h|archive_entry\.h|zlib\.h|seccomp\.h'
 layer daemon/store "store util deploy" 'jansson\.h|sys/capability\.h'
 layer daemon/probe "probe util deploy" 'jansson\.h|curl/.*|seccomp\.h'
-layer ctl "ctl deploy" 'jansson\.h'
+layer ctl "ctl util deploy" 'jansson\.h'
 
 # Words that are wrong anywhere: a shell out of C, a synchronous bus call on the loop.
 banned() {

@@ -1,10 +1,11 @@
 /*
- * Finds and reads the configuration files. Blocks, so it runs before the loop or in a
- * thread. Every directory on the way is opened once, looked at through its descriptor,
- * and what is below it is opened relative to that: nobody but root can have put
- * anything else in place.
+ * Finds and reads the configuration files, for deployd and for what deployctl does
+ * without it. Blocks, so in deployd it runs before the loop or in a thread. Every
+ * directory on the way is opened once, looked at through its descriptor, and what is
+ * below it is opened relative to that: nobody but root can have put anything else in
+ * place.
  */
-#include "loop/config_files.h"
+#include "util/config_files.h"
 
 #include <dirent.h>
 #include <errno.h>
