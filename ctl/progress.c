@@ -151,7 +151,8 @@ void progress_show(struct progress *progress, const json_t *item, int64_t now_ms
 	const char *phase = json_out_text(item, "phase");
 	bool is_new = phase && strcmp(phase, progress->phase) != 0;
 
-	if (progress->off || !phase)
+	/* After "done" comes the result, which may be a failure. */
+	if (progress->off || !phase || strcmp(phase, "done") == 0)
 		return;
 	if (is_new) {
 		(void)snprintf(progress->phase, sizeof(progress->phase), "%s", phase);
