@@ -14,9 +14,8 @@
  */
 
 #define OPTION_VALUE_BYTES_MAX 65536u	  /* after expansion */
-#define OPTION_TOTAL_BYTES_MAX (8u << 20) /* of all values of a file after expansion   \
-					   */
-#define OPTION_ITEMS_MAX 1000u		  /* of a list */
+#define OPTION_TOTAL_BYTES_MAX (8u << 20) /* of a file, after expansion */
+#define OPTION_ITEMS_MAX       1000u	  /* of a list */
 
 enum option_type {
 	OPTION_TYPE_TEXT,
