@@ -56,9 +56,10 @@ links deployctl "libjansson" "libinih"
 links deployd-intake "libcrypto" "libjansson libseccomp libinih"
 links deployd-unpack "libarchive libz" "libjansson libseccomp libinih"
 links deployd-store "libcap" "libjansson libinih libseccomp"
+links deployd-touch "" "libjansson libseccomp libinih"
 links deployd-probe "libcurl" "libjansson libinih libseccomp libpthread"
 for name in deployd deployctl deployd-intake deployd-unpack deployd-store \
-	deployd-probe; do
+	deployd-probe deployd-touch; do
 	hardened "$name"
 done
 exit $faults
