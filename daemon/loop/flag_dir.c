@@ -401,6 +401,14 @@ struct flag_dir *flag_dir_new(struct flag_watch *watch, const char *app)
 	return dir;
 }
 
+void flag_dir_move(struct flag_dir *dir, const char *path)
+{
+	close_dir(dir);
+	dir->looked = false;
+	dir->retry_sec = 0;
+	(void)snprintf(dir->path, sizeof(dir->path), "%s", path);
+}
+
 void flag_dir_free(struct flag_dir *dir)
 {
 	close_dir(dir);

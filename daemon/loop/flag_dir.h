@@ -109,6 +109,9 @@ void flag_dir_events(struct flag_dir *dir, unsigned int n, uint32_t mask,
 /* Another directory may be at the path: closes nothing before it is known. */
 void flag_dir_reopen(struct flag_dir *dir, uint64_t at_ms) __attribute__((nonnull));
 
+/* Forgets the directory it had; the next look is a first one again. */
+void flag_dir_move(struct flag_dir *dir, const char *path) __attribute__((nonnull));
+
 /* flag_watch.c */
 
 /* A watch on the directory behind fd, -errno when there can be none. */

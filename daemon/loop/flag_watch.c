@@ -351,7 +351,8 @@ int flag_watch_set(struct flag_watch *watch, const char *app, const char *flags_
 		   dir->app_uid == app_uid) {
 		return 0;
 	}
-	(void)snprintf(dir->path, sizeof(dir->path), "%s", flags_dir);
+	if (strcmp(dir->path, flags_dir) != 0)
+		flag_dir_move(dir, flags_dir);
 	dir->deploy_uid = deploy_uid;
 	dir->app_uid = app_uid;
 	flag_dir_reopen(dir, uv_now(watch->loop));

@@ -28,6 +28,8 @@ static const char *const message_ids[] = {
 	[JOURNAL_CONFIG_LOADED] = "26cedaea39f9497b87426606bdfd1c20",
 	[JOURNAL_CONFIG_REFUSED] = "77ce7767d332431082ff8c8ee15ab1e5",
 	[JOURNAL_BUS_LOST] = "8de2f14397224825bd26123af0206b4b",
+	[JOURNAL_FLAG_TOUCHED] = "382c980a393e40c9a9a802e40e07e7a2",
+	[JOURNAL_FLAG_TROUBLE] = "50899d33f1c54a008b01b80985d3e8c3",
 	[JOURNAL_LIMIT_REACHED] = "756b1102cbb147f5a8699203a4e9e0cd",
 };
 static_assert(sizeof(message_ids) / sizeof(*message_ids) == JOURNAL_EVENT_COUNT,
@@ -67,7 +69,8 @@ static void add_number(struct entry *entry, const char *name, int64_t value)
 
 /*
  * Not names_escape(): what comes in has its untrusted parts escaped, and a second time
- * would double the backslashes. This only sees to it that none can hide or forge a line.
+ * would double the backslashes. This only sees to it that none can hide or forge a
+ * line.
  */
 static void scrub(char *text)
 {
