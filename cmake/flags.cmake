@@ -18,7 +18,7 @@ target_include_directories(build_flags INTERFACE
 target_compile_options(build_flags INTERFACE
 	-Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes
 	-Wswitch-enum -Wformat=2 -Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough
-	-Wno-format-truncation # a message that is cut to its bound is what is wanted
+	$<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # a message may be cut to its bound
 	-Werror=attributes -Werror=implicit-function-declaration
 	-fno-strict-aliasing # libuv's handle casts
 	-fstack-protector-strong
