@@ -66,25 +66,27 @@ as() { # USER COMMAND...
 	runuser -u "$user" -- env HOME="/home/$user" "$@"
 }
 
-# Where the journal ends now; for journal_since and wait_journal.
+# Where the journal ends now; for journal_since and wait_journal. A time, no cursor: with
+# matches journalctl's --after-cursor leaves out the first entry that matches.
 journal_cursor() {
 	journalctl --sync
-	journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p'
+	echo "@${EPOCHREALTIME/,/.}"
 }
 
 journal_since() { # CURSOR [JOURNALCTL ARGS...]
 	local cursor=$1
 	shift
 	journalctl --sync
-	journalctl --no-pager --after-cursor="$cursor" "$@"
+	journalctl --no-pager --since="$cursor" "$@"
 }
 
 # Waits until the journal says it (extended regular expression), and prints the line.
 wait_journal() { # CURSOR REGEX [JOURNALCTL ARGS...]
 	local cursor=$1 regex=$2 line
 	shift 2
+	# shellcheck disable=SC2016
 	line=$(timeout "$WAIT_SEC" bash -c 'grep -m 1 -E -- "$1" < <(
-		exec journalctl --no-pager -f -n all --after-cursor="$2" "${@:3}")' \
+		exec journalctl --no-pager -f -n all --since="$2" "${@:3}")' \
 		- "$regex" "$cursor" "$@") || fail "the journal never said '$regex'"
 	echo "$line"
 }

@@ -36,10 +36,12 @@ chown deploy fifo
 exec 5<> fifo
 head -c 2000 hello-1.tar.gz >&5
 cursor=$(journal_cursor)
-as deploy deployctl deploy hello fifo &
+as deploy deployctl deploy hello fifo 5>&- &
 wait_journal "$cursor" 'deploy' -t deployd > /dev/null
 exec 5>&-
-wait $! || true
+status=0
+wait $! || status=$?
+assert_equal "$status" 10
 assert_equal "$(current_id)" "$before"
 serves 3
 

@@ -22,7 +22,7 @@ chown deploy fifo
 exec 5<> fifo
 head -c 100 hello-2.tar.gz >&5
 cursor=$(journal_cursor)
-ctl deploy hello fifo > /tmp/first 2>&1 &
+ctl deploy hello fifo > /tmp/first 2>&1 5>&- &
 first=$!
 wait_journal "$cursor" 'deploy' -t deployd > /dev/null
 

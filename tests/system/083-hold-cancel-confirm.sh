@@ -61,7 +61,7 @@ chown deploy fifo
 exec 5<> fifo
 head -c 100 hello-2.tar.gz >&5
 cursor=$(journal_cursor)
-ctl deploy hello fifo > /tmp/out 2>&1 &
+ctl deploy hello fifo > /tmp/out 2>&1 5>&- &
 client=$!
 wait_journal "$cursor" 'deploy by deploy begins' -t deployd > /dev/null
 expect 4 as eve deployctl cancel hello
