@@ -131,13 +131,13 @@ static void run_app(struct flags_app *app, uint64_t *next_ms)
 	}
 	if (!app->wanted)
 		return;
-	if (app->start == START_ASKS && !app->query) {
+	if (app->start == FLAGS_START_ASKS && !app->query) {
 		if (app->ask_at_ms <= now)
 			flags_app_ask(app);
 		if (!app->query)
 			earlier(next_ms, app->ask_at_ms);
 	}
-	if (app->start != START_DONE || app->naming)
+	if (app->start != FLAGS_START_DONE || app->naming)
 		return;
 	verdict = flag_next(&app->flag, now, &at_ms);
 	if (verdict == FLAG_VERDICT_RESTART) {
@@ -261,7 +261,7 @@ static void want(struct flags *flags, const struct app_config *settings)
 		bool moved = app->wanted && strcmp(app->dir, settings->flags_dir) != 0;
 
 		if (!app->wanted || (moved && idle && !app->flag.pending)) {
-			app->start = START_UNKNOWN;
+			app->start = FLAGS_START_UNKNOWN;
 			flag_init(&app->flag, &limits, NULL);
 			app->moved = moved;
 		}

@@ -172,7 +172,7 @@ static void on_unit_state(void *userdata, int error, const struct unit_state *st
 		flags_wake(app->flags);
 		return;
 	}
-	app->start = START_DONE;
+	app->start = FLAGS_START_DONE;
 	/* A unit that does not run is not to be started by a flag of long ago. */
 	newer = strcmp(state->active_state, "active") == 0 &&
 		app->first.ctime_nsec / 1000 > (int64_t)state->active_enter_usec;
@@ -199,7 +199,7 @@ static void take_first(struct flags_app *app, const struct flag_identity *identi
 	const struct app_config *settings = flags_app_settings(app);
 	struct flag_identity seen;
 
-	app->start = START_DONE;
+	app->start = FLAGS_START_DONE;
 	if (stored_identity(app, &seen))
 		flag_skip(&app->flag, &seen);
 	if (!identity || !settings)
@@ -209,7 +209,7 @@ static void take_first(struct flags_app *app, const struct flag_identity *identi
 	} else if (app->flag.have_seen) {
 		take_touch(app, identity, owner);
 	} else {
-		app->start = START_ASKS;
+		app->start = FLAGS_START_ASKS;
 		app->first = *identity;
 		app->first_owner = owner;
 		app->touched_meanwhile = false;
@@ -221,17 +221,17 @@ void flags_app_found(struct flags_app *app, const struct flag_identity *identity
 		     uid_t owner)
 {
 	switch (app->start) {
-	case START_UNKNOWN:
+	case FLAGS_START_UNKNOWN:
 		take_first(app, identity, owner);
 		break;
-	case START_ASKS:
+	case FLAGS_START_ASKS:
 		if (!identity || flag_identity_equal(identity, &app->first))
 			break;
 		app->touched_meanwhile = true;
 		app->first = *identity;
 		app->first_owner = owner;
 		break;
-	case START_DONE:
+	case FLAGS_START_DONE:
 		if (identity)
 			take_touch(app, identity, owner);
 		break;

@@ -13,10 +13,11 @@
 
 /* For flags*.c: one app whose flag is watched. */
 
-enum start {
-	START_UNKNOWN, /* nobody has looked yet */
-	START_ASKS,    /* nothing is stored: is the flag newer than the unit's start? */
-	START_DONE
+enum flags_start {
+	FLAGS_START_UNKNOWN, /* nobody has looked yet */
+	FLAGS_START_ASKS, /* nothing is stored: is the flag newer than the unit's start?
+			   */
+	FLAGS_START_DONE
 };
 
 struct flags_app {
@@ -29,7 +30,7 @@ struct flags_app {
 	bool moved;   /* to another directory: what lies there is no touch */
 	bool refused; /* said so in the journal */
 
-	enum start start;
+	enum flags_start start;
 	struct unit_query *query;
 	uint64_t ask_at_ms;
 	bool touched_meanwhile;
