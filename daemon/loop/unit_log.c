@@ -40,6 +40,7 @@ struct unit_log {
 	uint64_t lines;
 	bool follow;
 	bool into_memory;
+	bool look_again;
 	int fd; /* our own duplicate */
 	int error;
 	void (*done)(void *userdata, int error);
@@ -61,8 +62,13 @@ static void finish(struct unit_log *log, int error)
 
 /* --- the transient unit ----------------------------------------------------------- */
 
+/*
+ * ExecStart= and not ExecStartEx=, though that would take $ as it is: systemd 252
+ * writes the latter into the unit's file, and does not know it there after a
+ * daemon-reload.
+ */
 static int add_command(sd_bus_message *message, const char *property,
-		       const char *const *argv, const char *const *flags)
+		       const char *const *argv, bool may_fail)
 {
 	int r;
 
@@ -70,17 +76,17 @@ static int add_command(sd_bus_message *message, const char *property,
 	if (r >= 0)
 		r = sd_bus_message_append(message, "s", property);
 	if (r >= 0)
-		r = sd_bus_message_open_container(message, 'v', "a(sasas)");
+		r = sd_bus_message_open_container(message, 'v', "a(sasb)");
 	if (r >= 0)
-		r = sd_bus_message_open_container(message, 'a', "(sasas)");
+		r = sd_bus_message_open_container(message, 'a', "(sasb)");
 	if (r >= 0)
-		r = sd_bus_message_open_container(message, 'r', "sasas");
+		r = sd_bus_message_open_container(message, 'r', "sasb");
 	if (r >= 0)
 		r = sd_bus_message_append(message, "s", argv[0]);
 	if (r >= 0)
 		r = sd_bus_message_append_strv(message, (char **)argv);
 	if (r >= 0)
-		r = sd_bus_message_append_strv(message, (char **)flags);
+		r = sd_bus_message_append(message, "b", may_fail);
 	for (int i = 0; r >= 0 && i < 4; i++)
 		r = sd_bus_message_close_container(message);
 	return r;
@@ -89,8 +95,6 @@ static int add_command(sd_bus_message *message, const char *property,
 static int add_commands(const struct unit_log *log, sd_bus_message *message)
 {
 	static const char *const sync[] = {JOURNALCTL, "--sync", NULL};
-	static const char *const sync_flags[] = {"ignore-failure", NULL};
-	static const char *const flags[] = {"no-env-expand", NULL};
 	char unit[UNIT_NAME_MAX + 16], lines[48];
 	const char *argv[8] = {JOURNALCTL, "--no-pager", "--quiet", unit};
 	size_t n = 4;
@@ -108,9 +112,9 @@ static int add_commands(const struct unit_log *log, sd_bus_message *message)
 	argv[n] = NULL;
 	/* What a unit wrote just before it failed may not have been read in yet. */
 	if (log->into_memory)
-		r = add_command(message, "ExecStartPreEx", sync, sync_flags);
+		r = add_command(message, "ExecStartPre", sync, true);
 	if (r >= 0)
-		r = add_command(message, "ExecStartEx", argv, flags);
+		r = add_command(message, "ExecStart", argv, false);
 	return r;
 }
 
@@ -251,6 +255,8 @@ static void on_look(struct unit_reader *reader, int error)
 		finish(log, error);
 	else if (strcmp(state, "inactive") == 0 || strcmp(state, "failed") == 0)
 		finish(log, 0);
+	else if (log->look_again)
+		look(log);
 	else
 		log->phase = PHASE_RUNNING;
 }
@@ -258,6 +264,7 @@ static void on_look(struct unit_reader *reader, int error)
 static void look(struct unit_log *log)
 {
 	log->phase = PHASE_LOOKING;
+	log->look_again = false;
 	if (unit_reader_start(&log->reader, &log->request, log->name, on_look) < 0)
 		log->phase = PHASE_RUNNING;
 }
@@ -293,14 +300,21 @@ static void log_job_removed(struct unit_request *request, const char *job,
 		job_over(log, result);
 }
 
-/* Also sent of every unit at each daemon-reload: so it only tells when to look. */
+/*
+ * Also sent of every unit at each daemon-reload: so it only tells when to look. Looking
+ * at a unit that is gone makes systemd load it and remove it again: a look that is
+ * under way must not be given up for the next, or there would be no end of them.
+ */
 static void log_unit_removed(struct unit_request *request, const char *unit)
 {
 	struct unit_log *log = log_of(request);
 
-	if ((log->phase == PHASE_RUNNING || log->phase == PHASE_LOOKING) &&
-	    strcmp(log->name, unit) == 0)
+	if (strcmp(log->name, unit) != 0)
+		return;
+	if (log->phase == PHASE_RUNNING)
 		look(log);
+	else if (log->phase == PHASE_LOOKING)
+		log->look_again = true;
 }
 
 static void log_deadline(struct unit_request *request)
@@ -363,6 +377,9 @@ struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines
 			  log->into_memory ? MEMORY_TIMEOUT_MSEC : START_TIMEOUT_MSEC);
 	if (log->fd < 0)
 		finish(log, -error);
+	else if (strchr(unit, '$'))
+		finish(log,
+		       -EINVAL); /* no unit is named so, and it would be expanded */
 	else if (units->closing)
 		finish(log, -ESHUTDOWN);
 	else if (units->ready)

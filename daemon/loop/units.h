@@ -107,9 +107,8 @@ void unit_query_cancel(struct unit_query *query);
 /*
  * Runs `journalctl --unit=UNIT ...` in a transient unit of deployd-run.slice whose
  * stdout is fd (duplicated; stays the caller's), for the verb logs and for the last
- * lines of a unit that failed. done is called when it ended. lines 0 = all.
- * ecosystem.md: argv without
- * $-expansion (ExecStartEx, no-env-expand).
+ * lines of a unit that failed. done is called when it ended. lines 0 = all. It is given
+ * up after 10 s where fd is a memfd, and after 30 s where it does not start.
  */
 struct unit_log;
 struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines,

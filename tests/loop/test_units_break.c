@@ -287,6 +287,32 @@ static void log_lives_through_a_daemon_reload(void **state)
 	assert_int_equal(world->error, 0);
 }
 
+/* Each look at it makes systemd say UnitRemoved once more. */
+static void removed_on_read(void *userdata, const char *member)
+{
+	struct world *world = userdata;
+
+	if (strcmp(member, "GetAll") == 0)
+		for (int i = 0; i < 2; i++)
+			fake_manager_send_unit_removed(&world->fake,
+						       world->fake.log_unit);
+}
+
+static void looking_at_what_is_gone_has_an_end(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.log_stays = true;
+	(void)close(begin_log(world));
+	while (count(world->fake.calls, "GetAll") < 1)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	world->fake.on_call = removed_on_read;
+	world->fake.userdata = world;
+	fake_manager_end_log(&world->fake);
+	world_wait_done(world);
+	assert_int_equal(world->error, 0);
+}
+
 static void log_lives_through_a_break(void **state)
 {
 	struct world *world = *state;
@@ -352,6 +378,7 @@ int main(void)
 		TEST(log_goes_to_the_fd),
 		TEST(log_that_cannot_start_is_an_error),
 		TEST(log_lives_through_a_daemon_reload),
+		TEST(looking_at_what_is_gone_has_an_end),
 		TEST(log_lives_through_a_break),
 		TEST(cancelled_log_is_stopped),
 		TEST(closing_stops_the_log),
