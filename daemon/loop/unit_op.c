@@ -49,14 +49,13 @@ struct unit_op {
 	bool no_install;	       /* the unit file has no [Install] */
 	char job[UNITS_JOB_PATH_SIZE]; /* "" = not told */
 	char job_result[32];	       /* "" = not heard */
+	bool held;		       /* systemd was asked to keep the unit in mind */
 	bool settled;
 	uint32_t settling_pid, settling_restarts;
 	struct unit_outcome outcome;
 	unit_done_fn done;
 	void *userdata;
 };
-
-static void look_before(struct unit_op *op);
 
 static struct unit_op *op_of(struct unit_request *request)
 {
@@ -214,12 +213,26 @@ static void set_gap(struct unit_op *op, const struct unit_properties *now)
 	op->outcome.gap_usec = enter - exit;
 }
 
+/*
+ * A start that systemd refused before it began leaves everything as it was, the Result
+ * of the failure before included: that is the start limit, though Result does not say
+ * so.
+ */
+static void name_start_limit(const struct unit_op *op, struct unit_properties *now)
+{
+	if (op->action == UNIT_ACTION_START && is(op->job_result, "failed") &&
+	    is(op->before.state.active_state, "failed") &&
+	    is(now->state.active_state, "failed") && !was_started_since(op, now))
+		(void)strcpy(now->state.result, "start-limit-hit");
+}
+
 static void judge(struct unit_op *op)
 {
-	const struct unit_properties *now = &op->reader.properties;
+	struct unit_properties *now = &op->reader.properties;
 	const char *job_result = op->job_result[0] ? op->job_result : NULL;
 	bool ok;
 
+	name_start_limit(op, now);
 	op->outcome.state = now->state;
 	ok = job_result ? is(job_result, "done") && is_as_wanted(op, now)
 			: is_proven(op, now);
@@ -423,6 +436,36 @@ static void on_before(struct unit_reader *reader, int error)
 		call_action(op);
 }
 
+static void send_about_unit(struct unit_op *op, const char *member)
+{
+	sd_bus_message *message;
+
+	if (units_new_call(op->request.units, member, &message) < 0)
+		return;
+	if (sd_bus_message_append(message, "s", op->unit) < 0)
+		sd_bus_message_unref(message);
+	else
+		units_send(op->request.units, message);
+}
+
+/*
+ * systemd forgets a unit that is not running as soon as nobody holds it, and with it
+ * how its last run went. A break gives the hold up, too.
+ */
+static void hold_unit(struct unit_op *op)
+{
+	op->held = !is_unit_files(op->action);
+	if (op->held)
+		send_about_unit(op, "RefUnit");
+}
+
+static void let_unit_go(struct unit_op *op)
+{
+	if (op->held)
+		send_about_unit(op, "UnrefUnit");
+	op->held = false;
+}
+
 static void look_before(struct unit_op *op)
 {
 	look(op, PHASE_BEFORE, on_before);
@@ -465,6 +508,7 @@ static void op_ready(struct unit_request *request)
 
 	if (op->phase != PHASE_WAITING)
 		return;
+	hold_unit(op);
 	if (!op->called)
 		look_before(op);
 	else if (is_unit_files(op->action))
@@ -484,6 +528,7 @@ static void op_lost(struct unit_request *request)
 		return;
 	}
 	op->phase = PHASE_WAITING;
+	op->held = false;
 	unit_request_set_deadline(request, left_ms(op));
 }
 
@@ -546,6 +591,7 @@ static void op_end(struct unit_request *request)
 {
 	struct unit_op *op = op_of(request);
 
+	let_unit_go(op);
 	if (!request->forgotten)
 		op->done(op->userdata, &op->outcome);
 	free(op);
@@ -581,7 +627,7 @@ struct unit_op *units_act(struct units *units, enum unit_action action,
 	if (units->closing)
 		op_closing(&op->request);
 	else if (units->ready)
-		look_before(op);
+		op_ready(&op->request);
 	return op;
 }
 

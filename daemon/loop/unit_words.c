@@ -230,8 +230,8 @@ static void say_state(enum unit_action action, const char *unit,
 		return;
 	if (strcmp(state->result, "start-limit-hit") == 0) {
 		say(outcome,
-		    "%s was started too often in a short time (start-limit-hit): see "
-		    "`journalctl -u %s` why it ends; a restart lifts the limit",
+		    "%s was started too often in a short time (start-limit-hit): "
+		    "`journalctl -u %s` tells why it ends; a restart lifts the limit",
 		    unit, unit);
 		return;
 	}

@@ -23,8 +23,9 @@ static void restart_waits_for_the_job_and_tells_the_gap(void **state)
 	assert_true(world->outcome.have_gap);
 	assert_int_equal(world->outcome.gap_usec, 2500);
 	assert_int_equal(world->outcome.state.main_pid, 11);
-	assert_string_equal(world->fake.calls,
-			    "Subscribe GetAll ResetFailedUnit RestartUnit GetAll ");
+	assert_string_equal(
+		world->fake.calls,
+		"Subscribe RefUnit GetAll ResetFailedUnit RestartUnit GetAll ");
 }
 
 static void job_removed_before_the_reply_counts(void **state)
@@ -196,6 +197,7 @@ static void each_result_has_its_words(void **state)
 		world->n_done = 0;
 		world->fake.after.result = results[i].result;
 		world->fake.after.exec_main_status = results[i].status;
+		world->fake.unit = (struct fake_unit){.active_state = "inactive"};
 		world_act(world, UNIT_ACTION_START);
 		world_assert_failed(world, results[i].words);
 	}
@@ -246,6 +248,29 @@ static void missing_unit_is_not_reset(void **state)
 	world_assert_failed(world, "install its unit file");
 	assert_string_equal(world->outcome.state.load_state, "not-found");
 	assert_null(strstr(world->fake.calls, "ResetFailedUnit"));
+}
+
+/* What systemd shows then is the failure of before. */
+static void start_that_was_not_even_tried_is_the_start_limit(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.job_result = "failed";
+	world->fake.unit = failed_unit;
+	world->fake.after = failed_unit;
+	world_act(world, UNIT_ACTION_START);
+	world_assert_failed(world, "start-limit-hit");
+}
+
+static void unit_is_held_until_the_end(void **state)
+{
+	struct world *world = *state;
+
+	world_act(world, UNIT_ACTION_START);
+	while (!strstr(world->fake.calls, "UnrefUnit"))
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_string_equal(world->fake.calls,
+			    "Subscribe RefUnit GetAll StartUnit GetAll UnrefUnit ");
 }
 
 static void stop_is_done_when_it_is_down(void **state)
@@ -390,6 +415,8 @@ int main(void)
 		TEST(each_result_has_its_words),
 		TEST(each_refusal_has_its_words),
 		TEST(missing_unit_is_not_reset),
+		TEST(start_that_was_not_even_tried_is_the_start_limit),
+		TEST(unit_is_held_until_the_end),
 		TEST(stop_is_done_when_it_is_down),
 		TEST(stop_of_what_comes_back_fails),
 		TEST(reload_that_fails_leaves_it_running),
