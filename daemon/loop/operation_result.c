@@ -83,7 +83,7 @@ json_t *operation_failure(const struct operation *operation)
 	json_t *parameters = json_pack("{s:s, s:o}", "message", operation->error.what,
 				       "outcome", operation_outcome(operation));
 
-	if (parameters && operation->result == RESULT_FAILED)
+	if (parameters && operation->unit_log_text)
 		(void)json_object_set_new(parameters, "unitLog",
 					  log_lines(operation->unit_log_text));
 	return parameters;
