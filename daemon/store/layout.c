@@ -66,7 +66,8 @@ static int make_directory(int dir_fd, const char *name, const struct directory *
 	char temporary[NAME_MAX + 1];
 	cleanup_close int fd = -1;
 
-	(void)snprintf(temporary, sizeof(temporary), ".%.240s.new", name);
+	(void)snprintf(temporary, sizeof(temporary), ".%.240s" STORE_NEW,
+		       name[0] == '.' ? name + 1 : name);
 	if (mkdirat(dir_fd, temporary, 0700) < 0 &&
 	    (errno != EEXIST || unlinkat(dir_fd, temporary, AT_REMOVEDIR) < 0 ||
 	     mkdirat(dir_fd, temporary, 0700) < 0))
@@ -79,6 +80,17 @@ static int make_directory(int dir_fd, const char *name, const struct directory *
 	    fsync(dir_fd) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Root without CAP_DAC_OVERRIDE is shut out of what another user owns. */
+static int explain_denied(int dir_fd, const char *name, const char *path,
+			  struct errinfo *ei)
+{
+	cleanup_close int fd =
+		openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 ? 0 : check_owner(fd, path, ei);
+
+	return r < 0 ? r : errinfo_set(ei, EACCES, "cannot open '%s'", path);
 }
 
 /*
@@ -109,6 +121,8 @@ static int open_directory(const struct store *store, int dir_fd, const char *nam
 		return errinfo_refuse(
 			ei, RESULT_BAD_CONFIG,
 			"'%s' is not a directory (links are not followed)", path);
+	if (fd < 0 && errno == EACCES)
+		return explain_denied(dir_fd, name, path, ei);
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open '%s'", path);
 	*ret_fd = fd;
@@ -188,8 +202,10 @@ static int take_lock(struct store *store, unsigned int lock_wait_ms, struct erri
 	/* Somebody may have put another file there meanwhile: two would hold "the"
 	 * lock. */
 	if (fstat(store->lock_fd, &held) < 0 ||
-	    fstatat(store->state_fd, "lock", &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    held.st_ino != named.st_ino)
+	    fstatat(store->state_fd, "lock", &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errinfo_set(ei, errno, "cannot examine the lock of %s",
+				   store->app.name);
+	if (held.st_ino != named.st_ino)
 		return errinfo_refuse(ei, RESULT_BUSY, "the lock of %s was replaced",
 				      store->app.name);
 	return 0;

@@ -57,25 +57,38 @@ static int drop_capabilities(struct errinfo *ei)
 	return r;
 }
 
-static json_t *read_request(struct errinfo *ei)
+/* All of fd 0; NULL: ei says why. */
+static char *read_input(size_t *ret_length, struct errinfo *ei)
 {
 	cleanup_free char *text = malloc(REQUEST_BYTES_MAX + 1);
 	size_t length = 0;
-	json_error_t error;
+	ssize_t n = 1;
+
+	if (!text) {
+		(void)errinfo_set(ei, ENOMEM, "cannot read the request");
+		return NULL;
+	}
+	while (n != 0 && length <= REQUEST_BYTES_MAX) {
+		n = read(STDIN_FILENO, text + length, REQUEST_BYTES_MAX + 1 - length);
+		if (n < 0 && errno != EINTR) {
+			(void)errinfo_set(ei, errno, "cannot read the request");
+			return NULL;
+		}
+		length += n > 0 ? (size_t)n : 0;
+	}
+	*ret_length = length;
+	return steal_ptr(&text);
+}
+
+static json_t *read_request(struct errinfo *ei)
+{
+	size_t length = 0;
+	cleanup_free char *text = read_input(&length, ei);
 	json_t *request;
 
-	while (text && length <= REQUEST_BYTES_MAX) {
-		ssize_t n = read(STDIN_FILENO, text + length,
-				 REQUEST_BYTES_MAX + 1 - length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		length += (size_t)n;
-	}
-	request =
-		text ? json_loadb(text, length, JSON_REJECT_DUPLICATES, &error) : NULL;
+	if (!text)
+		return NULL;
+	request = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(request)) {
 		(void)errinfo_refuse(ei, RESULT_FAILED,
 				     "the request is not a JSON object");

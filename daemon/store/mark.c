@@ -1,8 +1,6 @@
 /* What people and health checks think of a release: good, bad, pinned. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "deploy/cleanup.h"
 #include "store/store.h"
@@ -10,13 +8,8 @@
 static int load_existing(const struct store *store, const char *release,
 			 json_t **ret_meta, struct errinfo *ei)
 {
-	struct stat st;
-	int r = -ENOENT;
+	int r = meta_load_existing(store, release, ret_meta, ei);
 
-	if (names_release_valid(release) && store->releases_fd >= 0 &&
-	    fstatat(store->releases_fd, release, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode))
-		r = meta_load(store, release, ret_meta, ei);
 	if (r == -ENOENT)
 		return errinfo_refuse(ei, RESULT_NOT_FOUND, "there is no release %s",
 				      names_release_valid(release) ? release

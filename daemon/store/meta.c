@@ -1,7 +1,9 @@
 /* /var/lib/deployd/APP/meta/ID: what is known of one release, one JSON object each. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
@@ -54,6 +56,21 @@ int meta_load(const struct store *store, const char *release, json_t **ret_meta,
 		return errinfo_set(ei, ENOMEM, "cannot read the release's meta");
 	*ret_meta = meta;
 	return 0;
+}
+
+int meta_load_existing(const struct store *store, const char *release,
+		       json_t **ret_meta, struct errinfo *ei)
+{
+	struct stat st;
+
+	if (!names_release_valid(release) || store->releases_fd < 0)
+		return -ENOENT;
+	if (fstatat(store->releases_fd, release, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			return -ENOENT;
+		return errinfo_set(ei, errno, "cannot examine release %s", release);
+	}
+	return S_ISDIR(st.st_mode) ? meta_load(store, release, ret_meta, ei) : -ENOENT;
 }
 
 int meta_save(struct store *store, const char *release, json_t *meta,

@@ -10,7 +10,7 @@
 #include "store/store.h"
 #include "util/treewalk.h"
 
-static int prune_one(struct store *store, const char *release, struct errinfo *ei)
+int prune_one(struct store *store, const char *release, struct errinfo *ei)
 {
 	char trash[RELEASE_ID_SIZE + sizeof(STORE_TRASH)];
 	int r;

@@ -67,16 +67,29 @@ static int remove_link(int dir_fd, const char *name, void *userdata, struct erri
 	return 0;
 }
 
+static bool is_hidden(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return name[0] == '.' && n > m + 1 && strcmp(name + n - m, suffix) == 0;
+}
+
 static int remove_temporary(int dir_fd, const char *name, void *userdata,
 			    struct errinfo *ei)
 {
-	size_t n = strlen(name);
-
 	(void)userdata;
-	if (n < 5 || name[0] != '.' || strcmp(name + n - 4, ".tmp") != 0)
-		return 0;
-	if (unlinkat(dir_fd, name, 0) < 0)
+	if (is_hidden(name, ".tmp") && unlinkat(dir_fd, name, 0) < 0)
 		return errinfo_set(ei, errno, "cannot remove a temporary file");
+	return 0;
+}
+
+/* Empty, if it is ours. */
+static int remove_half_made(int dir_fd, const char *name, void *userdata,
+			    struct errinfo *ei)
+{
+	(void)userdata, (void)ei;
+	if (is_hidden(name, STORE_NEW))
+		(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
 	return 0;
 }
 
@@ -240,6 +253,10 @@ int verb_recover(struct store *store, json_t *request, json_t *reply,
 		r = recover_empty_staging(store, messages, ei);
 	if (r == 0 && store->app_fd >= 0)
 		r = dir_for_each(store->app_fd, remove_link, &recovery, ei);
+	if (r == 0 && store->app_fd >= 0)
+		r = dir_for_each(store->app_fd, remove_half_made, &recovery, ei);
+	if (r == 0 && store->releases_fd >= 0)
+		r = dir_for_each(store->releases_fd, remove_half_made, &recovery, ei);
 	if (r == 0)
 		r = dir_for_each(store->state_fd, remove_temporary, &recovery, ei);
 	if (r == 0)

@@ -99,11 +99,34 @@ int verb_prepare(struct store *store, json_t *request, json_t *reply,
 	return 0;
 }
 
+/* Sealed when its caller did not hear of it any more: nobody has it, or will. */
+static int discard_sealed(struct store *store, const char *release, json_t *meta,
+			  struct errinfo *ei)
+{
+	struct store_state state = {0};
+	char current[RELEASE_ID_SIZE];
+	const char *to, *word = json_string_value(json_object_get(meta, "state"));
+	int r;
+
+	r = view_current(store, current, ei);
+	if (r == 0)
+		r = state_load(store, &state, ei);
+	if (r < 0)
+		return r;
+	to = json_string_value(json_object_get(state.intent, "to"));
+	if (word && strcmp(word, "staged") == 0 && strcmp(release, current) != 0 &&
+	    !(to && strcmp(release, to) == 0) &&
+	    !json_is_true(json_object_get(meta, "pinned")))
+		r = prune_one(store, release, ei);
+	state_deinit(&state);
+	return r;
+}
+
 int verb_discard(struct store *store, json_t *request, json_t *reply,
 		 struct errinfo *ei)
 {
+	cleanup_json json_t *meta = NULL;
 	const char *release;
-	struct stat st;
 	int r;
 
 	(void)reply;
@@ -115,10 +138,10 @@ int verb_discard(struct store *store, json_t *request, json_t *reply,
 	if (store->staging_fd < 0)
 		return 0;
 	r = tree_remove(store->staging_fd, release, ei);
-	/* Sealed or not: without the release its record is of no use. */
-	if (r == 0 &&
-	    fstatat(store->releases_fd, release, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    errno == ENOENT)
-		r = meta_remove(store, release, ei);
-	return r;
+	if (r < 0)
+		return r;
+	r = meta_load_existing(store, release, &meta, ei);
+	if (r == -ENOENT)
+		return meta_remove(store, release, ei);
+	return r < 0 ? r : discard_sealed(store, release, meta, ei);
 }

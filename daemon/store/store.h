@@ -27,7 +27,7 @@
  *   seal	{release, max_bytes, max_entries, max_depth, require: [path], meta: {}}
  *		-> {bytes, files}. fd 1 may be the staging directory, opened before the
  *		unpacking: then syncfs() on it tells of every write that failed since.
- *   discard	{release}
+ *   discard	{release}, from staging, or sealed and not activated
  *   switch	{to, op, job, by, if_current?, boot_id?, confirm_deadline_sec?}
  *		-> {from}. op is free text but for "rollback" (from is no place to go
  *		back to any more, once finish marks to good) and "revert" (see recover).
@@ -56,6 +56,7 @@
 
 #define STORE_STAGING	  ".staging"
 #define STORE_RESERVE	  ".reserve"
+#define STORE_NEW	  ".new"      /* a directory that is not complete yet */
 #define STORE_LINK_PREFIX ".current." /* a link on its way to being renamed */
 #define STORE_TRASH	  "trash-"
 
@@ -185,6 +186,11 @@ const json_t *state_activated(const struct store_state *state, const char *curre
  */
 int meta_load(const struct store *store, const char *release, json_t **ret_meta,
 	      struct errinfo *ei) __attribute__((warn_unused_result, nonnull));
+
+/* The same, but -ENOENT also when the release itself is not there. */
+int meta_load_existing(const struct store *store, const char *release,
+		       json_t **ret_meta, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
 int meta_save(struct store *store, const char *release, json_t *meta,
 	      struct errinfo *ei) __attribute__((warn_unused_result, nonnull));
 int meta_remove(const struct store *store, const char *release, struct errinfo *ei)
@@ -252,6 +258,10 @@ STORE_VERB(recover);
 /* history.c: appends the entry durably. */
 int history_append(struct store *store, json_t *entry, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull(1, 3)));
+
+/* prune.c: removes one release, whatever it is, and its record. */
+int prune_one(struct store *store, const char *release, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
 
 /*
  * prune.c: removes what retention lets go; the ids are appended to pruned. What cannot

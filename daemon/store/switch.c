@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,13 +23,8 @@ struct change {
 static int check_target(const struct store *store, const char *to, struct errinfo *ei)
 {
 	cleanup_json json_t *meta = NULL;
-	struct stat st;
-	int r = -ENOENT;
+	int r = meta_load_existing(store, to, &meta, ei);
 
-	if (names_release_valid(to) && store->releases_fd >= 0 &&
-	    fstatat(store->releases_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode))
-		r = meta_load(store, to, &meta, ei);
 	if (r == -ENOENT)
 		return errinfo_refuse(ei, RESULT_NOT_FOUND, "there is no release %s",
 				      names_release_valid(to) ? to : "of that name");

@@ -132,10 +132,7 @@ static int list_one(int dir_fd, const char *name, void *userdata, struct errinfo
 	int r;
 
 	(void)dir_fd;
-	if (!names_release_valid(name) ||
-	    !is_directory(listing->store->releases_fd, name))
-		return 0;
-	r = meta_load(listing->store, name, &meta, ei);
+	r = meta_load_existing(listing->store, name, &meta, ei);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (json_array_append_new(listing->releases, describe(name, meta)) < 0)
