@@ -77,7 +77,6 @@ static void on_reload_done(uv_work_t *work, int status)
 		user_names_flush(&daemon->user_names);
 		log_loaded(daemon);
 		manager_take_config(&daemon->manager);
-		confirm_update(&daemon->confirm);
 	} else {
 		config_set_unref(reload->config);
 		journal_event(
@@ -126,8 +125,17 @@ static void on_units_closed(void *userdata)
 	daemon->units = NULL;
 }
 
+static void on_flags_closed(void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	daemon->flags = NULL;
+}
+
 static void close_everything(struct daemon *daemon)
 {
+	if (daemon->flags)
+		flags_close(daemon->flags, on_flags_closed, daemon);
 	server_close_sessions(&daemon->server);
 	close_handle((uv_handle_t *)&daemon->stop_extend);
 	close_handle((uv_handle_t *)&daemon->sigterm);
@@ -187,7 +195,11 @@ static void on_recovered(struct daemon *daemon)
 {
 	int r;
 
-	if (daemon->ready || daemon->stopping)
+	if (daemon->stopping)
+		return;
+	flags_take_config(daemon->flags);
+	confirm_update(&daemon->confirm);
+	if (daemon->ready)
 		return;
 	r = server_start(&daemon->server, daemon, daemon->listen_fd);
 	if (r < 0) {
@@ -206,9 +218,9 @@ static void on_recovered(struct daemon *daemon)
 	confirm_update(&daemon->confirm);
 }
 
-static void on_operation_over(struct daemon *daemon, struct app *app)
+static void on_operation_over(struct daemon *daemon, const struct operation *operation)
 {
-	(void)app;
+	flags_operation_ended(daemon->flags, operation);
 	confirm_update(&daemon->confirm);
 }
 
@@ -242,6 +254,8 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 		r = uv_timer_init(loop, &daemon->stop_extend);
 	if (r == 0)
 		r = confirm_init(&daemon->confirm, daemon);
+	if (r == 0)
+		r = flags_new(daemon, &daemon->flags);
 	if (r == 0)
 		r = notify_start(&daemon->notify, loop);
 	if (r == 0)

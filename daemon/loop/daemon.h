@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "loop/confirm.h"
+#include "loop/flags.h"
 #include "loop/manager.h"
 #include "loop/notify.h"
 #include "loop/server.h"
@@ -26,6 +27,7 @@ struct daemon {
 	struct manager manager;
 	struct units *units;
 	struct confirm confirm;
+	struct flags *flags;
 	struct notify notify;
 	struct user_names user_names;
 	uv_signal_t sigterm, sigint, sighup;

@@ -260,7 +260,6 @@ static void answer(const struct operation *operation, json_t *reply)
 void manager_operation_over(struct manager *manager, struct operation *operation)
 {
 	struct operation **slot = &manager->operations;
-	struct app *app = operation->app;
 	json_t *reply;
 
 	while (*slot && *slot != operation)
@@ -276,9 +275,9 @@ void manager_operation_over(struct manager *manager, struct operation *operation
 	remember(manager, operation, reply);
 	answer(operation, reply);
 	json_decref(reply);
+	if (manager->on_operation_over)
+		manager->on_operation_over(manager->daemon, operation);
 	operation_free(operation);
-	if (manager->on_operation_over && !manager->daemon->stopping)
-		manager->on_operation_over(manager->daemon, app);
 	manager_run(manager);
 	check_idle(manager);
 }

@@ -4,11 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/proof.h"
 #include "core/queue.h"
 #include "deploy/app_config.h"
 #include "deploy/names.h"
 #include "loop/operation.h"
-#include "core/proof.h"
 #include "loop/store_call.h"
 
 /*
@@ -64,8 +64,9 @@ struct manager {
 	size_t next_recovery; /* index into the configuration's apps */
 	void (*on_recovered)(struct daemon *daemon); /* no app is being recovered */
 	void (*on_idle)(struct daemon *daemon);	     /* no operation is left */
-	/* One of the app has ended; what it left behind may need doing. */
-	void (*on_operation_over)(struct daemon *daemon, struct app *app);
+	/* Off the list, not yet freed; what it left behind may need doing. */
+	void (*on_operation_over)(struct daemon *daemon,
+				  const struct operation *operation);
 };
 
 int manager_init(struct manager *manager, struct daemon *daemon)

@@ -118,6 +118,8 @@ static void status_reply(struct status *status)
 	const struct app *app =
 		manager_app(&status->daemon->manager, status->settings->app_name);
 
+	status->facts.flag_trouble =
+		flags_status(status->daemon->flags, status->settings->app_name);
 	if (session && app)
 		session_reply(
 			session,

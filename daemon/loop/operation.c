@@ -202,6 +202,7 @@ static void carry_out(struct operation *operation, enum op_action action)
 		operation_switch(operation);
 		break;
 	case OP_ACTION_ACT:
+		flags_operation_began(operation->daemon->flags, operation);
 		operation_act(operation);
 		break;
 	case OP_ACTION_CHECK:
