@@ -60,6 +60,23 @@ expect() { # STATUS COMMAND...
 	}
 }
 
+# In the background, with both outputs in FILE; its pid is in $client. ended waits for it
+# and leaves how it ended in $status.
+start() { # FILE COMMAND...
+	local file=$1
+	shift
+	(
+		trap - ERR
+		"$@"
+	) > "$file" 2>&1 5>&- &
+	client=$!
+}
+
+ended() {
+	status=0
+	wait "$client" || status=$?
+}
+
 as() { # USER COMMAND...
 	local user=$1
 	shift

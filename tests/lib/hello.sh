@@ -41,6 +41,7 @@ policy_file() { # APP
 setup_hello() { # [APP FILE LINES...]
 	add_people
 	add_user hello --system
+	usermod --append --groups hello deploy # as create-users has it: flags/ is in there
 	cp "$repo/tests/apps/hello/hello.service" /etc/systemd/system/
 	systemctl daemon-reload
 	app_file hello hello "$@"

@@ -36,12 +36,11 @@ chown deploy fifo
 exec 5<> fifo
 head -c 2000 hello-1.tar.gz >&5
 cursor=$(journal_cursor)
-as deploy deployctl deploy hello fifo 5>&- &
+start /tmp/out ctl deploy hello fifo
 wait_journal "$cursor" 'deploy' -t deployd > /dev/null
 exec 5>&-
-status=0
-wait $! || status=$?
-assert_equal "$status" 10
+ended
+assert_equal "$status" 10 "$(cat /tmp/out)"
 assert_equal "$(current_id)" "$before"
 serves 3
 

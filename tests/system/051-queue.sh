@@ -22,8 +22,7 @@ chown deploy fifo
 exec 5<> fifo
 head -c 100 hello-2.tar.gz >&5
 cursor=$(journal_cursor)
-ctl deploy hello fifo > /tmp/first 2>&1 5>&- &
-first=$!
+start /tmp/first ctl deploy hello fifo
 wait_journal "$cursor" 'deploy' -t deployd > /dev/null
 
 note "another app does not wait for it"
@@ -45,7 +44,8 @@ serves 1
 note "the upload ends: everything is done, in order"
 tail -c +101 hello-2.tar.gz >&5
 exec 5>&-
-wait $first || fail "the deploy failed: $(cat /tmp/first)"
+ended
+assert_equal "$status" 0 "$(cat /tmp/first)"
 expect 0 ctl restart hello
 serves 2
 expect 0 ctl history hello --json

@@ -9,7 +9,7 @@ setup_hello '[health]' 'min_healthy_sec = 1' 'healthy_deadline_sec = 4' 'bake_se
 note "the first release is sick: the unit is stopped"
 pack_hello sick.tar.gz 666 answer_status=500
 expect 14 ctl deploy hello sick.tar.gz
-assert_contains "$err$out" 'nothing\|no earlier release'
+assert_contains "$err$out" 'no earlier release'
 assert_equal "$(systemctl show -P ActiveState hello)" inactive
 expect 0 ctl status --json hello
 assert_equal "$(jq -r .state <<< "$out")" degraded

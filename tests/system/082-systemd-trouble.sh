@@ -48,13 +48,13 @@ pack_hello slow.tar.gz 3 start_delay_ms=3000
 
 # during WORDS COMMAND...: a deploy, with the command run while the unit's job runs
 during() {
-	local name=$1 cursor status=0
+	local name=$1 cursor
 	shift
 	cursor=$(journal_cursor)
-	as deploy deployctl deploy hello slow.tar.gz > /tmp/out 2>&1 &
+	start /tmp/out ctl deploy hello slow.tar.gz
 	wait_journal "$cursor" 'Starting hello.service|Starting Hello' -u hello > /dev/null
 	"$@"
-	wait $! || status=$?
+	ended
 	assert_equal "$status" 0 "$name: $(cat /tmp/out)"
 	serves 3
 	expect 0 ctl status --json hello
@@ -78,10 +78,9 @@ during bus restart_bus
 
 note "an operator stops the unit in the middle of a deploy: it is told as it is"
 cursor=$(journal_cursor)
-as deploy deployctl deploy hello slow.tar.gz > /tmp/out 2>&1 &
+start /tmp/out ctl deploy hello slow.tar.gz
 wait_journal "$cursor" 'Starting hello.service|Starting Hello' -u hello > /dev/null
 systemctl stop hello
-status=0
-wait $! || status=$?
+ended
 assert_equal "$status" 13 "$(cat /tmp/out)"
 serves 2

@@ -44,11 +44,10 @@ sed -i 's/^bake_sec = .*/bake_sec = 3/' /etc/deployd/apps.d/hello.conf
 expect 0 systemctl reload deployd
 pack_hello dies.tar.gz 666 exit_after_sec=2
 cursor=$(journal_cursor)
-as deploy deployctl deploy hello dies.tar.gz > /tmp/out 2>&1 &
+start /tmp/out ctl deploy hello dies.tar.gz
 wait_journal "$cursor" 'current is now' -t deployd > /dev/null
 expect 0 ctl hold --no-block hello -m 'while it bakes'
-status=0
-wait $! || status=$?
+ended
 assert_equal "$status" 13 "$(cat /tmp/out)"
 serves 1
 expect 0 ctl unhold hello
@@ -61,13 +60,11 @@ chown deploy fifo
 exec 5<> fifo
 head -c 100 hello-2.tar.gz >&5
 cursor=$(journal_cursor)
-ctl deploy hello fifo > /tmp/out 2>&1 5>&- &
-client=$!
+start /tmp/out ctl deploy hello fifo
 wait_journal "$cursor" 'deploy by deploy begins' -t deployd > /dev/null
 expect 4 as eve deployctl cancel hello
 expect 0 ctl cancel hello
-status=0
-wait $client || status=$?
+ended
 assert_equal "$status" 15 "$(cat /tmp/out)"
 assert_contains "$(cat /tmp/out)" 'cancelled by deploy'
 exec 5>&-
@@ -78,11 +75,12 @@ expect 5 ctl cancel hello
 note "after the switch it is too late"
 pack_hello slow.tar.gz 3 start_delay_ms=2500
 cursor=$(journal_cursor)
-ctl deploy hello slow.tar.gz > /tmp/out 2>&1 &
+start /tmp/out ctl deploy hello slow.tar.gz
 wait_journal "$cursor" 'current is now' -t deployd > /dev/null
 expect 11 ctl cancel hello
 assert_contains "$err" rollback
-wait $! || fail "$(cat /tmp/out)"
+ended
+assert_equal "$status" 0 "$(cat /tmp/out)"
 serves 3
 third=$(current_id)
 

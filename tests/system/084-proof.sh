@@ -18,7 +18,7 @@ systemctl daemon-reload
 cgroup=$(systemctl show -P ControlGroup hello)
 # shellcheck disable=SC2016
 setsid bash -c 'echo $$ > "/sys/fs/cgroup$1/cgroup.procs" &&
-	cd "$2" && exec setpriv --reuid hello --clear-groups tail -f /dev/null' - "$cgroup" \
+	cd "$2" && exec setpriv --reuid hello --regid hello --clear-groups tail -f /dev/null' - "$cgroup" \
 	"/srv/hello/releases/$first" < /dev/null &
 behind=$!
 timeout 20 bash -c 'until [ "$(cat /proc/$0/comm)" = tail ]; do :; done' $behind
