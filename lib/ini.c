@@ -42,6 +42,8 @@ struct reader {
 	struct diag *diag;
 };
 
+static const char bom[] = "\xef\xbb\xbf";
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
@@ -223,6 +225,8 @@ static bool clean_entry(const struct reader *reader, char *text)
 		*comment_start(equals) = '\0';
 	if (name_length == 0)
 		fault = "there is no name before the '='";
+	else if (strncmp(text, bom, sizeof(bom) - 1) == 0) /* inih would drop it */
+		fault = "a byte order mark inside the file; remove it";
 	else if (memchr(text, ':', name_length))
 		fault = "a ':' before the '='; a name has none";
 	if (fault)
@@ -329,7 +333,6 @@ void ini_read(const char *file, const char *text, size_t length,
 	      void (*on_entry)(const struct ini_entry *entry, void *userdata),
 	      void *userdata, struct diag *diag)
 {
-	static const char bom[] = "\xef\xbb\xbf";
 	struct reader reader = {
 		.file = file,
 		.next = text,

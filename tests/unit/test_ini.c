@@ -113,6 +113,8 @@ static void form_faults_skip_the_line_only(void **state)
 	assert_read("=1\na=2\n", "2 []0 a=2\n", "f:1: there is no name before the '='");
 	assert_read("a:b=1\na=2\n", "2 []0 a=2\n",
 		    "f:1: a ':' before the '='; a name has none");
+	assert_read("\n\xef\xbb\xbf=1\na=2\n", "3 []0 a=2\n",
+		    "f:2: a byte order mark inside the file; remove it");
 	assert_read("a ;b = 1\na=2\n", "2 []0 a=2\n",
 		    "f:1: 'a ;b = 1' is neither 'name = value' nor a [section]");
 }
