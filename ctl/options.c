@@ -29,6 +29,11 @@ enum option_id {
 	OPTION_FOLLOW,
 	OPTION_USER,
 	OPTION_SOCKET,
+	OPTION_DRY_RUN,
+	OPTION_NOW,
+	OPTION_YES,
+	OPTION_CONFIG,
+	OPTION_APP_FILE,
 };
 
 #define GIVEN_MAX 64 /* options on one command line whose fit is checked */
@@ -59,6 +64,16 @@ const struct option_info option_infos[] = {
 	{"lines", 'n', "N", TAKES_LINES, "How many of the newest lines", OPTION_LINES},
 	{"follow", 'f', NULL, TAKES_FOLLOW, "Show new lines as they come",
 	 OPTION_FOLLOW},
+	{"dry-run", 'n', NULL, TAKES_SETUP, "Only show what would be done",
+	 OPTION_DRY_RUN},
+	{"now", 0, NULL, TAKES_NOW, "Start the unit too", OPTION_NOW},
+	{"yes", 0, NULL, TAKES_YES, "Do it: without, only show what would be done",
+	 OPTION_YES},
+	{"config", 0, NULL, TAKES_CONFIG,
+	 "Show the app's options, each with the line that it comes from",
+	 OPTION_CONFIG},
+	{"app-file", 0, "FILE", TAKES_SETUP | TAKES_CONFIG,
+	 "Use this file of the app, not the installed ones", OPTION_APP_FILE},
 	{"user", 0, "USER", TAKES_USER, "Ask for another user (root)", OPTION_USER},
 	{"socket", 0, "PATH", 0, "Another socket, whoever serves it", OPTION_SOCKET},
 };
@@ -79,12 +94,41 @@ static int has_arg(const struct option_info *info)
 		       : required_argument;
 }
 
-static const struct option_info *find_info(int id)
+/* Is the letter that of another option here? -n is --lines or --dry-run. */
+static bool owns_letter(const struct option_info *info, const struct verb *verb)
+{
+	const struct option_info *first = NULL, *fitting = NULL;
+
+	for (size_t i = 0; i < n_option_infos; i++) {
+		const struct option_info *other = &option_infos[i];
+
+		if (other->letter != info->letter)
+			continue;
+		first = first ? first : other;
+		if (!fitting && verb &&
+		    (other->flags == 0 || (other->flags & verb->flags)))
+			fitting = other;
+	}
+	return info == (fitting ? fitting : first);
+}
+
+static const struct option_info *find_info(const struct verb *verb, int id)
 {
 	for (size_t i = 0; i < n_option_infos; i++)
-		if (option_infos[i].id == id || option_infos[i].letter == id)
+		if (option_infos[i].id == id || (option_infos[i].letter == id &&
+						 owns_letter(&option_infos[i], verb)))
 			return &option_infos[i];
 	return NULL;
+}
+
+/* `deployctl -n init`: in front of a verb it is not known yet which -n it is. */
+static bool is_dry_run_before_verb(const struct verb *verb,
+				   const struct option_info *info, const char *value)
+{
+	const struct verb *next =
+		verb || info->id != OPTION_LINES ? NULL : verb_find(value);
+
+	return next && (next->flags & TAKES_SETUP);
 }
 
 static bool read_number(const char *text, int64_t max, int64_t *ret_number)
@@ -154,7 +198,7 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 		options->if_current = strcmp(value, "none") == 0 ? "" : value;
 		return true;
 	case OPTION_TIMEOUT:
-		return read_number(value, 86400 * 7, &options->timeout_sec);
+		return read_number(value, INT64_C(86400) * 7, &options->timeout_sec);
 	case OPTION_LINES:
 		return read_number(value, 1000000, &options->lines);
 	case OPTION_FOLLOW:
@@ -166,6 +210,21 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 	case OPTION_SOCKET:
 		options->socket = value;
 		return true;
+	case OPTION_DRY_RUN:
+		options->dry_run = true;
+		return true;
+	case OPTION_NOW:
+		options->now = true;
+		return true;
+	case OPTION_YES:
+		options->yes = true;
+		return true;
+	case OPTION_CONFIG:
+		options->config = true;
+		return true;
+	case OPTION_APP_FILE:
+		options->app_file = value;
+		return value[0] != '\0';
 	default:
 		return false;
 	}
@@ -193,7 +252,7 @@ static void make_getopt(const struct verb *verb, struct option *ret_long,
 		if (info->name)
 			ret_long[n++] =
 				(struct option){info->name, arg, NULL, info->id};
-		if (info->letter) {
+		if (info->letter && owns_letter(info, verb)) {
 			*ret_short++ = info->letter;
 			if (arg == required_argument)
 				*ret_short++ = ':';
@@ -242,7 +301,7 @@ static bool fits(const struct verb *verb, const struct parse *parse)
 	const char *no = NULL;
 
 	for (size_t i = 0; i < parse->n_given; i++) {
-		const struct option_info *info = find_info(parse->given[i]);
+		const struct option_info *info = find_info(verb, parse->given[i]);
 
 		if (info && info->flags != 0 && !(info->flags & verb->flags))
 			no = info->name;
@@ -313,10 +372,15 @@ static bool read_options(int argc, char *argv[], const struct verb *verb,
 	optind = 0; /* GNU: begin anew */
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		const struct option_info *info =
-			c == '?' || c == ':' ? NULL : find_info(c);
+			c == '?' || c == ':' ? NULL : find_info(verb, c);
 
 		if (!info)
 			return bad_option(argv, c);
+		if (optarg == argv[optind - 1] &&
+		    is_dry_run_before_verb(verb, info, optarg)) {
+			info = find_info(verb_find(optarg), OPTION_DRY_RUN);
+			optind--;
+		}
 		if (info->id == OPTION_HELP) {
 			parse->help = true;
 			continue;

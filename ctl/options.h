@@ -27,6 +27,10 @@ enum verb_flag {
 	TAKES_TIMEOUT = 1 << 9,	   /* attach */
 	NO_JSON = 1 << 7,	   /* --json makes no sense */
 	NO_HOST = 1 << 8,	   /* -H does not: it is about this machine */
+	TAKES_SETUP = 1 << 10,	   /* set-up verbs: --dry-run, --app-file */
+	TAKES_NOW = 1 << 11,	   /* enable */
+	TAKES_YES = 1 << 12,	   /* what removes */
+	TAKES_CONFIG = 1 << 13,	   /* show: --config, --app-file */
 };
 
 #define OPTIONS_ARGS_MAX 4
@@ -42,6 +46,11 @@ struct options {
 	bool no_pager;
 	bool no_legend;
 	bool follow;
+	bool dry_run;
+	bool now;
+	bool yes;
+	bool config;
+	const char *app_file; /* NULL: that of /etc/deployd and so on */
 	const char *host;
 	const char *sha256, *version, *revision, *message, *if_current;
 	const char *user;
@@ -60,6 +69,7 @@ struct verb {
 	int (*run)(const struct verb *verb, const struct options *options);
 };
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): rows read in this order */
 struct option_info {
 	const char *name;   /* long, without dashes */
 	char letter;	    /* 0: none */
