@@ -1,0 +1,176 @@
+/* core/retention.c: where a rollback goes and what may be removed. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/retention.h"
+
+#define NOW	 1800000000
+#define RELEASES 12
+#define ROUNDS	 20000
+
+static struct retention_release release(const char *id, uint64_t seq, char state)
+{
+	return (struct retention_release){.id = id,
+					  .seq = seq,
+					  .good = state == 'g',
+					  .bad = state == 'b',
+					  .deployed_at_sec = NOW - 1};
+}
+
+static void rollback_goes_to_the_last_good_one_before(void **state)
+{
+	struct retention_release list[] = {
+		release("a", 1, 'g'), release("b", 2, 'g'), release("c", 3, 'b'),
+		release("d", 4, 's'), release("e", 5, 'g'), release("f", 6, 'g'),
+	};
+	const size_t n = sizeof(list) / sizeof(*list);
+
+	(void)state;
+	assert_int_equal(retention_rollback_target(list, n, "e"), 1);
+	assert_int_equal(retention_rollback_target(list, n, "b"), 0);
+	assert_int_equal(retention_rollback_target(list, n, "a"), n);
+	assert_int_equal(retention_rollback_target(list, n, "d"), 1);
+	assert_int_equal(retention_rollback_target(list, n, "unknown"), n);
+	assert_int_equal(retention_rollback_target(list, n, NULL), n);
+	assert_int_equal(retention_rollback_target(list, 0, "a"), 0);
+	list[1].rolled_back = true;
+	assert_int_equal(retention_rollback_target(list, n, "e"), 0);
+}
+
+static void the_order_is_that_of_sequence_numbers(void **state)
+{
+	/* Names and times lie: the clock was set back. */
+	struct retention_release list[] = {
+		release("20270101T000000Z-0001", 1, 'g'),
+		release("20260101T000000Z-0003", 3, 'g'),
+		release("20260601T000000Z-0002", 2, 'g'),
+	};
+
+	(void)state;
+	assert_int_equal(retention_rollback_target(list, 3, list[1].id), 2);
+	assert_int_equal(retention_rollback_target(list, 3, list[2].id), 0);
+}
+
+static void staged_ones_wait_a_week(void **state)
+{
+	struct retention_release list[] = {release("a", 1, 's'), release("b", 2, 's'),
+					   release("c", 3, 's'), release("d", 4, 'g')};
+	bool prune[4];
+
+	(void)state;
+	list[0].deployed_at_sec = NOW - RETENTION_STAGED_SEC_MAX - 1;
+	list[1].deployed_at_sec = NOW - RETENTION_STAGED_SEC_MAX;
+	list[2].deployed_at_sec = NOW + 1000000; /* a clock that was set back */
+	retention_choose(list, 4, "d", 1, NOW, prune);
+	assert_true(prune[0]);
+	assert_false(prune[1] || prune[2] || prune[3]);
+}
+
+/* How many of its kind are newer, counted the slow way. */
+static size_t newer(const struct retention_release *list, size_t n, size_t at)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += list[i].seq > list[at].seq && list[i].good == list[at].good &&
+			 list[i].bad == list[at].bad;
+	return count;
+}
+
+static void check_choice(const struct retention_release *list, size_t n, size_t live,
+			 uint64_t keep, const bool *prune)
+{
+	size_t target = retention_rollback_target(list, n, list[live].id);
+
+	if (target < n) {
+		assert_true(list[target].good && !list[target].rolled_back);
+		assert_true(list[target].seq < list[live].seq);
+		for (size_t i = 0; i < n; i++)
+			assert_false(list[i].good && !list[i].rolled_back &&
+				     list[i].seq < list[live].seq &&
+				     list[i].seq > list[target].seq);
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool protected =
+			i == live || i == target || list[i].pinned || list[i].in_use;
+		uint64_t kept = list[i].good ? keep : RETENTION_BAD_KEPT;
+
+		if (protected)
+			assert_false(prune[i]);
+		else if (list[i].good || list[i].bad)
+			assert_int_equal(prune[i], newer(list, n, i) >= kept);
+		else
+			assert_int_equal(prune[i], NOW - list[i].deployed_at_sec >
+							   RETENTION_STAGED_SEC_MAX);
+	}
+}
+
+static void nothing_that_is_needed_is_chosen(void **state)
+{
+	const char *seed_text = getenv("DEPLOYD_TEST_SEED");
+	unsigned int seed = seed_text ? (unsigned int)strtoul(seed_text, NULL, 10) : 1;
+
+	(void)state;
+	printf("seed %u\n", seed);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct retention_release list[RELEASES];
+		bool prune[RELEASES];
+		char ids[RELEASES][8];
+		size_t n = (size_t)rand_r(&seed) % RELEASES + 1;
+		size_t live = (size_t)rand_r(&seed) % n;
+		uint64_t keep = (uint64_t)rand_r(&seed) % 4;
+
+		for (size_t i = 0; i < n; i++) {
+			(void)snprintf(ids[i], sizeof(ids[i]), "r%zu", i);
+			list[i] = release(ids[i], (i * 7 + 3) % 13 + 1,
+					  "gbs"[rand_r(&seed) % 3]);
+			list[i].pinned = rand_r(&seed) % 6 == 0;
+			list[i].in_use = rand_r(&seed) % 6 == 0;
+			list[i].rolled_back = rand_r(&seed) % 4 == 0;
+			list[i].deployed_at_sec =
+				NOW - rand_r(&seed) % (2 * RETENTION_STAGED_SEC_MAX);
+		}
+		retention_choose(list, n, ids[live], keep, NOW, prune);
+		check_choice(list, n, live, keep, prune);
+	}
+}
+
+static void an_object_of_the_view_is_read(void **state)
+{
+	json_t *json = json_pack("{s:s, s:i, s:s, s:b, s:b, s:s}", "id", "x", "seq", 7,
+				 "state", "bad", "pinned", 1, "rolled_back", 1,
+				 "deployed_at", "2027-01-15T08:00:00Z");
+	json_t *empty = json_object();
+	struct retention_release r = retention_release_from_json(json);
+
+	(void)state;
+	assert_string_equal(r.id, "x");
+	assert_true(r.seq == 7 && r.bad && !r.good && r.pinned && r.rolled_back);
+	assert_true(r.deployed_at_sec == NOW);
+	r = retention_release_from_json(empty);
+	assert_string_equal(r.id, "");
+	assert_false(r.good || r.bad || r.pinned || r.in_use || r.rolled_back);
+	json_decref(json);
+	json_decref(empty);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rollback_goes_to_the_last_good_one_before),
+		cmocka_unit_test(the_order_is_that_of_sequence_numbers),
+		cmocka_unit_test(staged_ones_wait_a_week),
+		cmocka_unit_test(nothing_that_is_needed_is_chosen),
+		cmocka_unit_test(an_object_of_the_view_is_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
