@@ -131,7 +131,7 @@ static int attempt(const struct options *options, const char *method,
 {
 	struct connection connection;
 	struct errinfo error = {0};
-	struct reply reply;
+	struct reply reply = {0};
 	enum received received;
 	int r;
 

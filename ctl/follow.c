@@ -245,7 +245,7 @@ static bool follow_connection(struct follow *follow, struct connection *connecti
 			      int64_t deadline_ms)
 {
 	while (!follow->done) {
-		struct reply reply;
+		struct reply reply = {0};
 		char text[512], goes_on[448];
 		enum received received =
 			connection_receive(connection, deadline_ms, &wait_mask, &reply);
@@ -301,7 +301,7 @@ static void reattach(struct follow *follow, int64_t deadline_ms)
 {
 	struct connection connection;
 	struct errinfo error = {0};
-	struct reply reply;
+	struct reply reply = {0};
 	int r;
 
 	progress_clear(&follow->progress);

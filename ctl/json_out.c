@@ -2,9 +2,9 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "deploy/cleanup.h"
 #include "terminal.h"
 
 /* restartGapMs -> restart_gap_ms */
@@ -33,10 +33,12 @@ static json_t *snake_object(const json_t *value)
 	const char *key;
 
 	json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
-		cleanup_free char *name = snake_key(key);
+		char *name = snake_key(key);
+		int r = name ? json_object_set_new(copy, name, json_out_snake(member))
+			     : -1;
 
-		if (!name ||
-		    json_object_set_new(copy, name, json_out_snake(member)) < 0) {
+		free(name);
+		if (r < 0) {
 			json_decref(copy);
 			return NULL;
 		}

@@ -30,9 +30,9 @@ const char *look_ago(int64_t seconds, char ret_text[LOOK_TIME_SIZE])
 		int64_t seconds;
 		const char *one, *many;
 	} units[] = {
-		{365 * 86400, " year", " years"},
-		{30 * 86400, " month", " months"},
-		{7 * 86400, " week", " weeks"},
+		{INT64_C(365) * 86400, " year", " years"},
+		{INT64_C(30) * 86400, " month", " months"},
+		{INT64_C(7) * 86400, " week", " weeks"},
 		{86400, " day", " days"},
 		{3600, "h", "h"},
 		{60, "min", "min"},

@@ -167,7 +167,8 @@ void look_print_status(const json_t *status, int64_t now)
 	const json_t *proven = json_object_get(status, "proven");
 	const char *drift = json_out_text(status, "drift");
 	bool live = state && strcmp(state, "live") == 0;
-	char version[512];
+	const char *confirm_by = json_out_text(status, "confirm_by");
+	char version[512], time[LOOK_TIME_SIZE];
 
 	(void)fputs(terminal_color(live ? COLOR_GOOD : COLOR_BAD), stdout);
 	(void)fputs(terminal_utf8() ? "●" : "*", stdout);
@@ -193,7 +194,8 @@ void look_print_status(const json_t *status, int64_t now)
 	if (method)
 		line("Restart", "%s", method);
 	line_if(status, "Flag", "flag_trouble");
-	line_if(status, "Confirm by", "confirm_by");
+	if (confirm_by)
+		line("Confirm by", "%s", look_time(confirm_by, time));
 	print_hold(status);
 	print_operation(json_object_get(status, "operation"));
 }

@@ -45,10 +45,12 @@ static void put_word(FILE *stream, const char *word)
 
 static void put_option(FILE *stream, const char *name, const char *value)
 {
-	cleanup_free char *word = NULL;
+	char *word = NULL;
 
-	if (value && asprintf(&word, "--%s=%s", name, value) >= 0)
-		put_word(stream, word);
+	if (!value || asprintf(&word, "--%s=%s", name, value) < 0)
+		return;
+	put_word(stream, word);
+	free(word);
 }
 
 static void put_number(FILE *stream, const char *name, int64_t number)
@@ -210,7 +212,7 @@ static int cannot_start(const struct options *options, int r)
 
 int remote_pass(const struct verb *verb, const struct options *options)
 {
-	pid_t pid;
+	pid_t pid = -1;
 	int r = start_ssh(verb, options, options->json, -1, NULL, &pid);
 
 	return r < 0 ? cannot_start(options, r) : end_ssh(pid, options);
@@ -254,8 +256,8 @@ int remote_ask(const struct verb *verb, const struct options *options,
 {
 	cleanup_free char *text = NULL;
 	json_t *value;
-	pid_t pid;
-	int out, status, r;
+	pid_t pid = -1;
+	int out = -1, status, r;
 
 	r = start_ssh(verb, options, JSON_MODE_SHORT, -1, &out, &pid);
 	if (r < 0)
@@ -265,7 +267,7 @@ int remote_ask(const struct verb *verb, const struct options *options,
 	status = end_ssh(pid, options);
 	value = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	/* What went wrong over there has been told on its stderr, which is ours. */
-	if (json_out_text(value, "type")) {
+	if (value && json_out_text(value, "type")) {
 		if (options->json != JSON_MODE_OFF)
 			json_out_print(value, options->json);
 		json_decref(value);
@@ -328,8 +330,8 @@ static void read_lines(struct follow *follow, int fd)
 
 int remote_follow(struct follow *follow, const struct verb *verb, int archive_fd)
 {
-	pid_t pid;
-	int out, status, r;
+	pid_t pid = -1;
+	int out = -1, status, r;
 
 	r = start_ssh(verb, follow->options, JSON_MODE_SHORT, archive_fd, &out, &pid);
 	if (r < 0)

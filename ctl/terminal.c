@@ -108,7 +108,7 @@ size_t terminal_text_width(const char *text)
 
 char *terminal_clean(const char *text)
 {
-	size_t left = strlen(text ? text : ""), size = 4 * left + 16;
+	size_t size = 4 * strlen(text ? text : "") + 16;
 	char *clean = malloc(size), *end = clean;
 
 	if (!clean) {
@@ -116,11 +116,13 @@ char *terminal_clean(const char *text)
 		exit(1);
 	}
 	*end = '\0';
+	if (!text)
+		return clean;
 	/*
 	 * names_escape() would escape the backslashes of what deployd has escaped once
 	 * more; between them it is right.
 	 */
-	while (text && *text) {
+	while (*text) {
 		size_t length = strcspn(text, "\\");
 		cleanup_free char *part = strndup(text, length);
 
@@ -137,9 +139,10 @@ char *terminal_clean(const char *text)
 
 void terminal_put(FILE *stream, const char *text)
 {
-	cleanup_free char *clean = terminal_clean(text);
+	char *clean = terminal_clean(text);
 
 	(void)fputs(clean, stream);
+	free(clean);
 }
 
 void terminal_error(const char *fmt, ...)

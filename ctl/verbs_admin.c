@@ -131,7 +131,7 @@ int verb_logs(const struct verb *verb, const struct options *options)
 {
 	struct connection connection;
 	struct errinfo error = {0};
-	struct reply reply;
+	struct reply reply = {0};
 	json_t *parameters;
 	int r;
 
