@@ -8,13 +8,15 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>
 #include <uv.h>
 
 #include "loop/busloop.h"
 
-#define SLOW_MSEC 100 /* the time limit of a call that nobody answers */
+#define BIG_BYTES (32u << 20) /* sd-bus gives its sockets a buffer of 8 MiB */
+#define SLOW_MSEC 100	      /* the time limit of a call that nobody answers */
 
 struct peer {
 	sd_bus *bus;
@@ -28,7 +30,7 @@ struct world {
 	struct peer client, server;
 	sd_bus_message *unanswered;
 	unsigned int replies, errors;
-	bool answer, close_on_reply;
+	bool answer, answer_big, close_on_reply;
 	char error[128];
 	uint64_t replied_at;
 };
@@ -50,6 +52,20 @@ static void on_closed(struct busloop *busloop)
 	peer->bus = sd_bus_close_unref(peer->bus);
 }
 
+static int answer_big(sd_bus_message *call)
+{
+	sd_bus_message *reply;
+	void *bytes;
+
+	assert_true(sd_bus_message_new_method_return(call, &reply) >= 0);
+	assert_true(sd_bus_message_append_array_space(reply, 'y', BIG_BYTES, &bytes) >=
+		    0);
+	memset(bytes, 'x', BIG_BYTES);
+	assert_true(sd_bus_send(NULL, reply, NULL) >= 0);
+	sd_bus_message_unref(reply);
+	return 1;
+}
+
 static int on_call(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
 	struct world *world = userdata;
@@ -57,6 +73,8 @@ static int on_call(sd_bus_message *message, void *userdata, sd_bus_error *error)
 	(void)error;
 	if (!sd_bus_message_is_method_call(message, "test.Peer", "Ask"))
 		return 0;
+	if (world->answer_big)
+		return answer_big(message);
 	if (world->answer)
 		return sd_bus_reply_method_return(message, "s", "here") < 0 ? -EIO : 1;
 	sd_bus_message_unref(world->unanswered);
@@ -156,7 +174,19 @@ static void call_is_answered(void **state)
 	assert_int_equal(world->client.lost, 0);
 }
 
-/* More than a socket's buffer: needs POLLOUT, and more than one budget of messages. */
+/* The peer that writes has nothing to read: only POLLOUT wakes it. */
+static void big_answer_arrives(void **state)
+{
+	struct world *world = *state;
+
+	world->answer_big = true;
+	ask(world, UINT64_MAX);
+	while (world->replies == 0)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_int_equal(world->errors, 0);
+}
+
+/* More than one budget of messages. */
 static void many_calls_are_answered(void **state)
 {
 	struct world *world = *state;
@@ -221,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(call_is_answered, setup, teardown),
+		cmocka_unit_test_setup_teardown(big_answer_arrives, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_calls_are_answered, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(unanswered_call_times_out, setup,
