@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -208,50 +210,112 @@ static void no_such_cgroup(void **state)
 	assert_non_null(strstr(ei.what, "has no process"));
 }
 
+static void look(struct finding *finding)
+{
+	const int cgroup_fd = cgroup_open(root, "/a", &ei);
+	const int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct releases releases;
+
+	assert_true(cgroup_fd >= 0 && proc_fd >= 0);
+	assert_true(releases_init(&releases, "/srv/hello/releases"));
+	assert_int_equal(proof_read(cgroup_fd, proc_fd, &releases, finding, &ei), 0);
+	assert_true(finding->passed);
+	(void)close(cgroup_fd);
+	(void)close(proc_fd);
+}
+
+static void assert_process(const struct finding *finding, size_t i, pid_t pid,
+			   bool readable)
+{
+	const json_t *process = json_array_get(finding->processes, i);
+
+	assert_int_equal(json_integer_value(json_object_get(process, "pid")), pid);
+	assert_int_equal(json_is_true(json_object_get(process, "readable")), readable);
+}
+
 static void dead_processes_are_left_out(void **state)
 {
 	struct finding finding = {.took_ms = -1};
-	struct releases releases;
+	pid_t dead[2];
+	siginfo_t info;
 	char procs[64];
-	int cgroup_fd, proc_fd;
-	pid_t dead;
 
 	(void)state;
-	dead = fork();
-	assert_true(dead >= 0);
-	if (dead == 0)
-		_exit(0);
-	assert_int_equal(waitpid(dead, NULL, 0), dead);
-	(void)snprintf(procs, sizeof(procs), "%d\n%d\n0\n", (int)dead, (int)getpid());
-	make_cgroup("/a", procs);
-	cgroup_fd = cgroup_open(root, "/a", &ei);
-	proc_fd = open("/proc", O_RDONLY | O_DIRECTORY);
-	assert_true(cgroup_fd >= 0 && proc_fd >= 0);
-	assert_true(releases_init(&releases, "/srv/hello/releases"));
-	assert_int_equal(proof_read(cgroup_fd, proc_fd, &releases, &finding, &ei), 0);
-	assert_true(finding.passed);
-	/* 0: of a namespace that we do not see into, but there. */
-	assert_int_equal(json_array_size(finding.processes), 2);
 	for (size_t i = 0; i < 2; i++) {
-		const json_t *p = json_array_get(finding.processes, i);
-
-		assert_int_equal(json_integer_value(json_object_get(p, "pid")),
-				 i == 0 ? 0 : getpid());
-		assert_int_equal(json_is_true(json_object_get(p, "readable")), i);
+		dead[i] = fork();
+		assert_true(dead[i] >= 0);
+		if (dead[i] == 0)
+			_exit(0);
+		assert_int_equal(waitid(P_PID, (id_t)dead[i], &info, WEXITED | WNOWAIT),
+				 0);
 	}
+	/* One is gone, the other a zombie. */
+	assert_int_equal(waitpid(dead[0], NULL, 0), dead[0]);
+	(void)snprintf(procs, sizeof(procs), "%d\n%d\n%d\n0\n", (int)dead[0],
+		       (int)dead[1], (int)getpid());
+	make_cgroup("/a", procs);
+	look(&finding);
+	assert_int_equal(waitpid(dead[1], NULL, 0), dead[1]);
+	assert_int_equal(json_array_size(finding.processes), 2);
+	/* 0: of a namespace that we do not see into, but there. */
+	assert_process(&finding, 0, 0, false);
+	assert_process(&finding, 1, getpid(), true);
 	json_decref(finding.processes);
-	(void)close(cgroup_fd);
-	(void)close(proc_fd);
+}
+
+static char procs_path[128], next_path[128];
+
+static void *tell_and_change(void *argument)
+{
+	int fd = open(procs_path, O_WRONLY | O_CLOEXEC);
+
+	(void)argument;
+	/* Before the end of the first answer the place of the second must be made. */
+	if (fd < 0 || dprintf(fd, "%d\n%d\n", (int)getppid(), (int)getpid()) < 0 ||
+	    rename(next_path, procs_path) < 0)
+		abort();
+	(void)close(fd);
+	fd = open(procs_path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+		abort();
+	(void)close(fd);
+	return NULL;
+}
+
+/* Its pid may be another's by the time we looked at it. */
+static void who_leaves_meanwhile_is_left_out(void **state)
+{
+	struct finding finding = {.took_ms = -1};
+	pthread_t thread;
+
+	(void)state;
+	make_cgroup("/a", "");
+	(void)snprintf(procs_path, sizeof(procs_path), "%s/a/cgroup.procs", root);
+	(void)snprintf(next_path, sizeof(next_path), "%s/next", root);
+	assert_int_equal(unlink(procs_path), 0);
+	assert_int_equal(mkfifo(procs_path, 0600), 0);
+	assert_int_equal(mkfifo(next_path, 0600), 0);
+	assert_int_equal(pthread_create(&thread, NULL, tell_and_change, NULL), 0);
+	look(&finding);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(json_array_size(finding.processes), 1);
+	assert_process(&finding, 0, getpid(), true);
+	json_decref(finding.processes);
 }
 
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(each_pid_once_in_order), TEST(only_pids_are_read),
-		TEST(processes_are_bounded),  TEST(levels_are_bounded),
-		TEST(cgroups_are_bounded),    TEST(no_way_through_links),
-		TEST(no_such_cgroup),	      TEST(dead_processes_are_left_out),
+		TEST(each_pid_once_in_order),
+		TEST(only_pids_are_read),
+		TEST(processes_are_bounded),
+		TEST(levels_are_bounded),
+		TEST(cgroups_are_bounded),
+		TEST(no_way_through_links),
+		TEST(no_such_cgroup),
+		TEST(dead_processes_are_left_out),
+		TEST(who_leaves_meanwhile_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
