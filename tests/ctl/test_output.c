@@ -156,6 +156,24 @@ static void table_layout(void **state)
 	check_table(true, 4, "APP \nhell\na   \n");
 }
 
+/* Two columns wide: half of one does not fit. */
+static void wide_characters_are_not_cut(void **state)
+{
+	static const struct table_column column = {"A", false};
+	struct table *table = table_new(&column, 1);
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	(void)state;
+	table_add(table, "\xe6\x97\xa5\xe6\x9c\xac");
+	table_print(table, stream, false, 3);
+	(void)fclose(stream);
+	table_free(table);
+	assert_string_equal(text, "\xe6\x97\xa5\n");
+	free(text);
+}
+
 /* --- numbers and times ---------------------------------------------------------- */
 
 static void sizes(void **state)
@@ -253,6 +271,7 @@ int main(void)
 		cmocka_unit_test(text_is_cleaned),
 		cmocka_unit_test(long_text_is_cleaned_whole),
 		cmocka_unit_test(table_layout),
+		cmocka_unit_test(wide_characters_are_not_cut),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(times),
 		cmocka_unit_test(progress_lines),
