@@ -116,79 +116,9 @@ static void call(struct unit_op *op, enum phase phase, sd_bus_message *message,
 
 /* --- what came of it -------------------------------------------------------------- */
 
-static bool is_active(const struct unit_state *state)
-{
-	return is(state->active_state, "active") ||
-	       is(state->active_state, "reloading");
-}
-
-static bool is_down(const struct unit_state *state)
-{
-	return is(state->active_state, "inactive") || is(state->active_state, "failed");
-}
-
-/* Ran to its end, and that is all it is there for. */
-static bool has_run(const struct unit_properties *now)
-{
-	return is(now->service_type, "oneshot") && !now->remain_after_exit &&
-	       is(now->state.active_state, "inactive") &&
-	       is(now->state.result, "success") && now->condition_result;
-}
-
 static bool is_as_wanted(const struct unit_op *op, const struct unit_properties *now)
 {
-	switch (op->action) {
-	case UNIT_ACTION_RESTART:
-	case UNIT_ACTION_START:
-		return is(now->state.load_state, "loaded") &&
-		       (is_active(&now->state) || has_run(now));
-	case UNIT_ACTION_RELOAD:
-		return is_active(&now->state);
-	case UNIT_ACTION_STOP:
-		return is_down(&now->state);
-	case UNIT_ACTION_ENABLE:
-		return !op->no_install;
-	case UNIT_ACTION_DISABLE:
-		return true;
-	}
-	return false;
-}
-
-/* Its start began after we first looked at it. */
-static bool was_started_since(const struct unit_op *op,
-			      const struct unit_properties *now)
-{
-	return now->inactive_exit_mono_usec > op->before.inactive_exit_mono_usec;
-}
-
-/* The unit itself shows that the action was carried out, whoever did it. */
-static bool is_proven(const struct unit_op *op, const struct unit_properties *now)
-{
-	if (!is_as_wanted(op, now))
-		return false;
-	switch (op->action) {
-	case UNIT_ACTION_RESTART:
-		return was_started_since(op, now);
-	case UNIT_ACTION_START:
-		return is_active(&now->state) || was_started_since(op, now);
-	case UNIT_ACTION_STOP:
-		return true;
-	case UNIT_ACTION_RELOAD:
-	case UNIT_ACTION_ENABLE:
-	case UNIT_ACTION_DISABLE:
-		return false;
-	}
-	return false;
-}
-
-/* Nothing but the lapse of time tells whether such a one came up. */
-static bool must_settle(const struct unit_op *op, const struct unit_properties *now)
-{
-	if (op->settled || !is_active(&now->state) ||
-	    (op->action != UNIT_ACTION_RESTART && op->action != UNIT_ACTION_START))
-		return false;
-	return is(now->service_type, "simple") || is(now->service_type, "exec") ||
-	       is(now->service_type, "idle");
+	return !op->no_install && unit_verdict_wanted(op->action, now);
 }
 
 /* Active, but not the one that was active a moment ago. */
@@ -198,45 +128,17 @@ static bool has_come_back(const struct unit_op *op, const struct unit_properties
 			       now->state.main_pid != op->settling_pid);
 }
 
-static void set_gap(struct unit_op *op, const struct unit_properties *now)
-{
-	uint64_t enter = now->state.active_enter_mono_usec;
-	uint64_t exit = now->state.active_exit_mono_usec;
-
-	if (op->action != UNIT_ACTION_RESTART && op->action != UNIT_ACTION_START)
-		return;
-	/* 0 = never active before; unchanged = it was running and went on. */
-	if (exit == 0 || exit > enter ||
-	    enter == op->before.state.active_enter_mono_usec)
-		return;
-	op->outcome.have_gap = true;
-	op->outcome.gap_usec = enter - exit;
-}
-
-/*
- * A start that systemd refused before it began leaves everything as it was, the Result
- * of the failure before included: that is the start limit, though Result does not say
- * so.
- */
-static void name_start_limit(const struct unit_op *op, struct unit_properties *now)
-{
-	if (op->action == UNIT_ACTION_START && is(op->job_result, "failed") &&
-	    is(op->before.state.active_state, "failed") &&
-	    is(now->state.active_state, "failed") && !was_started_since(op, now))
-		(void)strcpy(now->state.result, "start-limit-hit");
-}
-
 static void judge(struct unit_op *op)
 {
 	struct unit_properties *now = &op->reader.properties;
 	const char *job_result = op->job_result[0] ? op->job_result : NULL;
 	bool ok;
 
-	name_start_limit(op, now);
+	unit_verdict_start_limit(op->action, op->job_result, &op->before, now);
 	op->outcome.state = now->state;
 	ok = job_result ? is(job_result, "done") && is_as_wanted(op, now)
-			: is_proven(op, now);
-	if (ok && must_settle(op, now)) {
+			: unit_verdict_proven(op->action, &op->before, now);
+	if (ok && !op->settled && unit_verdict_settles(op->action, now)) {
 		op->settling_pid = now->state.main_pid;
 		op->settling_restarts = now->state.n_restarts;
 		op->phase = PHASE_SETTLING;
@@ -245,7 +147,7 @@ static void judge(struct unit_op *op)
 	}
 	if (ok && !has_come_back(op, now)) {
 		op->outcome.result = RESULT_OK;
-		set_gap(op, now);
+		unit_verdict_gap(op->action, &op->before, now, &op->outcome);
 	} else if (op->no_install) {
 		unit_words_no_install(op->unit, &op->outcome);
 	} else {
@@ -493,8 +395,9 @@ static void on_again(struct unit_reader *reader, int error)
 		/* Ours, or one that must end before ours can be asked for again. */
 		(void)snprintf(op->job, sizeof(op->job), "%s", now->job);
 		op->phase = PHASE_JOB;
-	} else if (op->job[0] != '\0' || is_proven(op, now) ||
-		   was_started_since(op, now)) {
+	} else if (op->job[0] != '\0' ||
+		   unit_verdict_proven(op->action, &op->before, now) ||
+		   unit_verdict_started(&op->before, now)) {
 		judge(op);
 	} else {
 		/* There is no sign that the call was heard. */

@@ -152,6 +152,37 @@ int unit_reader_start(struct unit_reader *reader, struct unit_request *request,
 		      void (*done)(struct unit_reader *reader, int error))
 	__attribute__((warn_unused_result, nonnull));
 
+/* --- unit_verdict.c: what came of it ------------------------------------------ */
+
+/* The unit is now as the action was to make it. */
+bool unit_verdict_wanted(enum unit_action action, const struct unit_properties *now)
+	__attribute__((nonnull));
+
+/* A start of it began since. */
+bool unit_verdict_started(const struct unit_properties *before,
+			  const struct unit_properties *now) __attribute__((nonnull));
+
+/*
+ * The unit itself shows that the action was carried out, whoever did it: for a job
+ * whose end nobody heard.
+ */
+bool unit_verdict_proven(enum unit_action action, const struct unit_properties *before,
+			 const struct unit_properties *now) __attribute__((nonnull));
+
+/* It is active, but only the lapse of time tells whether it came up. */
+bool unit_verdict_settles(enum unit_action action, const struct unit_properties *now)
+	__attribute__((nonnull));
+
+/* Puts start-limit-hit where systemd still shows the failure before it. */
+void unit_verdict_start_limit(enum unit_action action, const char *job_result,
+			      const struct unit_properties *before,
+			      struct unit_properties *now) __attribute__((nonnull));
+
+/* Between the last end of "active" and its new begin, if there was one. */
+void unit_verdict_gap(enum unit_action action, const struct unit_properties *before,
+		      const struct unit_properties *now, struct unit_outcome *outcome)
+	__attribute__((nonnull));
+
 /* --- unit_words.c: what came of it, in words ---------------------------------- */
 
 /* "restart" and "restarted". */
