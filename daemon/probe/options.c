@@ -131,7 +131,7 @@ static int parse_http(int argc, char **argv, struct probe_options *options,
 static int parse_tcp(int argc, char **argv, struct probe_options *options,
 		     struct errinfo *ei)
 {
-	const char *address = NULL;
+	const char *address = "";
 	struct args_option list[] = {
 		{"address", .text = &address},
 		{"timeout-ms", &options->timeout_ms, .min = 1,
