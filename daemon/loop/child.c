@@ -1,7 +1,8 @@
 /*
- * Starts the helper programs and hears them out. The end of a helper is its exit and the
- * end of its report, which come in any order: on_done follows the last closed handle,
- * whatever it was. What a helper says is read as carefully as what a client says.
+ * Starts the helper programs and hears them out. The end of a helper is its exit and
+ * the end of its report, which come in any order: on_done follows the last closed
+ * handle, whatever it was. What a helper says is read as carefully as what a client
+ * says.
  */
 #include "loop/child.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define REPORT_FD	3
+#define REPORT_FD      3
 #define READ_BYTES_MIN 4096
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -171,7 +172,8 @@ static void on_written(uv_write_t *write, int status)
 {
 	struct child *child = write->handle->data;
 
-	/* A helper that does not read its request says itself what is wrong, or dies. */
+	/* A helper that does not read its request says itself what is wrong, or dies.
+	 */
 	(void)status;
 	close_once((uv_handle_t *)&child->request);
 }
@@ -285,9 +287,13 @@ void child_kill(struct child *child)
  */
 static void scrub(char *text)
 {
-	for (unsigned char *p = (unsigned char *)text; *p; p++)
-		if (*p < ' ' || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if (*p < ' ' || *p == 0x7f)
 			*p = '?';
+		/* U+0080 to U+009F: both bytes, or what is left is no UTF-8. */
+		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
 }
 
 static enum deploy_result say(struct errinfo *ei, const char *fmt, ...)

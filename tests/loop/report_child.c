@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 		report("{\"type\":\"result\",\"result\":\"ok\",\"sum\":3}\n");
 	} else if (strcmp(what, "refuse") == 0) {
 		report("{\"type\":\"result\",\"result\":\"rejected\","
-		       "\"message\":\"no \\u001b[31mgood\"}\n");
+		       "\"message\":\"no \\u001b[31mgood\\u009b\"}\n");
 	} else if (strcmp(what, "ok-then-exit-2") == 0) {
 		report("{\"type\":\"result\",\"result\":\"ok\"}\n");
 		return 2;
