@@ -1,0 +1,305 @@
+/*
+ * Asks systemd where the processes of an app's unit are and whose, and deployd-probe
+ * what they run from. The probe is of the app's user, so it can be lied to by the app;
+ * a proof protects from mistakes, not from the app itself.
+ */
+#include "loop/proof.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "build_config.h"
+#include "deploy/cleanup.h"
+#include "loop/capture.h"
+#include "loop/probe_report.h"
+#include "loop/unit_facts.h"
+
+#define PROBE_TIMEOUT_MSEC  5000
+#define PROOF_PROCESSES_MAX 16384
+#define PROOF_MAPPED_MAX    65536 /* of all processes */
+
+struct proof {
+	struct units *units;
+	const struct app_config *settings;
+	char release[RELEASE_ID_SIZE];
+	struct unit_facts_query *query;
+	struct capture *capture;
+	uint32_t main_pid;
+	json_t *in_use;
+	struct proof_outcome outcome;
+	void (*done)(void *userdata, const struct proof_outcome *outcome);
+	void *userdata;
+};
+
+static void proof_free(struct proof *proof)
+{
+	json_decref(proof->in_use);
+	free(proof);
+}
+
+static void finish(struct proof *proof)
+{
+	proof->outcome.in_use = proof->in_use;
+	proof->done(proof->userdata, &proof->outcome);
+	proof_free(proof);
+}
+
+static void unknown(struct proof *proof, const char *why)
+{
+	proof->outcome.verdict = PROOF_UNKNOWN;
+	proof->outcome.complete = false;
+	(void)snprintf(proof->outcome.reason, sizeof(proof->outcome.reason), "%s", why);
+	finish(proof);
+}
+
+/* --- what the probe saw -------------------------------------------------------------
+ */
+
+/* A report in the form in which it is judged; the texts are the JSON's. */
+struct sighting {
+	struct proof_process *processes;
+	const char **mapped;
+	size_t n_processes, n_mapped;
+};
+
+static void sighting_deinit(struct sighting *sighting)
+{
+	free(sighting->processes);
+	free(sighting->mapped);
+}
+
+static bool take_process(struct sighting *sighting, const json_t *json)
+{
+	struct proof_process *process = &sighting->processes[sighting->n_processes++];
+	const json_t *pid = json_object_get(json, "pid");
+	const json_t *mapped = json_object_get(json, "mapped");
+	const json_t *path;
+	size_t i;
+
+	if (!json_is_integer(pid))
+		return false;
+	process->pid = json_integer_value(pid);
+	process->comm = json_string_value(json_object_get(json, "comm"));
+	process->cwd = json_string_value(json_object_get(json, "cwd"));
+	process->exe = json_string_value(json_object_get(json, "exe"));
+	process->readable = json_is_true(json_object_get(json, "readable"));
+	process->deleted = json_is_true(json_object_get(json, "deleted"));
+	process->mapped = sighting->mapped + sighting->n_mapped;
+	json_array_foreach (mapped, i, path) {
+		if (!json_is_string(path))
+			return false;
+		sighting->mapped[sighting->n_mapped++] = json_string_value(path);
+	}
+	process->n_mapped = json_array_size(mapped);
+	return true;
+}
+
+static bool sighting_init(struct sighting *sighting, const json_t *processes)
+{
+	size_t n_mapped = 0, i;
+	const json_t *process;
+
+	memset(sighting, 0, sizeof(*sighting));
+	json_array_foreach (processes, i, process)
+		n_mapped += json_array_size(json_object_get(process, "mapped"));
+	if (!json_is_array(processes) ||
+	    json_array_size(processes) > PROOF_PROCESSES_MAX ||
+	    n_mapped > PROOF_MAPPED_MAX)
+		return false;
+	sighting->processes =
+		calloc(json_array_size(processes) + 1, sizeof(*sighting->processes));
+	sighting->mapped = calloc(n_mapped + 1, sizeof(*sighting->mapped));
+	if (!sighting->processes || !sighting->mapped)
+		return false;
+	json_array_foreach (processes, i, process)
+		if (!take_process(sighting, process))
+			return false;
+	return true;
+}
+
+static bool has_text(const json_t *array, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (array, i, item)
+		if (strcmp(json_string_value(item), text) == 0)
+			return true;
+	return false;
+}
+
+/* False without memory. */
+static bool note_path(struct proof *proof, const char *path)
+{
+	char id[RELEASE_ID_SIZE];
+
+	if (!path || !proof_release_of(proof->settings->releases_dir, path, id) ||
+	    has_text(proof->in_use, id))
+		return true;
+	return json_array_append_new(proof->in_use, json_string(id)) == 0;
+}
+
+static bool note_releases(struct proof *proof, const struct sighting *sighting)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < sighting->n_processes; i++) {
+		ok = note_path(proof, sighting->processes[i].exe) && ok;
+		ok = note_path(proof, sighting->processes[i].cwd) && ok;
+	}
+	for (size_t i = 0; i < sighting->n_mapped; i++)
+		ok = note_path(proof, sighting->mapped[i]) && ok;
+	return ok;
+}
+
+static void judge(struct proof *proof, const json_t *report)
+{
+	struct sighting sighting;
+	struct proof_report facts = {
+		.releases_dir = proof->settings->releases_dir,
+		.main_pid = proof->main_pid,
+		.truncated = !json_is_false(json_object_get(report, "truncated")),
+	};
+
+	if (!sighting_init(&sighting, json_object_get(report, "processes"))) {
+		sighting_deinit(&sighting);
+		unknown(proof, "what deployd-probe reports is no list of processes");
+		return;
+	}
+	facts.processes = sighting.processes;
+	facts.n_processes = sighting.n_processes;
+	proof->outcome.verdict =
+		proof_judge(&facts, proof->release, proof->outcome.reason);
+	proof->outcome.complete =
+		note_releases(proof, &sighting) && proof_complete(&facts);
+	sighting_deinit(&sighting);
+	finish(proof);
+}
+
+static void on_captured(void *userdata, const struct capture_outcome *outcome)
+{
+	struct proof *proof = userdata;
+	cleanup_json json_t *report = NULL;
+	struct errinfo error = {0};
+	char message[PROOF_REASON_SIZE];
+
+	proof->capture = NULL;
+	if (probe_report_read(outcome, &report, &error) < 0) {
+		unknown(proof, error.what);
+	} else if (!probe_report_is_ok(report)) {
+		probe_report_text(report, "message", message, sizeof(message));
+		unknown(proof, message);
+	} else {
+		judge(proof, report);
+	}
+}
+
+/* --- asking --------------------------------------------------------------------------
+ */
+
+static void run_probe(struct proof *proof, const struct unit_facts *facts)
+{
+	static unsigned int counter;
+	const struct app_config *settings = proof->settings;
+	cleanup_free char *cgroup = NULL, *releases = NULL;
+	char name[UNIT_NAME_MAX], description[UNIT_NAME_MAX + 64];
+	const char *group = NULL; /* the user's own */
+	const char *argv[] = {DEPLOYD_LIBEXECDIR "/deployd-probe", "proof", NULL, NULL,
+			      NULL};
+	struct capture_options options = {.bytes_max = PROBE_REPORT_BYTES_MAX};
+
+	(void)snprintf(name, sizeof(name), "deployd-proof-%s-%d-%u", settings->app_name,
+		       (int)getpid(), counter++);
+	(void)snprintf(description, sizeof(description), "Proof of release of %s",
+		       settings->app_name);
+	if (asprintf(&cgroup, "--cgroup=%s", facts->control_group) < 0)
+		cgroup = NULL;
+	if (asprintf(&releases, "--releases=%s", settings->releases_dir) < 0)
+		releases = NULL;
+	/* /proc tells of who has the same user and group. */
+	if (facts->group[0])
+		group = facts->group;
+	else if (!facts->user[0])
+		group = settings->app_group;
+	if (cgroup && releases) {
+		argv[2] = cgroup;
+		argv[3] = releases;
+		options.unit = (struct transient_options){
+			.name = name,
+			.description = description,
+			.argv = argv,
+			.user = facts->user[0] ? facts->user : settings->app_user,
+			.group = group,
+			.harden = true,
+			/* /proc shows a process only to who can do as much. */
+			.ambient = facts->ambient,
+			.stdin_fd = -1,
+			.stderr_fd = -1,
+			.timeout_ms = PROBE_TIMEOUT_MSEC,
+		};
+		proof->capture =
+			capture_start(proof->units, &options, on_captured, proof);
+	}
+	if (!proof->capture)
+		unknown(proof, "out of memory");
+}
+
+static void on_facts(void *userdata, int error, const struct unit_facts *facts)
+{
+	struct proof *proof = userdata;
+	char why[PROOF_REASON_SIZE];
+
+	proof->query = NULL;
+	if (error < 0) {
+		(void)snprintf(why, sizeof(why),
+			       "systemd does not tell about %.100s: %s",
+			       proof->settings->unit, strerror(-error));
+		unknown(proof, why);
+		return;
+	}
+	if (facts->control_group[0] == '\0') {
+		(void)snprintf(proof->outcome.reason, sizeof(proof->outcome.reason),
+			       "%.200s is not running", proof->settings->unit);
+		proof->outcome.verdict = PROOF_UNKNOWN;
+		proof->outcome.complete = true;
+		finish(proof);
+		return;
+	}
+	proof->main_pid = facts->main_pid;
+	run_probe(proof, facts);
+}
+
+struct proof *
+proof_start(struct units *units, const struct app_config *settings, const char *release,
+	    void (*done)(void *userdata, const struct proof_outcome *outcome),
+	    void *userdata)
+{
+	struct proof *proof = calloc(1, sizeof(*proof));
+
+	if (!proof)
+		return NULL;
+	proof->units = units;
+	proof->settings = settings;
+	(void)snprintf(proof->release, sizeof(proof->release), "%s", release);
+	proof->done = done;
+	proof->userdata = userdata;
+	proof->in_use = json_array();
+	proof->query = unit_facts_query(units, settings->unit, on_facts, proof);
+	if (!proof->in_use || !proof->query) {
+		proof_cancel(proof);
+		return NULL;
+	}
+	return proof;
+}
+
+void proof_cancel(struct proof *proof)
+{
+	if (!proof)
+		return;
+	unit_facts_query_cancel(proof->query);
+	capture_cancel(proof->capture);
+	proof_free(proof);
+}

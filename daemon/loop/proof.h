@@ -1,0 +1,34 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "core/proof.h"
+#include "deploy/app_config.h"
+#include "loop/units.h"
+
+/* From which release an app's processes run. */
+
+struct proof_outcome {
+	enum proof_verdict verdict;
+	char reason[PROOF_REASON_SIZE]; /* "" when proven */
+	/* Array of the ids of releases that a process of the unit uses; borrowed. */
+	const json_t *in_use;
+	bool complete; /* every process could be read: what is not in in_use is free */
+};
+
+struct proof;
+
+/*
+ * Looks at the processes of the app's unit by deployd-probe, which runs as the unit's
+ * user. done is called once, never from within, after 15 s at the latest. settings is
+ * borrowed until then. A unit without processes is unknown and complete. NULL only
+ * without memory.
+ */
+struct proof *
+proof_start(struct units *units, const struct app_config *settings, const char *release,
+	    void (*done)(void *userdata, const struct proof_outcome *outcome),
+	    void *userdata) __attribute__((warn_unused_result, nonnull(1, 2, 3, 4)));
+
+/* done is not called. Accepts NULL. */
+void proof_cancel(struct proof *proof);

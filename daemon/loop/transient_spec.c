@@ -1,0 +1,463 @@
+/*
+ * What a transient unit is made of: a fixed list of properties, never one that a client
+ * or an app's file names. The unit that is cloned has to be there: without it the
+ * command would run as root.
+ */
+#include "loop/transient_spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loop/unit_request.h"
+#include "loop/unit_values.h"
+
+#define SLICE "deployd-run.slice"
+
+#define STOP_TIMEOUT_USEC (5 * UINT64_C(1000000)) /* from SIGTERM to SIGKILL */
+
+/*
+ * systemd writes a line for each start and each end, which a check that is repeated
+ * would fill the journal with. What the command itself writes must pass.
+ */
+#define LOG_LEVEL 3 /* err */
+
+/* For programs of ours. */
+#define HARDENED_MEMORY_MAX (256 * UINT64_C(1048576))
+#define HARDENED_TASKS_MAX  UINT64_C(32)
+
+#define TRY(call)                                                                      \
+	do {                                                                           \
+		int try_r = (call);                                                    \
+                                                                                       \
+		if (try_r < 0)                                                         \
+			return try_r;                                                  \
+	} while (0)
+
+/* --- the options, kept ------------------------------------------------------------ */
+
+static int copy_text(const char *text, char **ret_text)
+{
+	if (!text)
+		return 0;
+	*ret_text = strdup(text);
+	return *ret_text ? 0 : -ENOMEM;
+}
+
+static int copy_argv(const char *const *argv, char ***ret_argv)
+{
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	if (n > TRANSIENT_ARGS_MAX)
+		return -E2BIG;
+	*ret_argv = calloc(n + 1, sizeof(**ret_argv));
+	if (!*ret_argv)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		TRY(copy_text(argv[i], &(*ret_argv)[i]));
+	return 0;
+}
+
+static int copy_fd(int fd, int *ret_fd)
+{
+	if (fd < 0)
+		return 0;
+	*ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+static int copy(struct transient_spec *spec, const struct transient_options *options)
+{
+	TRY(copy_text(options->description, &spec->description));
+	TRY(copy_text(options->clone_of, &spec->clone_of));
+	TRY(copy_text(options->user, &spec->user));
+	TRY(copy_text(options->group, &spec->group));
+	TRY(copy_text(options->network_of, &spec->network_of));
+	TRY(copy_argv(options->argv, &spec->argv));
+	TRY(copy_fd(options->stdin_fd, &spec->fds[0]));
+	TRY(copy_fd(options->stdout_fd, &spec->fds[1]));
+	return copy_fd(options->stderr_fd, &spec->fds[2]);
+}
+
+int transient_spec_init(struct transient_spec *spec,
+			const struct transient_options *options, struct errinfo *ei)
+{
+	int n, r;
+
+	memset(spec, 0, sizeof(*spec));
+	for (size_t i = 0; i < 3; i++)
+		spec->fds[i] = -1;
+	spec->harden = options->harden;
+	spec->ambient = options->ambient;
+	spec->timeout_ms = options->timeout_ms;
+
+	n = snprintf(spec->unit, sizeof(spec->unit), "%s.service", options->name);
+	if (n < 0 || (size_t)n >= sizeof(spec->unit) || !names_unit_valid(spec->unit))
+		return errinfo_set(ei, EINVAL, "cannot name a unit");
+	if (!options->argv[0] || options->argv[0][0] != '/')
+		return errinfo_set(ei, EINVAL, "a command needs an absolute path");
+	if (!options->clone_of && !options->user)
+		return errinfo_set(ei, EINVAL, "a command needs a user");
+	r = copy(spec, options);
+	if (r < 0)
+		return errinfo_set(ei, r, "cannot prepare %s", spec->unit);
+	return 0;
+}
+
+void transient_spec_close_fds(struct transient_spec *spec)
+{
+	for (size_t i = 0; i < 3; i++) {
+		if (spec->fds[i] >= 0)
+			(void)close(spec->fds[i]);
+		spec->fds[i] = -1;
+	}
+}
+
+void transient_spec_deinit(struct transient_spec *spec)
+{
+	transient_spec_close_fds(spec);
+	for (size_t i = 0; spec->argv && spec->argv[i]; i++)
+		free(spec->argv[i]);
+	free(spec->argv);
+	free(spec->description);
+	free(spec->clone_of);
+	free(spec->user);
+	free(spec->group);
+	free(spec->network_of);
+	memset(spec, 0, sizeof(*spec));
+	for (size_t i = 0; i < 3; i++)
+		spec->fds[i] = -1;
+}
+
+/* --- what is read of other units ---------------------------------------------------
+ */
+
+struct network_reading {
+	struct transient_network *network;
+	char load_state[32];
+};
+
+static int take_network(const char *name, sd_bus_message *value, void *userdata)
+{
+	struct network_reading *reading = userdata;
+	int truth;
+
+	if (strcmp(name, "LoadState") == 0)
+		return unit_values_text(value, reading->load_state,
+					sizeof(reading->load_state));
+	if (strcmp(name, "NetworkNamespacePath") == 0)
+		return unit_values_text(value, reading->network->path,
+					sizeof(reading->network->path));
+	if (strcmp(name, "PrivateNetwork") != 0)
+		return sd_bus_message_skip(value, "v");
+	TRY(sd_bus_message_read(value, "v", "b", &truth));
+	reading->network->private_network = truth;
+	return 0;
+}
+
+static int not_loaded(const char *unit, const char *load_state, struct errinfo *ei)
+{
+	return errinfo_refuse(ei, RESULT_FAILED,
+			      "no command can be run for %s: systemd calls it %s", unit,
+			      load_state[0] ? load_state : "unknown");
+}
+
+/* A break is no failure yet, and has no words. */
+static int not_read(const char *unit, int error, struct errinfo *ei)
+{
+	if (error == -ENOTCONN)
+		return error;
+	return errinfo_set(ei, error, "cannot read the properties of %s", unit);
+}
+
+int transient_spec_read_network(const struct transient_spec *spec,
+				sd_bus_message *reply,
+				struct transient_network *ret_network,
+				struct errinfo *ei)
+{
+	struct network_reading reading = {.network = ret_network};
+	int r;
+
+	memset(ret_network, 0, sizeof(*ret_network));
+	r = unit_values_each(reply, take_network, &reading);
+	if (r < 0)
+		return not_read(spec->network_of, r, ei);
+	if (strcmp(reading.load_state, "loaded") != 0)
+		return not_loaded(spec->network_of, reading.load_state, ei);
+	return 0;
+}
+
+struct cloning {
+	sd_bus_message *message;
+	char load_state[32];
+	bool has_user;
+};
+
+/* In the order in which they may matter to systemd: none. */
+static const struct {
+	const char *name, *type;
+} cloned[] = {
+	{"User", "s"},
+	{"Group", "s"},
+	{"DynamicUser", "b"},
+	{"SupplementaryGroups", "as"},
+	{"WorkingDirectory", "s"},
+	{"RootDirectory", "s"},
+	{"Environment", "as"},
+	{"EnvironmentFiles", "a(sb)"},
+	{"PassEnvironment", "as"},
+	{"UnsetEnvironment", "as"},
+	{"LoadCredential", "a(ss)"},
+	{"LoadCredentialEncrypted", "a(ss)"},
+	{"SetCredential", "a(say)"},
+	{"SetCredentialEncrypted", "a(say)"},
+	{"UMask", "u"},
+	{"NoNewPrivileges", "b"},
+};
+
+static bool is_cloned(const char *name, const char *type)
+{
+	for (size_t i = 0; i < sizeof(cloned) / sizeof(*cloned); i++)
+		if (strcmp(name, cloned[i].name) == 0)
+			return strcmp(type, cloned[i].type) == 0;
+	return strncmp(name, "Limit", strlen("Limit")) == 0 && strcmp(type, "t") == 0;
+}
+
+/* "" is the default, and no value that could be set. */
+static int clone_text(struct cloning *cloning, const char *name, sd_bus_message *value)
+{
+	char optional[PATH_MAX + 1];
+	const char *text;
+
+	TRY(sd_bus_message_read(value, "s", &text));
+	if (text[0] == '\0')
+		return 0;
+	if (strcmp(name, "User") == 0)
+		cloning->has_user = true;
+	/* Read with '!' where it may be missing, written with '-'. */
+	if (strcmp(name, "WorkingDirectory") != 0 || text[0] != '!')
+		return sd_bus_message_append(cloning->message, "(sv)", name, "s", text);
+	(void)snprintf(optional, sizeof(optional), "-%s", text + 1);
+	return sd_bus_message_append(cloning->message, "(sv)", name, "s", optional);
+}
+
+static int clone_value(struct cloning *cloning, const char *name, const char *type,
+		       sd_bus_message *value)
+{
+	sd_bus_message *message = cloning->message;
+
+	TRY(sd_bus_message_open_container(message, 'r', "sv"));
+	TRY(sd_bus_message_append(message, "s", name));
+	TRY(sd_bus_message_open_container(message, 'v', type));
+	TRY(sd_bus_message_copy(message, value, true));
+	TRY(sd_bus_message_close_container(message));
+	return sd_bus_message_close_container(message);
+}
+
+static int take_cloned(const char *name, sd_bus_message *value, void *userdata)
+{
+	struct cloning *cloning = userdata;
+	const char *type;
+	char kind;
+
+	if (strcmp(name, "LoadState") == 0)
+		return unit_values_text(value, cloning->load_state,
+					sizeof(cloning->load_state));
+	TRY(sd_bus_message_peek_type(value, &kind, &type));
+	if (kind != 'v' || !is_cloned(name, type))
+		return sd_bus_message_skip(value, "v");
+	TRY(sd_bus_message_enter_container(value, 'v', type));
+	if (strcmp(type, "s") == 0)
+		TRY(clone_text(cloning, name, value));
+	else
+		TRY(clone_value(cloning, name, type, value));
+	return sd_bus_message_exit_container(value);
+}
+
+/* --- the properties -----------------------------------------------------------------
+ */
+
+static int add_identity(const struct transient_spec *spec, sd_bus_message *message,
+			sd_bus_message *clone, struct errinfo *ei)
+{
+	struct cloning cloning = {.message = message};
+
+	if (clone) {
+		int r = unit_values_each(clone, take_cloned, &cloning);
+
+		if (r < 0)
+			return not_read(spec->clone_of, r, ei);
+		if (strcmp(cloning.load_state, "loaded") != 0)
+			return not_loaded(spec->clone_of, cloning.load_state, ei);
+	}
+	if (cloning.has_user)
+		return 0;
+	if (!spec->user)
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "a command for %s would run as root: set User= "
+				      "in its unit",
+				      spec->clone_of);
+	TRY(sd_bus_message_append(message, "(sv)", "User", "s", spec->user));
+	if (spec->group)
+		TRY(sd_bus_message_append(message, "(sv)", "Group", "s", spec->group));
+	return 0;
+}
+
+/*
+ * A word of ExecStart= that stands for the text. It is not ExecStartEx with
+ * no-env-expand: that is written to the unit's file by a name that systemd 252 does not
+ * read back, and after a daemon-reload the unit is one with a bad setting, which can be
+ * neither referenced nor released.
+ */
+static int add_word(sd_bus_message *message, const char *text)
+{
+	char *escaped, *out;
+	size_t length;
+	int r;
+
+	length = strlen(text);
+	for (const char *p = text; *p; p++)
+		length += *p == '$';
+	r = sd_bus_message_append_string_space(message, length, &escaped);
+	if (r < 0)
+		return r;
+	out = escaped;
+	for (const char *p = text; *p; p++) {
+		if (*p == '$')
+			*out++ = '$';
+		*out++ = *p;
+	}
+	return 0;
+}
+
+static int add_command(const struct transient_spec *spec, sd_bus_message *message)
+{
+	TRY(sd_bus_message_open_container(message, 'r', "sv"));
+	TRY(sd_bus_message_append(message, "s", "ExecStart"));
+	TRY(sd_bus_message_open_container(message, 'v', "a(sasb)"));
+	TRY(sd_bus_message_open_container(message, 'a', "(sasb)"));
+	TRY(sd_bus_message_open_container(message, 'r', "sasb"));
+	TRY(sd_bus_message_append(message, "s", spec->argv[0]));
+	TRY(sd_bus_message_open_container(message, 'a', "s"));
+	for (size_t i = 0; spec->argv[i]; i++)
+		TRY(add_word(message, spec->argv[i]));
+	TRY(sd_bus_message_close_container(message));
+	TRY(sd_bus_message_append(message, "b", false)); /* a failure counts */
+	for (int i = 0; i < 4; i++)
+		TRY(sd_bus_message_close_container(message));
+	return 0;
+}
+
+static int add_life(const struct transient_spec *spec, sd_bus_message *message)
+{
+	uint64_t usec = spec->timeout_ms * 1000;
+
+	/* Type=exec: that it cannot be executed is a failure of the start. */
+	return sd_bus_message_append(
+		message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description",
+		"s", spec->description ? spec->description : spec->unit, "Slice", "s",
+		SLICE, "CollectMode", "s", "inactive-or-failed", "AddRef", "b", 1,
+		"Type", "s", "exec", "KillMode", "s", "control-group",
+		"TimeoutStartUSec", "t", usec, "RuntimeMaxUSec", "t", usec,
+		"TimeoutStopUSec", "t", STOP_TIMEOUT_USEC, "LogLevelMax", "i",
+		LOG_LEVEL, "SyslogLevel", "i", LOG_LEVEL);
+}
+
+static int add_stdio(const struct transient_spec *spec, sd_bus_message *message)
+{
+	static const struct {
+		const char *fd, *setting, *otherwise;
+	} stdio[] = {
+		{"StandardInputFileDescriptor", "StandardInput", "null"},
+		{"StandardOutputFileDescriptor", "StandardOutput", "null"},
+		{"StandardErrorFileDescriptor", "StandardError", "journal"},
+	};
+
+	for (size_t i = 0; i < 3; i++) {
+		if (spec->fds[i] >= 0)
+			TRY(sd_bus_message_append(message, "(sv)", stdio[i].fd, "h",
+						  spec->fds[i]));
+		else
+			TRY(sd_bus_message_append(message, "(sv)", stdio[i].setting,
+						  "s", stdio[i].otherwise));
+	}
+	return 0;
+}
+
+static int add_network(const struct transient_spec *spec, sd_bus_message *message,
+		       const struct transient_network *network)
+{
+	if (!network)
+		return 0;
+	if (network->path[0] != '\0')
+		return sd_bus_message_append(message, "(sv)", "NetworkNamespacePath",
+					     "s", network->path);
+	if (!network->private_network)
+		return 0;
+	return sd_bus_message_append(message, "(sv)(sv)", "PrivateNetwork", "b", 1,
+				     "JoinsNamespaceOf", "as", 1, spec->network_of);
+}
+
+static int add_protection(const struct transient_spec *spec, sd_bus_message *message)
+{
+	TRY(sd_bus_message_append(
+		message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "CapabilityBoundingSet",
+		"t", spec->ambient, "AmbientCapabilities", "t", spec->ambient,
+		"NoNewPrivileges", "b", 1, "ProtectSystem", "s", "strict",
+		"ProtectHome", "s", "yes", "ProtectControlGroups", "b", 1,
+		"ProtectKernelTunables", "b", 1, "KeyringMode", "s", "private"));
+	TRY(sd_bus_message_append(message, "(sv)(sv)(sv)(sv)(sv)", "RestrictNamespaces",
+				  "t", UINT64_C(0), "RestrictSUIDSGID", "b", 1,
+				  "RestrictRealtime", "b", 1, "LockPersonality", "b", 1,
+				  "MemoryDenyWriteExecute", "b", 1));
+	TRY(sd_bus_message_append(message, "(sv)(sv)(sv)(sv)", "MemoryMax", "t",
+				  HARDENED_MEMORY_MAX, "TasksMax", "t",
+				  HARDENED_TASKS_MAX, "LimitCORE", "t", UINT64_C(0),
+				  "UMask", "u", UINT32_C(0077)));
+	/* seccomp: the programs lock themselves in further. */
+	TRY(sd_bus_message_append(message, "(sv)(sv)(sv)", "SystemCallArchitectures",
+				  "as", 1, "native", "SystemCallFilter", "(bas)", 1, 2,
+				  "@system-service", "seccomp", "SystemCallErrorNumber",
+				  "i", EPERM));
+	if (!spec->network_of)
+		return sd_bus_message_append(message, "(sv)", "RestrictAddressFamilies",
+					     "(bas)", 1, 1, "AF_UNIX");
+	/* AF_NETLINK: what getaddrinfo() asks for the machine's own addresses. */
+	return sd_bus_message_append(message, "(sv)", "RestrictAddressFamilies",
+				     "(bas)", 1, 4, "AF_UNIX", "AF_INET", "AF_INET6",
+				     "AF_NETLINK");
+}
+
+static int add_properties(const struct transient_spec *spec, sd_bus_message *message,
+			  sd_bus_message *clone,
+			  const struct transient_network *network, struct errinfo *ei)
+{
+	TRY(sd_bus_message_append(message, "ss", spec->unit, "fail"));
+	TRY(sd_bus_message_open_container(message, 'a', "(sv)"));
+	TRY(add_life(spec, message));
+	TRY(add_identity(spec, message, clone, ei));
+	TRY(add_stdio(spec, message));
+	TRY(add_network(spec, message, network));
+	if (spec->harden)
+		TRY(add_protection(spec, message));
+	TRY(add_command(spec, message));
+	TRY(sd_bus_message_close_container(message));
+	return sd_bus_message_append(message, "a(sa(sv))", 0); /* no other units */
+}
+
+int transient_spec_fill(const struct transient_spec *spec, sd_bus_message *message,
+			sd_bus_message *clone, const struct transient_network *network,
+			struct errinfo *ei)
+{
+	int r = add_properties(spec, message, clone, network, ei);
+
+	if (r < 0 && r != -ENOTCONN && ei->what[0] == '\0')
+		return errinfo_set(ei, r, "cannot ask systemd to start %s", spec->unit);
+	return r;
+}
