@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deploy/names.h"
+
 int errinfo_set(struct errinfo *ei, int err, const char *fmt, ...)
 {
 	char text[128];
@@ -21,6 +23,7 @@ int errinfo_set(struct errinfo *ei, int err, const char *fmt, ...)
 	if (err != 0 && n >= 0 && (size_t)n < sizeof(ei->what))
 		(void)snprintf(ei->what + n, sizeof(ei->what) - (size_t)n, ": %s",
 			       strerror_r(err, text, sizeof(text)));
+	(void)names_trim_utf8(ei->what);
 	return -err;
 }
 
@@ -33,5 +36,6 @@ int errinfo_refuse(struct errinfo *ei, enum deploy_result result, const char *fm
 	va_start(ap, fmt);
 	(void)vsnprintf(ei->what, sizeof(ei->what), fmt, ap);
 	va_end(ap);
+	(void)names_trim_utf8(ei->what);
 	return -EINVAL;
 }

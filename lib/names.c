@@ -88,6 +88,19 @@ bool names_sha256_valid(const char *hex)
 	return strlen(hex) == 64 && strspn(hex, "0123456789abcdef") == 64;
 }
 
+char *names_trim_utf8(char *text)
+{
+	size_t length = strlen(text), tail = 0;
+
+	while (tail < 3 && tail < length &&
+	       ((unsigned char)text[length - tail - 1] & 0xc0) == 0x80)
+		tail++;
+	if (tail < length && (unsigned char)text[length - tail - 1] >= 0xc0 &&
+	    utf8_length(text + length - tail - 1, tail + 1) == 0)
+		text[length - tail - 1] = '\0';
+	return text;
+}
+
 void names_rfc3339(int64_t time_s, char ret_text[RFC3339_SIZE])
 {
 	time_t t = (time_t)time_s;

@@ -110,6 +110,7 @@ void operation_fail(struct operation *operation, enum deploy_result result,
 	va_start(ap, fmt);
 	(void)vsnprintf(operation->error.what, sizeof(operation->error.what), fmt, ap);
 	va_end(ap);
+	(void)names_trim_utf8(operation->error.what);
 }
 
 int operation_percent(const struct operation *operation)

@@ -11,6 +11,7 @@
 #include "loop/daemon.h"
 
 #define EVIDENCE_OUTPUT_BYTES_MAX 2048
+#define REASON_BYTES_MAX	  250 /* of the first failure, before what it led to */
 
 static json_t *text_or_null(const char *text)
 {
@@ -106,13 +107,14 @@ json_t *operation_evidence(const struct operation *operation)
 static void conclude(struct operation *operation, enum deploy_result result,
 		     const char *conclusion, const char *detail)
 {
-	char reason[sizeof(operation->error.what)];
+	char reason[REASON_BYTES_MAX + 1];
 
-	(void)memcpy(reason, operation->error.what, sizeof(reason));
+	(void)snprintf(reason, sizeof(reason), "%s", operation->error.what);
 	operation->result = result;
 	operation->error.result = result;
-	(void)snprintf(operation->error.what, sizeof(operation->error.what),
-		       "%.250s; %s%.180s", reason, conclusion, detail);
+	(void)snprintf(operation->error.what, sizeof(operation->error.what), "%s; %s%s",
+		       names_trim_utf8(reason), conclusion, detail);
+	(void)names_trim_utf8(operation->error.what);
 }
 
 void operation_settle(struct operation *operation)

@@ -33,6 +33,12 @@ bool names_sha256_valid(const char *hex) __attribute__((nonnull));
 char *names_escape(const char *text, char *ret_buf, size_t size)
 	__attribute__((nonnull));
 
+/*
+ * Takes away a UTF-8 sequence at the end of text that was cut by a bound; what is not
+ * UTF-8 at all stays as it is. Returns text.
+ */
+char *names_trim_utf8(char *text) __attribute__((nonnull));
+
 /* RFC 3339 in UTC with seconds, "2026-11-23T10:15:00Z". */
 #define RFC3339_SIZE 32
 void names_rfc3339(int64_t time_s, char ret_text[RFC3339_SIZE])
