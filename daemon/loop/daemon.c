@@ -70,7 +70,11 @@ static void on_reload_done(uv_work_t *work, int status)
 
 	daemon->reloading = false;
 	log_messages(&reload->diag, ok);
-	daemon->config_stale = !ok;
+	/* What is being finished is finished as it was begun. */
+	if (daemon->stopping)
+		ok = false;
+	else
+		daemon->config_stale = !ok;
 	if (ok) {
 		config_set_unref(daemon->config);
 		daemon->config = reload->config;
@@ -83,8 +87,10 @@ static void on_reload_done(uv_work_t *work, int status)
 			JOURNAL_CONFIG_REFUSED, LOG_ERR, NULL,
 			"the configuration has errors; the one before stays in use");
 	}
-	notify_ready("reloaded");
-	update_status(daemon);
+	if (!daemon->stopping) {
+		notify_ready("reloaded");
+		update_status(daemon);
+	}
 	if (reload->done)
 		reload->done(daemon, reload->session_id, ok, reload->diag.messages,
 			     reload->diag.n_messages);

@@ -133,6 +133,8 @@ static void submit(struct daemon *daemon, struct session *session,
 					operation->id, "app", settings->app_name,
 					"phase", "queued"),
 			      false);
+	else if (operation)
+		operation_tell(operation); /* its id, should it have to wait */
 	manager_run(&daemon->manager);
 }
 

@@ -104,8 +104,12 @@ void operation_fail_with_log(struct operation *operation)
 			units_log(operation->daemon->units, operation->settings->unit,
 				  OPERATION_LOG_LINES, false, operation->log_fd, on_log,
 				  operation);
-	if (!operation->unit_log)
-		operation_step_done(operation, false);
+	if (operation->unit_log)
+		return;
+	if (operation->log_fd >= 0)
+		(void)close(operation->log_fd);
+	operation->log_fd = -1;
+	operation_step_done(operation, false);
 }
 
 static bool tried_to_start(enum op_kind kind)

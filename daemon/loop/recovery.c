@@ -118,6 +118,11 @@ static void resume(struct app *app, const struct app_config *settings,
 	bool is_revert = op && strcmp(op, "revert") == 0;
 	struct operation *operation = NULL;
 
+	if (!to || (is_revert && !from)) {
+		journal_log(LOG_ERR, "%s: deployd-store told of a switch to nowhere",
+			    app->name);
+		return;
+	}
 	if (resubmit(app, app->recovery_config, settings,
 		     is_revert ? OP_KIND_REVERT : OP_KIND_RECOVER, job,
 		     is_revert ? from : to, by, &operation) != RESULT_OK)
