@@ -110,7 +110,7 @@ struct health_check {
 	struct status_range *statuses; /* accepted; at least one */
 	size_t n_statuses;
 	char *body;	/* what the answer must contain; NULL: anything */
-	char **headers; /* sent with the request, "Name: value"; NULL-terminated */
+	char **headers; /* that the answer must have, "Name: value"; NULL-terminated */
 	char *address;	/* HOST:PORT or [IPV6]:PORT */
 	char *command;	/* an absolute path and arguments */
 	uint64_t interval_ms, timeout_ms;
