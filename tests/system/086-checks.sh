@@ -16,6 +16,8 @@ checked() {
 	expect "$wanted" ctl deploy --force hello hello-2.tar.gz
 	[ "$wanted" = 0 ] || return 0
 	serves 2
+	printf '%s\n' "$plain" > /etc/deployd/apps.d/hello.conf
+	expect 0 systemctl reload deployd
 	expect 0 ctl rollback hello
 }
 url=http://127.0.0.1:$hello_port/
