@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "build_config.h"
 #include "deploy/result.h"
+#include "span.h"
 #include "terminal.h"
 
 enum option_id {
@@ -34,7 +36,12 @@ enum option_id {
 	OPTION_YES,
 	OPTION_CONFIG,
 	OPTION_APP_FILE,
+	OPTION_CONFIRM,
+	OPTION_FORCE,
+	OPTION_UNTIL,
 };
+
+#define CONFIRM_SEC_DEFAULT 300
 
 #define GIVEN_MAX 64 /* options on one command line whose fit is checked */
 
@@ -59,8 +66,16 @@ const struct option_info option_infos[] = {
 	 OPTION_SHA256},
 	{"revision", 0, "REV", TAKES_ARCHIVE, "What it was built from",
 	 OPTION_REVISION},
-	{"message", 'm', "TEXT", TAKES_ARCHIVE, "A note for the history",
-	 OPTION_MESSAGE},
+	{"message", 'm', "TEXT", TAKES_ARCHIVE | TAKES_MESSAGE,
+	 "A note for the history; the reason of a hold", OPTION_MESSAGE},
+	{"confirm", 0, "[T]", TAKES_CONFIRM,
+	 "Go back by itself after this time (5m), unless `deployctl confirm` comes",
+	 OPTION_CONFIRM},
+	{"force", 0, NULL, TAKES_CONFIRM, "Take a release that is known to be bad",
+	 OPTION_FORCE},
+	{"until", 0, "T", TAKES_UNTIL,
+	 "When the hold ends: a span (2h) or a time (2026-11-23T10:15:00Z)",
+	 OPTION_UNTIL},
 	{"lines", 'n', "N", TAKES_LINES, "How many of the newest lines", OPTION_LINES},
 	{"follow", 'f', NULL, TAKES_FOLLOW, "Show new lines as they come",
 	 OPTION_FOLLOW},
@@ -222,6 +237,14 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 	case OPTION_CONFIG:
 		options->config = true;
 		return true;
+	case OPTION_CONFIRM:
+		options->confirm_sec = CONFIRM_SEC_DEFAULT;
+		return !value || span_parse(value, &options->confirm_sec);
+	case OPTION_FORCE:
+		options->force = true;
+		return true;
+	case OPTION_UNTIL:
+		return span_parse_end(value, (int64_t)time(NULL), &options->until_sec);
 	case OPTION_APP_FILE:
 		options->app_file = value;
 		return value[0] != '\0';

@@ -31,6 +31,9 @@ enum verb_flag {
 	TAKES_NOW = 1 << 11,	   /* enable */
 	TAKES_YES = 1 << 12,	   /* what removes */
 	TAKES_CONFIG = 1 << 13,	   /* show: --config, --app-file */
+	TAKES_CONFIRM = 1 << 14,   /* deploy, activate: --confirm, --force */
+	TAKES_MESSAGE = 1 << 15,   /* deploy, stage, hold */
+	TAKES_UNTIL = 1 << 16,	   /* hold */
 };
 
 #define OPTIONS_ARGS_MAX 4
@@ -54,7 +57,10 @@ struct options {
 	const char *host;
 	const char *sha256, *version, *revision, *message, *if_current;
 	const char *user;
-	const char *socket;  /* NULL: the compiled-in path, whose server must be root */
+	const char *socket; /* NULL: the compiled-in path, whose server must be root */
+	bool force;
+	int64_t confirm_sec; /* 0: no need to confirm */
+	int64_t until_sec;   /* since the epoch; 0: for good */
 	int64_t lines;	     /* -1: not given */
 	int64_t timeout_sec; /* -1: none */
 };

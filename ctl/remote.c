@@ -12,6 +12,7 @@
 
 #include "call.h"
 #include "deploy/cleanup.h"
+#include "deploy/names.h"
 #include "deploy/varlink.h"
 #include "json_out.h"
 #include "terminal.h"
@@ -94,6 +95,16 @@ char *remote_command(const struct verb *verb, const struct options *options,
 								: options->if_current);
 	put_option(stream, "user", options->user);
 	put_option(stream, "socket", options->socket);
+	if (options->force)
+		put_word(stream, "--force");
+	put_number(stream, "confirm",
+		   options->confirm_sec > 0 ? options->confirm_sec : -1);
+	if (options->until_sec > 0) {
+		char until[RFC3339_SIZE];
+
+		names_rfc3339(options->until_sec, until);
+		put_option(stream, "until", until);
+	}
 	put_number(stream, "lines", options->lines);
 	put_number(stream, "timeout", options->timeout_sec);
 	put_word(stream, "--");

@@ -5,22 +5,33 @@
 #define SHIP	"Ship a release"
 #define SERVICE "The service"
 #define LOOK	"Look"
+#define SETUP	"Set up a machine (root, without deployd)"
 #define ADMIN	"deployd itself"
 
 #define OPERATION TAKES_WAIT
+#define SET_UP	  (TAKES_SETUP | NO_HOST)
 
 const struct verb verbs[] = {
 	{"deploy", SHIP, "APP FILE|-",
 	 "Unpack an archive, make it current, restart the unit",
-	 OPERATION | TAKES_ARCHIVE | TAKES_IF_CURRENT, 2, 2, verb_archive},
+	 OPERATION | TAKES_ARCHIVE | TAKES_IF_CURRENT | TAKES_CONFIRM, 2, 2,
+	 verb_archive},
 	{"stage", SHIP, "APP FILE|-",
 	 "Unpack and check an archive without switching to it",
 	 OPERATION | TAKES_ARCHIVE, 2, 2, verb_archive},
 	{"activate", SHIP, "APP@RELEASE", "Switch to a staged or earlier release",
-	 OPERATION | TAKES_IF_CURRENT, 1, 2, verb_release},
+	 OPERATION | TAKES_IF_CURRENT | TAKES_CONFIRM, 1, 2, verb_release},
 	{"rollback", SHIP, "APP[@RELEASE]",
 	 "Go back to the last good release before the current one",
 	 OPERATION | TAKES_IF_CURRENT, 1, 2, verb_release},
+	{"confirm", SHIP, "APP", "Keep what was deployed with --confirm", OPERATION, 1,
+	 1, verb_unit},
+	{"cancel", SHIP, "APP [JOB]",
+	 "End the running job, or this one, if nothing was switched yet", 0, 1, 2,
+	 verb_cancel},
+	{"hold", SHIP, "APP", "Let nobody switch to another release",
+	 OPERATION | TAKES_MESSAGE | TAKES_UNTIL, 1, 1, verb_hold},
+	{"unhold", SHIP, "APP", "End a hold", OPERATION, 1, 1, verb_unit},
 	{"attach", SHIP, "JOB", "Follow a running job, or say how it ended",
 	 TAKES_TIMEOUT, 1, 1, verb_attach},
 
@@ -30,8 +41,9 @@ const struct verb verbs[] = {
 	 1, verb_reload},
 	{"start", SERVICE, "APP", "Start the unit", OPERATION, 1, 1, verb_unit},
 	{"stop", SERVICE, "APP", "Stop the unit", OPERATION, 1, 1, verb_unit},
-	{"enable", SERVICE, "APP", "Start the unit at boot", OPERATION, 1, 1,
-	 verb_unit},
+	{"enable", SERVICE, "[APP]",
+	 "Start the unit at boot; as root also link it, without deployd",
+	 OPERATION | TAKES_SETUP | TAKES_NOW, 0, 1, verb_enable},
 	{"disable", SERVICE, "APP", "Do not start the unit at boot", OPERATION, 1, 1,
 	 verb_unit},
 	{"logs", SERVICE, "APP", "Show the unit's journal",
@@ -51,6 +63,25 @@ const struct verb verbs[] = {
 	 verb_jobs},
 	{"can", LOOK, "VERB APP", "Say whether you may, and by which rule", TAKES_USER,
 	 2, 2, verb_can},
+
+	{"init", SETUP, "[APP]",
+	 "create-users, create-dirs, copy-files and enable, in this order", SET_UP, 0,
+	 1, verb_setup},
+	{"create-users", SETUP, "[APP]",
+	 "Create the app's user, the deploy user and their groups", SET_UP, 0, 1,
+	 verb_setup},
+	{"create-dirs", SETUP, "[APP]",
+	 "Create the app's directories, or repair owner and mode", SET_UP, 0, 1,
+	 verb_setup},
+	{"copy-files", SETUP, "[APP]", "Install the files of [copy_file] sections",
+	 SET_UP, 0, 1, verb_setup},
+	{"set-perms", SETUP, "[APP]",
+	 "Repair owners and modes below the app's directory", SET_UP, 0, 1, verb_setup},
+	{"clean-target", SETUP, "[APP]", "Remove what these verbs made for the app",
+	 SET_UP | TAKES_YES, 0, 1, verb_setup},
+	{"remove-app", SETUP, "[APP]",
+	 "The same, with its releases and what deployd knows of it", SET_UP | TAKES_YES,
+	 0, 1, verb_setup},
 
 	{"policy", ADMIN, "check|list",
 	 "Check the configuration and policy files; list the rules in force (root)", 0,

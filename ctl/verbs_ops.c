@@ -12,6 +12,7 @@
 #include "call.h"
 #include "deploy/cleanup.h"
 #include "follow.h"
+#include "json_out.h"
 #include "remote.h"
 #include "terminal.h"
 
@@ -35,6 +36,18 @@ static json_t *base_parameters(const struct options *options)
 	if (options->no_block)
 		(void)json_object_set_new(parameters, "wait", json_false());
 	return parameters;
+}
+
+/* What deploy and activate have in common. */
+static void set_switch(json_t *parameters, const struct options *options)
+{
+	set_text(parameters, "ifCurrent", options->if_current);
+	if (options->confirm_sec > 0)
+		(void)json_object_set_new(
+			parameters, "confirmSec",
+			json_integer((json_int_t)options->confirm_sec));
+	if (options->force)
+		(void)json_object_set_new(parameters, "force", json_true());
 }
 
 static int run(const struct verb *verb, const struct options *options,
@@ -120,7 +133,7 @@ int verb_archive(const struct verb *verb, const struct options *options)
 	set_text(parameters, "version", options->version);
 	set_text(parameters, "revision", options->revision);
 	set_text(parameters, "message", options->message);
-	set_text(parameters, "ifCurrent", options->if_current);
+	set_switch(parameters, options);
 	return run(verb, options, parameters, fd, !is_file);
 }
 
@@ -142,8 +155,44 @@ int verb_release(const struct verb *verb, const struct options *options)
 			options->app, options->app);
 	parameters = base_parameters(options);
 	set_text(parameters, "release", release);
-	set_text(parameters, "ifCurrent", options->if_current);
+	set_switch(parameters, options);
 	return run(verb, options, parameters, -1, false);
+}
+
+int verb_hold(const struct verb *verb, const struct options *options)
+{
+	json_t *parameters = base_parameters(options);
+
+	if (!options->message || !*options->message) {
+		json_decref(parameters);
+		return call_tell(
+			options, RESULT_USAGE,
+			"why? `deployctl hold %s -m REASON`: it is what the next "
+			"one who wants to deploy will read",
+			options->app);
+	}
+	set_text(parameters, "message", options->message);
+	if (options->until_sec > 0)
+		(void)json_object_set_new(parameters, "untilSec",
+					  json_integer((json_int_t)options->until_sec));
+	return run(verb, options, parameters, -1, false);
+}
+
+int verb_cancel(const struct verb *verb, const struct options *options)
+{
+	json_t *parameters = json_pack("{s:s}", "app", options->app), *reply = NULL;
+	int status;
+
+	if (options->n_args > 1)
+		set_text(parameters, "job", options->args[1]);
+	status = call_ask(verb, options, "io.deployd.Cancel", parameters, NULL, &reply);
+	if (status == 0 && options->json != JSON_MODE_OFF)
+		json_out_print(reply, options->json);
+	else if (status == 0 && !options->quiet)
+		(void)printf("%s: job %s is cancelled\n", options->app,
+			     json_string_value(json_object_get(reply, "job")));
+	json_decref(reply);
+	return status;
 }
 
 int verb_unit(const struct verb *verb, const struct options *options)
