@@ -62,8 +62,9 @@ static int get_group(const struct setup *setup, const char *name, struct group *
 	return r == ENOENT ? 0 : r;
 }
 
-int account_user(const struct setup *setup, const char *name, uid_t *ret_uid,
-		 gid_t *ret_gid)
+/* home NULL: not wanted. */
+static int find_user(const struct setup *setup, const char *name, uid_t *ret_uid,
+		     gid_t *ret_gid, char *home, size_t home_size)
 {
 	int r = ERANGE;
 
@@ -80,9 +81,26 @@ int account_user(const struct setup *setup, const char *name, uid_t *ret_uid,
 		if (r == 0) {
 			*ret_uid = entry.pw_uid;
 			*ret_gid = entry.pw_gid;
+			if (home)
+				(void)snprintf(home, home_size, "%s", entry.pw_dir);
 		}
 	}
 	return -r;
+}
+
+int account_user(const struct setup *setup, const char *name, uid_t *ret_uid,
+		 gid_t *ret_gid)
+{
+	return find_user(setup, name, ret_uid, ret_gid, NULL, 0);
+}
+
+int account_home(const struct setup *setup, const char *name, char *ret_home,
+		 size_t size)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return find_user(setup, name, &uid, &gid, ret_home, size);
 }
 
 /* member NULL: is there such a group? */

@@ -15,6 +15,10 @@ int account_user(const struct setup *setup, const char *name, uid_t *ret_uid,
 int account_group(const struct setup *setup, const char *name, gid_t *ret_gid)
 	__attribute__((nonnull, warn_unused_result));
 
+/* The user's home directory, cut to size. */
+int account_home(const struct setup *setup, const char *name, char *ret_home,
+		 size_t size) __attribute__((nonnull, warn_unused_result));
+
 /* 1 when the user is in the group, else 0 (also when one of them is not there). */
 int account_is_member(const struct setup *setup, const char *user, const char *group)
 	__attribute__((nonnull, warn_unused_result));

@@ -112,8 +112,11 @@ int place_repair(struct setup *setup, int fd, const char *path,
 				   path);
 	if (!owner_differs(setup, owner, &st) && (st.st_mode & 07777) == mode)
 		return 0;
-	/* Another name of the file may be one that must not change hands. */
-	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1)
+	/*
+	 * Another name of the file may be one that must not change hands; those of a
+	 * release are the same owner's.
+	 */
+	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && owner_differs(setup, owner, &st))
 		return errinfo_refuse(ei, RESULT_FAILED,
 				      "'%s%s' has %lu names (hard links); its owner "
 				      "and mode are not changed: put a copy in its "
@@ -317,28 +320,60 @@ int place_link(struct setup *setup, const char *path, const char *target,
 		     : 0;
 }
 
+/* 1 and what is there, 0 when nothing is. */
+static int find(struct setup *setup, const char *path, int *ret_dir_fd,
+		const char **ret_name, struct stat *ret_stat, struct errinfo *ei)
+{
+	cleanup_close int dir_fd = -1;
+	int r = place_open_parent(setup, path, false, &dir_fd, ret_name, ei);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (fstatat(dir_fd, *ret_name, ret_stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0
+				       : errinfo_set(ei, errno, "cannot examine '%s%s'",
+						     setup->destdir, path);
+	*ret_dir_fd = steal_fd(&dir_fd);
+	return 1;
+}
+
 int place_remove(struct setup *setup, const char *path, struct errinfo *ei)
 {
 	cleanup_close int dir_fd = -1;
 	struct stat st;
 	const char *name;
-	int r = place_open_parent(setup, path, false, &dir_fd, &name, ei);
+	int r = find(setup, path, &dir_fd, &name, &st, ei);
 
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0
-				       : errinfo_set(ei, errno, "cannot examine '%s%s'",
-						     setup->destdir, path);
-	setup_say(setup, "remove", path, "%s",
-		  S_ISDIR(st.st_mode) ? "directory" : "file");
+	setup_say(setup, "remove", path, "%s", S_ISLNK(st.st_mode) ? "link" : "file");
 	if (setup->dry_run)
 		return 0;
-	if (unlinkat(dir_fd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0 &&
-	    errno != ENOENT)
+	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
 		return errinfo_set(ei, errno, "cannot remove '%s%s'", setup->destdir,
 				   path);
+	return 0;
+}
+
+int place_remove_if_empty(struct setup *setup, const char *path, struct errinfo *ei)
+{
+	cleanup_close int dir_fd = -1;
+	struct stat st;
+	const char *name;
+	int r = find(setup, path, &dir_fd, &name, &st, ei);
+
+	if (r <= 0)
+		return r;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTEMPTY;
+	if (!setup->dry_run && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0) {
+		if (errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY)
+			return -ENOTEMPTY;
+		if (errno != ENOENT)
+			return errinfo_set(ei, errno, "cannot remove '%s%s'",
+					   setup->destdir, path);
+	}
+	setup_say(setup, "remove", path, "%s",
+		  setup->dry_run ? "directory, if it is empty" : "directory");
 	return 0;
 }

@@ -66,6 +66,13 @@ int place_repair(struct setup *setup, int fd, const char *path,
 		 const struct owner *owner, mode_t mode, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));
 
-/* Removes a file or link, or a directory that is empty; nothing there is no error. */
+/* Removes a file or link; nothing there is no error. */
 int place_remove(struct setup *setup, const char *path, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
+
+/*
+ * Removes a directory that is empty; nothing there is no error. -ENOTEMPTY, without a
+ * word in ei, when it is not (or is no directory). --dry-run cannot know and says so.
+ */
+int place_remove_if_empty(struct setup *setup, const char *path, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));

@@ -60,3 +60,8 @@ int setup_create_users(struct setup *setup, struct errinfo *ei);
 int setup_create_dirs(struct setup *setup, struct errinfo *ei);
 int setup_copy_files(struct setup *setup, struct errinfo *ei);
 int setup_enable(struct setup *setup, struct errinfo *ei);
+int setup_init(struct setup *setup, struct errinfo *ei);
+
+int setup_set_perms(struct setup *setup, struct errinfo *ei);
+int setup_clean_target(struct setup *setup, struct errinfo *ei);
+int setup_remove_app(struct setup *setup, struct errinfo *ei);

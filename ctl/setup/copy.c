@@ -1,0 +1,106 @@
+/* copy-files: the sections [copy_file NAME]. */
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deploy/cleanup.h"
+#include "setup/accounts.h"
+#include "setup/source.h"
+#include "setup/tree.h"
+
+/* The section, in front of what is wrong with it. */
+static int in_section(const struct app_copy_file *copy, int r, struct errinfo *ei)
+{
+	struct errinfo inner = *ei;
+
+	(void)snprintf(ei->what, sizeof(ei->what), "[copy_file %s]: %s", copy->name,
+		       inner.what);
+	return r;
+}
+
+static int copy_one(struct setup *setup, const struct app_copy_file *copy,
+		    const char *src, bool is_into, struct errinfo *ei)
+{
+	cleanup_free char *data = NULL;
+	const char *base = strrchr(src, '/');
+	char path[PATH_MAX];
+	struct place_file file = {.mode = copy->mode};
+	int n, r;
+
+	n = is_into ? snprintf(path, sizeof(path), "%s/%s", copy->dst,
+			       base ? base + 1 : src)
+		    : snprintf(path, sizeof(path), "%s", copy->dst);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return errinfo_set(ei, ENAMETOOLONG, "cannot copy '%s'", src);
+	r = owner_resolve(setup, copy->user, copy->group, &file.owner, ei);
+	if (r == 0)
+		r = source_read(src, &data, &file.length, ei);
+	file.data = data;
+	return r < 0 ? r : place_file(setup, path, &file, ei);
+}
+
+/*
+ * Does dst name a directory, into which the file goes under its own name? Its mode is
+ * the file's all the same, never the directory's.
+ */
+static int is_directory(struct setup *setup, const struct tree *tree, const char *dst,
+			struct errinfo *ei)
+{
+	struct stat st;
+	int r;
+
+	if (tree_find(tree, dst))
+		return 1;
+	r = place_stat(setup, dst, &st, ei);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return S_ISDIR(st.st_mode);
+}
+
+static int copy_section(struct setup *setup, const struct tree *tree,
+			const struct app_copy_file *copy, struct errinfo *ei)
+{
+	bool has_pattern = strpbrk(copy->src, "*?[") != NULL;
+	glob_t found = {0};
+	int is_into = has_pattern ? 1 : is_directory(setup, tree, copy->dst, ei), r;
+
+	if (is_into < 0)
+		return is_into;
+	if (!has_pattern)
+		return copy_one(setup, copy, copy->src, is_into, ei);
+	r = glob(copy->src, GLOB_ERR | GLOB_NOSORT, NULL, &found);
+	if (r == GLOB_NOMATCH)
+		r = errinfo_refuse(ei, RESULT_FAILED,
+				   "nothing is named like '%s' (it is looked for in "
+				   "the current directory)",
+				   copy->src);
+	else if (r != 0)
+		r = errinfo_set(ei, r == GLOB_NOSPACE ? ENOMEM : errno,
+				"cannot look for '%s'", copy->src);
+	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++)
+		r = copy_one(setup, copy, found.gl_pathv[i], true, ei);
+	globfree(&found);
+	return r;
+}
+
+int setup_copy_files(struct setup *setup, struct errinfo *ei)
+{
+	struct tree tree;
+	int r = tree_of(setup->app, &tree);
+
+	if (r < 0)
+		return errinfo_set(ei, r, "cannot copy files");
+	for (size_t i = 0; r == 0 && i < setup->app->n_copy_files; i++) {
+		const struct app_copy_file *copy = &setup->app->copy_files[i];
+
+		if (!copy->enabled)
+			continue;
+		r = copy_section(setup, &tree, copy, ei);
+		if (r < 0)
+			(void)in_section(copy, r, ei);
+	}
+	tree_deinit(&tree);
+	return r;
+}
