@@ -54,15 +54,17 @@ static int replace_once(int dir_fd, const char *name, const char *text,
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot write '%s'", name);
 	r = fd_write_all(fd, text, strlen(text));
+#ifndef BREAK_FILE_WITHOUT_FSYNC
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
+#endif
 	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
 		r = -errno;
 	if (r < 0) {
 		(void)unlinkat(dir_fd, temporary, 0);
 		return errinfo_set(ei, r, "cannot write '%s'", name);
 	}
-	return dir_sync(dir_fd, name, ei);
+	return 0;
 }
 #endif
 
@@ -72,14 +74,15 @@ int file_replace(struct store *store, int dir_fd, const char *name, const char *
 	struct errinfo problem = {0};
 	int r = replace_once(dir_fd, name, text, ei);
 
-	if (r == 0 || ei->result != RESULT_NO_SPACE)
-		return r;
-	r = reserve_use(store, &problem);
-	if (r == 0)
-		return replace_once(dir_fd, name, text, ei);
-	if (r != -ENOSPC)
-		*ei = problem;
-	return ei->err;
+	if (r < 0 && ei->result == RESULT_NO_SPACE) {
+		int made_room = reserve_use(store, &problem);
+
+		if (made_room == 0)
+			r = replace_once(dir_fd, name, text, ei);
+		else if (made_room != -ENOSPC)
+			*ei = problem;
+	}
+	return r < 0 ? r : dir_sync(dir_fd, name, ei);
 }
 
 int file_read(int dir_fd, const char *name, size_t max, char **ret_text,

@@ -387,12 +387,18 @@ static int seal_release(struct store *store, struct seal *seal, const char *rele
 		r = tree_walk(fd, true, own, seal, ei);
 	if (r == 0 && (fchown(fd, 0, store->app.app_gid) < 0 || fchmod(fd, 0750) < 0))
 		r = errinfo_set(ei, errno, "cannot take over the release");
+#ifndef BREAK_META_AFTER_RENAME
 	if (r == 0)
 		r = save_meta(store, release, meta, seal, ei);
+#endif
 	if (r == 0)
 		r = make_durable(fd_for_sync(fd, &st), ei);
 	if (r == 0)
 		r = move_into_place(store, release, ei);
+#ifdef BREAK_META_AFTER_RENAME
+	if (r == 0)
+		r = save_meta(store, release, meta, seal, ei);
+#endif
 	return r;
 }
 

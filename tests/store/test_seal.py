@@ -354,5 +354,4 @@ def test_a_deploy_on_a_full_disk(store):
 
 if __name__ == "__main__":
     require_root()
-    mounts.own_namespace()
     run_cases(globals(), sys.argv)
