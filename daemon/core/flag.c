@@ -79,13 +79,15 @@ static uint64_t token_at(const struct flag *flag)
 }
 
 /*
- * The first touch waits only until it looks settled. Those behind it wait for the end
- * of the burst, but not for ever: somebody may never stop.
+ * The first touch waits only until it looks settled: one touch is a few changes, a
+ * millisecond apart. Those behind it wait for the end of the burst. Neither waits for
+ * ever: somebody may never stop.
  */
 static uint64_t merged_at(const struct flag *flag)
 {
 	if (!flag->behind)
-		return flag->first_ms + FLAG_SETTLE_MSEC;
+		return min_of(flag->changed_ms + FLAG_SETTLE_MSEC,
+			      flag->first_ms + FLAG_SETTLE_MSEC_MAX);
 	return min_of(flag->changed_ms + quiet_ms(flag),
 		      flag->first_ms + FLAG_MERGE_MAX * quiet_ms(flag));
 }

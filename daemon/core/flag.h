@@ -15,7 +15,8 @@
  * touches within one look the same. A flag that was seen unchanged for so long cannot
  * be touched any more without a change.
  */
-#define FLAG_SETTLE_MSEC 20u
+#define FLAG_SETTLE_MSEC     20u
+#define FLAG_SETTLE_MSEC_MAX 100u /* the first touch is put off for no longer */
 
 #define FLAG_MERGE_MAX	    10u	   /* a burst is merged this many debounce times */
 #define FLAG_RETRY_MSEC	    1000u  /* after a refusal, doubled up to ... */

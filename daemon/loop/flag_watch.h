@@ -17,7 +17,7 @@
 #define FLAG_WATCH_LOUD_MSEC	   100u
 #define FLAG_WATCH_MUTED_MSEC	   2000u  /* a loud app is not listened to */
 #define FLAG_WATCH_LOOK_MSEC	   100u	  /* ... and looked at this often */
-#define FLAG_WATCH_PAUSE_MSEC	   20u	  /* from one reading of events to the next */
+#define FLAG_WATCH_PAUSE_MSEC	   5u	  /* from one reading of events to the next */
 #define FLAG_WATCH_POLL_MSEC	   2000u  /* where no events can be had */
 #define FLAG_WATCH_VERIFY_MSEC	   60000u /* is the directory still that of the path? */
 #define FLAG_WATCH_RETRY_SEC_MAX   60u	  /* opening again: 1 s, doubled up to this */

@@ -77,6 +77,20 @@ static void first_touch_acts_once_settled(void **state)
 	assert_false(flag_touched(&flag, &identity, 3000));
 }
 
+/* What touch(1) does to a new file: made, then its times are set. */
+static void changes_of_one_touch_are_one_restart(void **state)
+{
+	struct flag flag;
+
+	(void)state;
+	flag_init(&flag, &limits, NULL);
+	touch(&flag, 1, 0);
+	touch(&flag, 2, 5);
+	assert_int_equal(due(&flag, 5), 5 + FLAG_SETTLE_MSEC);
+	assert_true(restart(&flag, 2, 25, 30));
+	assert_int_equal(due(&flag, 1000), UINT64_MAX);
+}
+
 static void any_difference_is_a_touch(void **state)
 {
 	const struct flag_identity base = {5, 100, 100, 0};
@@ -178,7 +192,7 @@ static void endless_touching_does_not_put_it_off(void **state)
 		}
 		assert_true(now < 3000);
 	}
-	assert_int_equal(began[0], FLAG_SETTLE_MSEC);
+	assert_int_equal(began[0], FLAG_SETTLE_MSEC_MAX);
 	assert_int_equal(began[1], began[0] + FLAG_MERGE_MAX * limits.debounce_ms);
 }
 
@@ -345,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_touch_acts_once_settled),
+		cmocka_unit_test(changes_of_one_touch_are_one_restart),
 		cmocka_unit_test(any_difference_is_a_touch),
 		cmocka_unit_test(what_was_seen_before_is_no_touch),
 		cmocka_unit_test(touches_before_the_begin_are_one),
