@@ -75,8 +75,8 @@ static void on_trouble(void *userdata, const char *name, const char *text)
 					  .pid = -1};
 
 	if (text)
-		journal_event(JOURNAL_FLAG_TROUBLE, LOG_WARNING, &context, "%s: %s",
-			      name, text);
+		journal_event(JOURNAL_FLAG_TROUBLE, LOG_WARNING, &context,
+			      "%s: touches may be seen late or never: %s", name, text);
 	else
 		journal_event(JOURNAL_FLAG_TROUBLE, LOG_NOTICE, &context,
 			      "%s: restart.flag is watched again", name);
