@@ -7,6 +7,7 @@
 #include "json_out.h"
 #include "look.h"
 #include "pager.h"
+#include "setup/show_config.h"
 
 static json_t *app_parameter(const struct options *options)
 {
@@ -91,6 +92,15 @@ int verb_show(const struct verb *verb, const struct options *options)
 	json_t *parameters = app_parameter(options), *value = NULL, *release;
 	int status;
 
+	if (options->config) {
+		json_decref(parameters);
+		return show_config(options);
+	}
+	if (options->app_file) {
+		json_decref(parameters);
+		return call_tell(options, RESULT_USAGE,
+				 "--app-file goes with --config");
+	}
 	if (options->release)
 		(void)json_object_set_new(parameters, "release",
 					  json_string(options->release));

@@ -39,6 +39,7 @@ static bool store_options(const struct option_set *set, struct app_config *confi
 		option->name = set->specs[i].name;
 		option->section = set->specs[i].section;
 		option->line = slot->line;
+		option->is_list = set->specs[i].list;
 		if (slot->n_items > 0)
 			option->value = join(slot);
 		if (slot->file)

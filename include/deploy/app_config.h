@@ -55,6 +55,7 @@ struct app_option {
 			default */
 	char *file;  /* NULL: the default */
 	unsigned int line;
+	bool is_list;
 };
 
 /* A line of [commands]: run as the app's user by `deployctl run APP NAME`. */
@@ -68,7 +69,7 @@ struct app_command {
 /* A section [copy_file NAME]. */
 struct app_copy_file {
 	char *name;
-	char *src; /* relative: in the release */
+	char *src; /* relative: to the current directory of copy-files */
 	char *dst;
 	char *user, *group;
 	mode_t mode;
