@@ -8,6 +8,8 @@
 
 #include "deploy/cleanup.h"
 #include "setup/manifest.h"
+#include "setup/staging.h"
+#include "setup/tree.h"
 #include "setup/walk.h"
 #include "util/fdio.h"
 
@@ -19,9 +21,19 @@ static int make_parent(int dir_fd, const char *name, const char *path, void *use
 	struct setup *setup = userdata;
 	int r;
 
-	setup_say(setup, "create", path, "directory root:root 0755");
-	if (setup->dry_run)
+	/* What create-dirs would make is said there. */
+	if (setup->dry_run) {
+		struct tree tree;
+		bool is_said;
+
+		r = tree_of(setup->app, &tree);
+		is_said = r == 0 && tree_find(&tree, path);
+		tree_deinit(&tree);
+		if (!is_said)
+			setup_say(setup, "create", path, "directory root:root 0755");
 		return -ENOENT;
+	}
+	setup_say(setup, "create", path, "directory root:root 0755");
 	r = manifest_add(setup, MANIFEST_DIRECTORY, path, ei);
 	if (r < 0)
 		return r;
@@ -31,9 +43,33 @@ static int make_parent(int dir_fd, const char *name, const char *path, void *use
 	return 0;
 }
 
+/*
+ * A tree that is packed must not hold a directory /lib: unpacked over a machine where
+ * that is a link to usr/lib, tar puts the directory in place of the link, and nothing
+ * on that machine starts any more. So such paths go to /usr right away.
+ */
+static bool belongs_in_usr(const struct setup *setup, const char *path)
+{
+	static const char *const merged[] = {"/bin", "/sbin", "/lib"};
+	struct stat st;
+
+	for (size_t i = 0; staging_is(setup) && i < 3; i++)
+		if (tree_is_below(path, merged[i]))
+			return lstat(merged[i], &st) == 0 && S_ISLNK(st.st_mode) &&
+			       fstatat(setup->root_fd, merged[i] + 1, &st,
+				       AT_SYMLINK_NOFOLLOW) < 0;
+	return false;
+}
+
 int place_open_dir(struct setup *setup, const char *path, bool make, int *ret_fd,
 		   struct errinfo *ei)
 {
+	char in_usr[PATH_MAX];
+
+	if (belongs_in_usr(setup, path)) {
+		(void)snprintf(in_usr, sizeof(in_usr), "/usr%s", path);
+		path = in_usr;
+	}
 	return walk_open(setup->root_fd, path, make ? make_parent : NULL, setup, ret_fd,
 			 ei);
 }
