@@ -2,27 +2,6 @@
 
 #include <string.h>
 
-#include "deploy/names.h"
-
-struct retention_release retention_release_from_json(const json_t *release)
-{
-	const char *state = json_string_value(json_object_get(release, "state"));
-	const char *at = json_string_value(json_object_get(release, "deployed_at"));
-	struct retention_release result = {
-		.id = json_string_value(json_object_get(release, "id")),
-		.seq = (uint64_t)json_integer_value(json_object_get(release, "seq")),
-		.good = state && strcmp(state, "good") == 0,
-		.bad = state && strcmp(state, "bad") == 0,
-		.rolled_back = json_is_true(json_object_get(release, "rolled_back")),
-		.pinned = json_is_true(json_object_get(release, "pinned")),
-		.deployed_at_sec = at ? names_rfc3339_parse(at) : 0,
-	};
-
-	if (!result.id)
-		result.id = "";
-	return result;
-}
-
 static size_t find(const struct retention_release *releases, size_t n, const char *id)
 {
 	size_t i = 0;

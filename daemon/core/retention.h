@@ -1,6 +1,5 @@
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,10 +21,6 @@ struct retention_release {
 	bool in_use;
 	int64_t deployed_at_sec; /* 0: not known, old */
 };
-
-/* From an object of the view; id is borrowed from it. in_use is false. */
-struct retention_release retention_release_from_json(const json_t *release)
-	__attribute__((nonnull));
 
 /*
  * The last good release before the current one that was not itself gone back from.

@@ -77,7 +77,7 @@ static int choose(struct store *store, uint64_t keep, const json_t *in_use,
 	for (size_t i = 0; i < n; i++) {
 		const json_t *entry = json_array_get(releases, i);
 
-		list[i] = retention_release_from_json(entry);
+		list[i] = view_release(entry);
 		list[i].in_use =
 			contains(in_use, list[i].id) ||
 			is_needed(&state, state_confirm(&state, current), list[i].id) ||

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/retention.h"
 #include "deploy/errinfo.h"
 #include "deploy/names.h"
 
@@ -229,6 +230,9 @@ int view_current(const struct store *store, char ret_release[RELEASE_ID_SIZE],
 /* What deployd knows of the app: see above. NULL: ei says why. */
 json_t *view_make(struct store *store, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
+
+/* What retention wants to know of an entry of the view; id is borrowed from it. */
+struct retention_release view_release(const json_t *entry) __attribute__((nonnull));
 
 /* The view as it is once current points to release; needs no file and no lock. */
 int view_after_switch(json_t *view, const char *release, const json_t *by,

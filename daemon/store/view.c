@@ -157,6 +157,25 @@ static json_t *list_releases(const struct store *store, struct errinfo *ei)
 	return result;
 }
 
+struct retention_release view_release(const json_t *release)
+{
+	const char *state = json_string_value(json_object_get(release, "state"));
+	const char *at = json_string_value(json_object_get(release, "deployed_at"));
+	struct retention_release result = {
+		.id = json_string_value(json_object_get(release, "id")),
+		.seq = (uint64_t)json_integer_value(json_object_get(release, "seq")),
+		.good = state && strcmp(state, "good") == 0,
+		.bad = state && strcmp(state, "bad") == 0,
+		.rolled_back = json_is_true(json_object_get(release, "rolled_back")),
+		.pinned = json_is_true(json_object_get(release, "pinned")),
+		.deployed_at_sec = at ? names_rfc3339_parse(at) : 0,
+	};
+
+	if (!result.id)
+		result.id = "";
+	return result;
+}
+
 static int set_previous(json_t *view, const char *current, struct errinfo *ei)
 {
 	const json_t *releases = json_object_get(view, "releases");
@@ -166,7 +185,7 @@ static int set_previous(json_t *view, const char *current, struct errinfo *ei)
 	if (!list)
 		return errinfo_set(ei, ENOMEM, "cannot describe the releases");
 	for (size_t i = 0; i < n; i++)
-		list[i] = retention_release_from_json(json_array_get(releases, i));
+		list[i] = view_release(json_array_get(releases, i));
 	at = retention_rollback_target(list, n, current);
 	if (json_object_set_new(view, "previous",
 				at < n ? json_string(list[at].id) : json_null()) < 0)

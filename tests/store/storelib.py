@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+import zlib
 
 import mounts
 
@@ -257,6 +259,28 @@ def own(top, uid):
             os.chown(f"{directory}/{name}", uid, uid, follow_symlinks=False)
 
 
+def refused(result, text, function, *args, **kwargs):
+    """function must fail like that; its message is returned."""
+    try:
+        reply = function(*args, **kwargs)
+    except Failed as e:
+        assert e.result == result, f"{e.result}, not {result}: {e}"
+        assert text in str(e), f"{e!s} does not say {text!r}"
+        return str(e)
+    raise AssertionError(f"not refused with {result}: {reply}")
+
+
+def rewrite_state(store, change):
+    """Changes the state file and its checksum."""
+    path = store.state_dir + "/state"
+    with open(path, encoding="utf-8") as f:
+        state = json.load(f)["state"]
+    change(state)
+    text = json.dumps(state, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"crc32": f"{zlib.crc32(text.encode()):08x}", "state": state}, f)
+
+
 def run_cases(module_globals, argv):
     """Calls every test_* function with a fresh store; prints what fails. Exits."""
     program, wanted = argv[1], argv[2:]
@@ -270,7 +294,6 @@ def run_cases(module_globals, argv):
                 function(Store(program, scratch))
             print(f"ok   {name} ({time.monotonic() - begun:.2f} s)")
         except Exception as e:  # pylint: disable=broad-except
-            import traceback
             traceback.print_exc()
             print(f"FAIL {name}: {type(e).__name__} {e}")
             failed += 1

@@ -143,25 +143,6 @@ static void nothing_that_is_needed_is_chosen(void **state)
 	}
 }
 
-static void an_object_of_the_view_is_read(void **state)
-{
-	json_t *json = json_pack("{s:s, s:i, s:s, s:b, s:b, s:s}", "id", "x", "seq", 7,
-				 "state", "bad", "pinned", 1, "rolled_back", 1,
-				 "deployed_at", "2027-01-15T08:00:00Z");
-	json_t *empty = json_object();
-	struct retention_release r = retention_release_from_json(json);
-
-	(void)state;
-	assert_string_equal(r.id, "x");
-	assert_true(r.seq == 7 && r.bad && !r.good && r.pinned && r.rolled_back);
-	assert_true(r.deployed_at_sec == NOW);
-	r = retention_release_from_json(empty);
-	assert_string_equal(r.id, "");
-	assert_false(r.good || r.bad || r.pinned || r.in_use || r.rolled_back);
-	json_decref(json);
-	json_decref(empty);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,7 +150,6 @@ int main(void)
 		cmocka_unit_test(the_order_is_that_of_sequence_numbers),
 		cmocka_unit_test(staged_ones_wait_a_week),
 		cmocka_unit_test(nothing_that_is_needed_is_chosen),
-		cmocka_unit_test(an_object_of_the_view_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

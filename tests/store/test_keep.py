@@ -1,0 +1,183 @@
+"""What deployd-store keeps and puts right: history, recovery, retention.
+
+usage: test_keep.py PROGRAM [CASE...]
+"""
+
+import json
+import os
+import sys
+
+from storelib import UNPACK_UID, refused, require_root, run_cases
+
+
+# --- history
+
+def test_history(store):
+    for i in range(5):
+        store.call("record", history={"id": i})
+    entries = store.call("history", limit=3)["entries"]
+    assert [e["id"] for e in entries] == [4, 3, 2]
+    # Torn by a crash, with zeros where data never arrived.
+    with open(store.state_dir + "/history", "ab") as f:
+        f.write(b'{"id": 5, "torn\0\0\0')
+    store.call("record", history={"id": 6})
+    entries = store.call("history", limit=100)["entries"]
+    assert [e["id"] for e in entries] == [6, 4, 3, 2, 1, 0]
+    refused("failed", "bad request", store.call, "record", history=[])
+
+
+def test_history_does_not_grow_for_ever(store):
+    store.call("record", history={"id": -1})
+    line = json.dumps({"id": 1, "message": "x" * 1000}) + "\n"
+    with open(store.state_dir + "/history", "a", encoding="utf-8") as f:
+        f.write(line * 3000)
+    store.call("record", history={"id": 2})
+    assert os.path.getsize(store.state_dir + "/history") <= 1 << 20
+    entries = store.call("history", limit=1 << 40)["entries"]
+    assert entries[0]["id"] == 2 and 100 < len(entries) <= 1000
+    store.call("record", history={"id": 3, "message": "x" * 20000})
+    assert store.call("history", limit=1)["entries"] == [{"id": 3, "message": None}]
+
+
+# --- recovery
+
+def test_a_damaged_state_stops_nothing(store):
+    old, new = store.deploy(), store.deploy()
+    left = store.prepare()
+    path = store.state_dir + "/state"
+    with open(path, encoding="utf-8") as f:
+        good = f.read()
+    for damage in ("", "{", "[]", good[:-10], good.replace('"seq":3', '"seq":9'),
+                   "x" * 70000, '{"crc32":"00000000","state":{}}'):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(damage)
+        current, other = store.live(), old if store.live() == new else new
+        store.switch(other, op="activate")
+        store.finish(other)
+        assert store.check() == other, f"after {current}"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(damage)
+        reply = store.call("recover")
+        assert any("rebuilt" in text for text in reply["recovered"]), reply
+        assert not any("rebuilt" in t for t in store.call("recover")["recovered"])
+    os.unlink(path)
+    os.symlink("/etc/passwd", path)
+    store.switch(new, op="activate")
+    store.finish(new)
+    assert not os.path.islink(path)
+    os.unlink(path)
+    assert int(store.prepare()[17:]) > int(left[17:]) - 1, "a number came back"
+    store.call("recover")
+    store.deploy()
+
+
+def test_a_damaged_record_is_no_loss(store):
+    a, b, c = (store.deploy() for _ in range(3))
+    for damage in ("", "{}", '{"seq":"x","state":"good"}', "\0" * 10, "x" * 70000):
+        for release in (b, c):
+            with open(f"{store.state_dir}/meta/{release}", "w", encoding="utf-8") as f:
+                f.write(damage)
+        view = store.call("recover")["view"]
+        assert (view["current"], view["previous"]) == (c, a)
+        entry = store.entry(b)
+        assert entry["state"] == "bad" and entry["seq"] == 2 and entry["damaged"]
+        assert "mark-good" in entry["evidence"]["reason"]
+    for _ in range(4):
+        store.deploy()
+    store.finish(store.live(), keep=1)
+    assert store.entry(b), "pruned"
+    store.call("mark", release=b, mark="good")
+    entry = store.entry(b)
+    assert entry["state"] == "good" and not entry.get("damaged")
+    assert entry["evidence"] is None
+    store.switch(b, op="activate")
+
+
+def test_records_outlive_a_disk_that_is_not_mounted(store):
+    a, b = store.deploy(), store.deploy()
+    os.rename(store.app, store.app + ".away")
+    assert store.call("recover")["view"]["current"] is None
+    os.mkdir(store.app, 0o755)
+    os.mkdir(store.releases, 0o755)
+    store.call("recover")
+    os.rmdir(store.releases)
+    os.rmdir(store.app)
+    os.rename(store.app + ".away", store.app)
+    view = store.call("recover")["view"]
+    assert (view["current"], view["previous"]) == (b, a)
+
+
+def test_recovery_removes_what_a_crash_left(store):
+    live = store.deploy()
+    for name in ("trash-20260101T000000Z-0009", "20260101T000000Z-0008"):
+        os.makedirs(f"{store.staging}/{name}/a")
+        os.chmod(f"{store.staging}/{name}/a", 0)
+        os.chown(f"{store.staging}/{name}/a", UNPACK_UID, UNPACK_UID)
+    os.symlink("releases/x", store.app + "/.current.77")
+    os.symlink("x", store.app + "/.current")
+    os.mkdir(store.releases + "/.staging.new")
+    with open(store.state_dir + "/meta/20260101T000000Z-0007", "w",
+              encoding="utf-8"):
+        pass
+    reply = store.call("recover")
+    assert store.check_recovered() == live
+    assert not os.path.exists(store.state_dir + "/meta/20260101T000000Z-0007")
+    assert os.path.islink(store.app + "/.current"), "that one is not ours"
+    assert len(reply["recovered"]) == 3, reply["recovered"]
+    assert store.call("recover")["recovered"] == []
+
+
+def test_recovery_removes_trees_of_any_depth(store):
+    release = store.prepare()
+    here = os.open(f"{store.staging}/{release}", os.O_RDONLY)
+    os.mkdir(".deep-0", dir_fd=here)
+    for _ in range(700):
+        os.mkdir("d", dir_fd=here)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(here)
+    store.call("recover")
+    assert os.listdir(store.staging) == []
+
+
+# --- retention
+
+def test_retention(store):
+    releases = [store.deploy() for _ in range(4)]
+    store.call("mark", release=releases[0], mark="pinned")
+    bad = []
+    for _ in range(4):
+        bad.append(store.stage())
+        store.switch(bad[-1])
+        store.switch(releases[3], op="revert")
+        store.finish(bad[-1], mark="bad", keep=9)
+    kept = [e["id"] for e in store.view()["releases"]]
+    assert [r for r in bad if r in kept] == bad[2:], "the newest bad ones are kept"
+    reply = store.finish(releases[3], keep=1, in_use=[releases[1]])
+    assert reply["pruned"] == [] and reply["warnings"] == []
+    reply = store.finish(releases[3], keep=1)
+    assert reply["pruned"] == [releases[1]], reply["pruned"]
+    left = {e["id"] for e in store.view()["releases"]}
+    assert {releases[0], releases[2], releases[3]} <= left, "pinned, previous, current"
+    store.check_recovered()
+
+
+def test_what_an_unconfirmed_release_came_from_is_kept(store):
+    store.deploy()
+    old = store.deploy()
+    middle = store.stage()
+    new = store.stage()
+    store.call("mark", release=old, mark="bad")
+    for _ in range(2):
+        store.call("mark", release=store.stage(), mark="bad")
+    store.switch(new, confirm_deadline_sec=99)
+    assert old not in store.finish(new, keep=1)["pruned"]
+    assert store.entry(old) and store.entry(middle)
+    store.call("confirm", release=new)
+    assert old in store.finish(new, keep=1)["pruned"]
+
+
+if __name__ == "__main__":
+    require_root()
+    run_cases(globals(), sys.argv)
