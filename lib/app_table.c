@@ -152,6 +152,8 @@ const struct option_spec app_options[] = {
 	{"unit", "umask", "0027", .type = OPTION_TYPE_MODE},
 	{"unit", "syslog_identifier", "{service_name}", .type = OPTION_TYPE_WORD},
 	{"unit", "working_dir", "{current_dir}", .type = OPTION_TYPE_PATH},
+	{"unit", "listen_stream", NULL, .type = OPTION_TYPE_LISTEN, .list = true,
+	 .words = true},
 	{"unit", "unit_after_targets", NULL, .type = OPTION_TYPE_UNIT, .list = true,
 	 .words = true},
 	{"unit", "runtime_environment_unit_after_targets", NULL,

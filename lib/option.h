@@ -34,6 +34,7 @@ enum option_type {
 	OPTION_TYPE_COMMAND,  /* absolute path and arguments */
 	OPTION_TYPE_URL,      /* http or https */
 	OPTION_TYPE_ADDRESS,  /* HOST:PORT */
+	OPTION_TYPE_LISTEN,   /* what a socket listens on (systemd.socket(5)) */
 	OPTION_TYPE_STATUS,   /* of HTTP: 200 or 200-399 */
 	OPTION_TYPE_HEADER,   /* of HTTP: "Name: value" */
 	OPTION_TYPE_ENUM,

@@ -58,6 +58,16 @@ bool option_address_valid(const char *text)
 	return authority_valid(text, strlen(text), true);
 }
 
+bool option_listen_valid(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (port_valid(text, length))
+		return true;
+	return authority_valid(text, length, true) &&
+	       (text[0] == '[' || text[strspn(text, "0123456789.:")] == '\0');
+}
+
 bool option_url_valid(const char *text)
 {
 	const char *rest = text;

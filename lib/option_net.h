@@ -5,6 +5,9 @@
 /* HOST:PORT, NAME:PORT or [IPV6]:PORT. */
 bool option_address_valid(const char *text) __attribute__((nonnull));
 
+/* PORT, IPV4:PORT or [IPV6]:PORT: no name, which could not be looked up at boot. */
+bool option_listen_valid(const char *text) __attribute__((nonnull));
+
 /* http:// or https://, a host, perhaps a port, path and query; no blank, no control. */
 bool option_url_valid(const char *text) __attribute__((nonnull));
 

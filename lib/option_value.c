@@ -276,6 +276,7 @@ bool option_value_number(const struct option_spec *spec, const char *text,
 	case OPTION_TYPE_COMMAND:
 	case OPTION_TYPE_URL:
 	case OPTION_TYPE_ADDRESS:
+	case OPTION_TYPE_LISTEN:
 	case OPTION_TYPE_STATUS:
 	case OPTION_TYPE_HEADER:
 	case OPTION_TYPE_ENUM:
@@ -332,6 +333,8 @@ static const char *const wanted[OPTION_TYPE_COUNT] = {
 	[OPTION_TYPE_URL] = "must be a URL, http://HOST[:PORT]/PATH or https://..., "
 			    "without blanks, user and fragment",
 	[OPTION_TYPE_ADDRESS] = "must be HOST:PORT or [IPV6]:PORT",
+	[OPTION_TYPE_LISTEN] =
+		"must be a port, IPV4:PORT, [IPV6]:PORT or the path of a socket",
 	[OPTION_TYPE_STATUS] =
 		"must be a status from 100 to 599, or a range such as 200-399",
 	[OPTION_TYPE_HEADER] = "must be \"Name: value\"",
@@ -432,6 +435,8 @@ static bool is_valid(const struct option_spec *spec, const char *text,
 		return option_url_valid(text);
 	case OPTION_TYPE_ADDRESS:
 		return option_address_valid(text);
+	case OPTION_TYPE_LISTEN:
+		return option_listen_valid(text) || option_path_valid(text);
 	case OPTION_TYPE_STATUS:
 		return option_status_range(text, &from, &to);
 	case OPTION_TYPE_HEADER:
