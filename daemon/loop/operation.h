@@ -74,6 +74,8 @@ struct operation {
 	char actual_sha256[65];
 	uint64_t archive_bytes;
 	struct unit_op *unit_op;
+	enum unit_action action; /* the job to come, and who hears of it */
+	unit_done_fn job_done;
 	struct unit_query *unit_query;
 	void (*with_unit)(struct operation *operation); /* goes on after unit_query */
 	struct unit_log *unit_log;

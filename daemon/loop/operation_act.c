@@ -168,16 +168,79 @@ static void on_restored(void *userdata, const struct unit_outcome *outcome)
 	operation_step_done(operation, outcome->result == RESULT_OK);
 }
 
-static void start_job(struct operation *operation, enum unit_action action,
-		      unit_done_fn done)
+static void out_of_memory(struct operation *operation)
 {
-	operation->unit_op =
-		units_act(operation->daemon->units, action, operation->settings->unit,
-			  operation->settings->job_timeout_sec * 1000, done, operation);
-	if (!operation->unit_op) {
-		operation_fail(operation, RESULT_FAILED, "out of memory");
-		operation_step_done(operation, false);
+	operation_fail(operation, RESULT_FAILED, "out of memory");
+	operation_step_done(operation, false);
+}
+
+static void start_job(struct operation *operation)
+{
+	operation->unit_op = units_act(operation->daemon->units, operation->action,
+				       operation->settings->unit,
+				       operation->settings->job_timeout_sec * 1000,
+				       operation->job_done, operation);
+	if (!operation->unit_op)
+		out_of_memory(operation);
+}
+
+static void socket_of(const struct operation *operation,
+		      char ret_unit[UNIT_NAME_MAX + 1])
+{
+	(void)snprintf(ret_unit, UNIT_NAME_MAX + 1, "%s.socket",
+		       operation->settings->service_name);
+}
+
+static void on_socket_started(void *userdata, const struct unit_outcome *outcome)
+{
+	struct operation *operation = userdata;
+
+	operation->unit_op = NULL;
+	if (outcome->result != RESULT_OK)
+		journal_log(LOG_WARNING, "%s: going on without its socket: %s",
+			    operation->settings->app_name, outcome->error.what);
+	start_job(operation);
+}
+
+static void on_socket_state(void *userdata, int error, const struct unit_state *state)
+{
+	struct operation *operation = userdata;
+	char unit[UNIT_NAME_MAX + 1];
+
+	operation->unit_query = NULL;
+	if (error < 0 || !state || strcmp(state->active_state, "failed") != 0) {
+		start_job(operation);
+		return;
 	}
+	socket_of(operation, unit);
+	operation->unit_op =
+		units_act(operation->daemon->units, UNIT_ACTION_START, unit,
+			  operation->settings->job_timeout_sec * 1000,
+			  on_socket_started, operation);
+	if (!operation->unit_op)
+		out_of_memory(operation);
+}
+
+/*
+ * A service that crashes under load makes systemd give up the socket in front of it.
+ * It has to listen again before the service is there: afterwards it is refused.
+ */
+static void start_with_socket(struct operation *operation, enum unit_action action,
+			      unit_done_fn done)
+{
+	char unit[UNIT_NAME_MAX + 1];
+
+	operation->action = action;
+	operation->job_done = done;
+	if (action != UNIT_ACTION_RESTART && action != UNIT_ACTION_START) {
+		start_job(operation);
+		return;
+	}
+	socket_of(operation, unit);
+	operation->unit_query =
+		units_query(operation->daemon->units, unit, on_socket_state, operation);
+	if (!operation->unit_query)
+		out_of_memory(operation);
 }
 
 static bool is_touched(const struct operation *operation)
@@ -191,10 +254,8 @@ static void start_touch(struct operation *operation)
 	operation->touch =
 		touch_start(operation->daemon->units, operation->daemon->loop,
 			    operation->settings, on_unit_done, operation);
-	if (!operation->touch) {
-		operation_fail(operation, RESULT_FAILED, "out of memory");
-		operation_step_done(operation, false);
-	}
+	if (!operation->touch)
+		out_of_memory(operation);
 }
 
 void operation_act(struct operation *operation)
@@ -206,7 +267,7 @@ void operation_act(struct operation *operation)
 	else if (action == UNIT_ACTION_RESTART && is_touched(operation))
 		start_touch(operation);
 	else
-		start_job(operation, action, on_unit_done);
+		start_with_socket(operation, action, on_unit_done);
 }
 
 /*
@@ -218,10 +279,10 @@ void operation_restore(struct operation *operation)
 	if (operation->settings->activate_method == ACTIVATE_METHOD_NONE)
 		operation_step_done(operation, true);
 	else
-		start_job(operation, UNIT_ACTION_RESTART, on_restored);
+		start_with_socket(operation, UNIT_ACTION_RESTART, on_restored);
 }
 
 void operation_stop_unit(struct operation *operation)
 {
-	start_job(operation, UNIT_ACTION_STOP, on_restored);
+	start_with_socket(operation, UNIT_ACTION_STOP, on_restored);
 }
