@@ -49,6 +49,24 @@ static void print_lines(const json_t *lines, const char *indent)
 	}
 }
 
+/* What a check wrote, a line at a time: a newline of its own is no escape. */
+static void print_check(const char *text)
+{
+	if (!text || !*text)
+		return;
+	(void)fputs("The check said:\n", stderr);
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		cleanup_free char *line = strndup(text, length);
+
+		(void)fputs("  ", stderr);
+		terminal_put(stderr, line);
+		(void)fputc('\n', stderr);
+		text += length;
+		text += *text == '\n';
+	}
+}
+
 void call_print_failure(const json_t *parameters)
 {
 	const json_t *log = json_object_get(parameters, "unit_log");
@@ -56,6 +74,7 @@ void call_print_failure(const json_t *parameters)
 
 	print_lines(json_object_get(parameters, "messages"), "");
 	terminal_error("%s", message ? message : "failed");
+	print_check(json_out_text(parameters, "check_output"));
 	if (json_array_size(log) > 0)
 		(void)fputs("The unit's last lines in the journal:\n", stderr);
 	print_lines(log, "  ");

@@ -87,6 +87,9 @@ json_t *operation_failure(const struct operation *operation)
 	if (parameters && operation->unit_log_text)
 		(void)json_object_set_new(parameters, "unitLog",
 					  log_lines(operation->unit_log_text));
+	if (parameters && operation->check_output)
+		(void)json_object_set_new(parameters, "checkOutput",
+					  json_string(operation->check_output));
 	return parameters;
 }
 
