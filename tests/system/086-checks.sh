@@ -24,13 +24,18 @@ url=http://127.0.0.1:$hello_port/
 
 checked 0 '[health_check web]' 'type = http' "url = $url" 'body = version=2' 'successes = 2' \
 	'interval_sec = 1'
-checked 13 '[health_check web]' 'type = http' "url = $url" 'body = version=9'
-assert_contains "$err$out" 'version=9'
+checked 13 '[health_check web]' 'type = http' "url = $url" 'body = version=1'
+assert_contains "$err$out" 'version=1'
+serves 1
 checked 0 '[health_check web]' 'type = http' "url = $url" 'status = 200-204 301'
-checked 13 '[health_check web]' 'type = http' "url = $url" 'status = 404'
+checked 0 '[health_check web]' 'type = http' "url = $url" 'header = Content-Type: text/plain'
+checked 14 '[health_check web]' 'type = http' "url = $url" 'header = Content-Type: text/html'
+assert_contains "$err$out" 'text/html'
+# What the release of before cannot pass either ends in 14.
+checked 14 '[health_check web]' 'type = http' "url = $url" 'status = 404'
 assert_contains "$err$out" 404
 checked 0 '[health_check port]' 'type = tcp' "address = 127.0.0.1:$hello_port"
-checked 13 '[health_check port]' 'type = tcp' 'address = 127.0.0.1:1'
+checked 14 '[health_check port]' 'type = tcp' 'address = 127.0.0.1:1'
 assert_contains "$err$out" 'refused'
 
 note "exec runs as the app, with its environment"
@@ -45,11 +50,11 @@ cat > /usr/local/bin/hello-check <<'EOT'
 EOT
 chmod 0755 /usr/local/bin/hello-check
 checked 0 '[health_check self]' 'type = exec' "command = /usr/local/bin/hello-check '\$HOME %n'"
-checked 13 '[health_check self]' 'type = exec' 'command = /usr/local/bin/hello-check wrong'
+checked 14 '[health_check self]' 'type = exec' 'command = /usr/local/bin/hello-check wrong'
 assert_contains "$err$out" "the argument is 'wrong'"
 
 note "all must pass, and one that hangs is not waited for"
-checked 13 '[health_check web]' 'type = http' "url = $url" '[health_check hangs]' 'type = exec' \
+checked 14 '[health_check web]' 'type = http' "url = $url" '[health_check hangs]' 'type = exec' \
 	'command = /usr/bin/tail -f /dev/null' 'timeout_sec = 1'
 serves 1
 
