@@ -21,6 +21,8 @@
 #define PROOF_PROCESSES_MAX 16384
 #define PROOF_MAPPED_MAX    65536 /* of all processes */
 
+static const char probe_path[] = DEPLOYD_LIBEXECDIR "/deployd-probe";
+
 struct proof {
 	struct units *units;
 	const struct app_config *settings;
@@ -207,8 +209,7 @@ static void run_probe(struct proof *proof, const struct unit_facts *facts)
 	cleanup_free char *cgroup = NULL, *releases = NULL;
 	char name[UNIT_NAME_MAX], description[UNIT_NAME_MAX + 64];
 	const char *group = NULL; /* the user's own */
-	const char *argv[] = {DEPLOYD_LIBEXECDIR "/deployd-probe", "proof", NULL, NULL,
-			      NULL};
+	const char *argv[] = {probe_path, "proof", NULL, NULL, NULL};
 	struct capture_options options = {.bytes_max = PROBE_REPORT_BYTES_MAX};
 
 	(void)snprintf(name, sizeof(name), "deployd-proof-%s-%d-%u", settings->app_name,

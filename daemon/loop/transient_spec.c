@@ -22,9 +22,11 @@
 
 /*
  * systemd writes a line for each start and each end, which a check that is repeated
- * would fill the journal with. What the command itself writes must pass.
+ * would fill the journal with; "Failed to start" is one of level err. What a command
+ * writes to the journal itself has the highest level that passes.
  */
-#define LOG_LEVEL 3 /* err */
+#define LOG_LEVEL	3 /* err */
+#define LOG_LEVEL_QUIET 2 /* crit: where nothing of a command goes to the journal */
 
 /* For programs of ours. */
 #define HARDENED_MEMORY_MAX (256 * UINT64_C(1048576))
@@ -357,6 +359,7 @@ static int add_command(const struct transient_spec *spec, sd_bus_message *messag
 static int add_life(const struct transient_spec *spec, sd_bus_message *message)
 {
 	uint64_t usec = spec->timeout_ms * 1000;
+	int level = spec->harden || spec->fds[2] >= 0 ? LOG_LEVEL_QUIET : LOG_LEVEL;
 
 	/* Type=exec: that it cannot be executed is a failure of the start. */
 	return sd_bus_message_append(
@@ -365,8 +368,8 @@ static int add_life(const struct transient_spec *spec, sd_bus_message *message)
 		SLICE, "CollectMode", "s", "inactive-or-failed", "AddRef", "b", 1,
 		"Type", "s", "exec", "KillMode", "s", "control-group",
 		"TimeoutStartUSec", "t", usec, "RuntimeMaxUSec", "t", usec,
-		"TimeoutStopUSec", "t", STOP_TIMEOUT_USEC, "LogLevelMax", "i",
-		LOG_LEVEL, "SyslogLevel", "i", LOG_LEVEL);
+		"TimeoutStopUSec", "t", STOP_TIMEOUT_USEC, "LogLevelMax", "i", level,
+		"SyslogLevel", "i", level);
 }
 
 static int add_stdio(const struct transient_spec *spec, sd_bus_message *message)

@@ -45,8 +45,18 @@ static void look_later(struct unit_watch *watch)
 
 static bool is_same(const struct unit_state *a, const struct unit_state *b)
 {
-	/* Both come out of cleared memory, filled by the same code. */
-	return memcmp(a, b, sizeof(*a)) == 0;
+	return strcmp(a->load_state, b->load_state) == 0 &&
+	       strcmp(a->active_state, b->active_state) == 0 &&
+	       strcmp(a->sub_state, b->sub_state) == 0 &&
+	       strcmp(a->result, b->result) == 0 &&
+	       strcmp(a->unit_file_state, b->unit_file_state) == 0 &&
+	       a->main_pid == b->main_pid && a->n_restarts == b->n_restarts &&
+	       a->active_enter_usec == b->active_enter_usec &&
+	       a->active_enter_mono_usec == b->active_enter_mono_usec &&
+	       a->active_exit_mono_usec == b->active_exit_mono_usec &&
+	       a->exec_main_status == b->exec_main_status &&
+	       a->exec_main_code == b->exec_main_code &&
+	       a->need_daemon_reload == b->need_daemon_reload;
 }
 
 /* Stopped, about to be started. */
@@ -70,7 +80,7 @@ static void on_read(struct unit_reader *reader, int error)
 	forced = watch->forced && !watch->again;
 	if (!is_between(now) &&
 	    (!watch->told || forced || !is_same(&now->state, &watch->last))) {
-		memcpy(&watch->last, &now->state, sizeof(watch->last));
+		watch->last = now->state;
 		watch->told = true;
 		if (forced)
 			watch->forced = false;
