@@ -1,6 +1,6 @@
 /*
  * Commands, checks and proofs on the machine's own systemd: run by
- * tests/system/081-checks.sh, which makes the units and the releases.
+ * tests/system/088-commands.sh, which makes the units and the releases.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -256,7 +256,7 @@ static void one_that_takes_too_long_is_ended(void **state)
 	uint64_t began = uv_hrtime();
 
 	begin(world, "deployd-live-long",
-	      ARGV("/bin/sh", "-c", "echo x; exec sleep 100"), NULL, 500);
+	      ARGV("/bin/sh", "-c", "echo x; exec tail -f /dev/null"), NULL, 500);
 	wait_done(world);
 	assert_non_null(strstr(world->unit.error.what, "took longer than 500 ms"));
 	assert_string_equal(world->unit.result, "timeout");
@@ -269,13 +269,14 @@ static void what_is_cancelled_is_stopped(void **state)
 	struct world *world = *state;
 	struct capture *capture =
 		begin(world, "deployd-live-early",
-		      ARGV("/bin/sh", "-c", "exec sleep 1000"), NULL, 60000);
+		      ARGV("/bin/sh", "-c", "exec tail -f /dev/null"), NULL, 60000);
 
 	/* At once: not even sent. */
 	capture_cancel(capture);
-	capture = begin(world, "deployd-live-cancel",
-			ARGV("/bin/sh", "-c", "echo >/run/live/fifo; exec sleep 1000"),
-			NULL, 60000);
+	capture = begin(
+		world, "deployd-live-cancel",
+		ARGV("/bin/sh", "-c", "echo >/run/live/fifo; exec tail -f /dev/null"),
+		NULL, 60000);
 	run(world, "read -r x < /run/live/fifo");
 	capture_cancel(capture);
 	run(world,

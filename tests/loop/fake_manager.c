@@ -44,7 +44,8 @@ static const char * or (const char *text, const char *other)
 	return text ? text : other;
 }
 
-static int answer_properties(sd_bus_message *call, const struct fake_unit *unit)
+static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
+			     const char *control_group)
 {
 	sd_bus_message *reply;
 
@@ -68,6 +69,7 @@ static int answer_properties(sd_bus_message *call, const struct fake_unit *unit)
 	append(reply, "ActiveEnterTimestamp", "t", unit->active_enter);
 	append(reply, "ActiveEnterTimestampMonotonic", "t", unit->active_enter);
 	append(reply, "ActiveExitTimestampMonotonic", "t", unit->active_exit);
+	append(reply, "ControlGroup", "s", or (control_group, ""));
 	append(reply, "Job", "(uo)", unit->job ? 77u : 0u, or (unit->job, "/"));
 	assert_true(sd_bus_message_close_container(reply) >= 0);
 	assert_true(sd_bus_send(sd_bus_message_get_bus(call), reply, NULL) >= 0);
@@ -83,12 +85,16 @@ static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 	struct fake_unit now = fake->unit;
 
 	if (strstr(sd_bus_message_get_path(call), "deployd_2dlogs"))
-		return answer_properties(call, fake->log_over ? &gone : &fake->unit);
+		return answer_properties(call, fake->log_over ? &gone : &fake->unit,
+					 NULL);
+	if (fake->transient_state &&
+	    strstr(sd_bus_message_get_path(call), "/deployd_2d"))
+		now.active_state = fake->transient_state;
 	if (fake->later) {
 		fake->unit = *fake->later;
 		fake->later = NULL;
 	}
-	return answer_properties(call, &now);
+	return answer_properties(call, &now, fake->control_group);
 }
 
 static void send_job_removed(struct fake_manager *fake, const char *job,

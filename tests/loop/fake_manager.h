@@ -60,7 +60,10 @@ struct fake_manager {
 	void *userdata;
 
 	/* Of units_log: what the transient unit writes, and whether it stays. */
+	/* (as of any other transient unit) */
 	const char *log_text;
+	const char *transient_state; /* ActiveState, where it is not the unit's */
+	const char *control_group;   /* of all units, or NULL */
 	bool log_stays;
 	char log_unit[64];
 	bool log_over;

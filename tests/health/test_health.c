@@ -1,0 +1,401 @@
+/* Health and proofs of release against a manager of our own making. */
+#include "health_world.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deploy/cleanup.h"
+#include "loop/health.h"
+#include "loop/oom_count.h"
+#include "loop/probe_report.h"
+#include "loop/proof.h"
+
+/* --- health -------------------------------------------------------------------------
+ */
+
+struct healed {
+	struct world *world;
+	unsigned int n;
+	struct health_outcome outcome;
+	char output[256];
+};
+
+static void on_health(void *userdata, const struct health_outcome *outcome)
+{
+	struct healed *healed = userdata;
+
+	healed->n++;
+	healed->outcome = *outcome;
+	(void)snprintf(healed->output, sizeof(healed->output), "%s",
+		       outcome->check_output ? outcome->check_output : "");
+	uv_stop(&healed->world->loop);
+}
+
+static void run_health(struct healed *healed, const struct health_options *options)
+{
+	assert_non_null(health_start(healed->world->units, options, on_health, healed));
+	while (healed->n == 0)
+		turn(healed->world);
+}
+
+static void one_that_stays_active_is_healthy(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings = parse("");
+	uint64_t began = uv_hrtime();
+
+	run_health(&healed, &(struct health_options){.settings = settings,
+						     .stay_ms = 100,
+						     .deadline_ms = LONG_MSEC});
+	assert_string_equal(healed.outcome.error.what, "");
+	assert_true(healed.outcome.healthy);
+	assert_int_equal(healed.outcome.healthy_mono_usec, 1000);
+	assert_true(uv_hrtime() - began >= 100 * 1000000ull);
+	app_config_free(settings);
+}
+
+static void one_that_fails_meanwhile_is_sick_at_once(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings = parse("");
+	const struct health_options options = {.settings = settings,
+					       .stay_ms = LONG_MSEC,
+					       .deadline_ms = 2 * LONG_MSEC};
+
+	assert_non_null(health_start(world->units, &options, on_health, &healed));
+	while (count_calls(world, "GetAll") < 2)
+		turn(world);
+	world->fake.unit.active_state = "failed";
+	world->fake.unit.result = "watchdog";
+	emit_changed(world, "hello_2eservice");
+	while (healed.n == 0)
+		turn(world);
+	assert_false(healed.outcome.healthy);
+	assert_string_equal(healed.outcome.unit_result, "watchdog");
+	assert_non_null(strstr(healed.outcome.error.what, "watchdog"));
+	app_config_free(settings);
+}
+
+static void a_restart_since_the_baseline_is_sick(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings = parse("");
+	struct unit_state baseline = {.n_restarts = 0, .active_state = "active"};
+
+	world->fake.unit.n_restarts = 1;
+	run_health(&healed, &(struct health_options){.settings = settings,
+						     .baseline = &baseline,
+						     .stay_ms = 0,
+						     .deadline_ms = LONG_MSEC});
+	assert_false(healed.outcome.healthy);
+	assert_non_null(strstr(healed.outcome.error.what, "restarted"));
+	/* Without a baseline it is the baseline. */
+	healed.n = 0;
+	run_health(&healed, &(struct health_options){.settings = settings,
+						     .deadline_ms = LONG_MSEC});
+	assert_true(healed.outcome.healthy);
+	app_config_free(settings);
+}
+
+static void one_that_never_gets_active_is_sick_at_the_deadline(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings = parse("");
+
+	world->fake.unit.active_state = "activating";
+	world->fake.unit.sub_state = "start";
+	run_health(&healed,
+		   &(struct health_options){.settings = settings, .deadline_ms = 100});
+	assert_false(healed.outcome.healthy);
+	assert_non_null(strstr(healed.outcome.error.what, "not active"));
+	app_config_free(settings);
+}
+
+static void a_lost_bus_is_no_sickness(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings = parse("");
+	const struct health_options options = {
+		.settings = settings, .stay_ms = 300, .deadline_ms = LONG_MSEC};
+
+	assert_non_null(health_start(world->units, &options, on_health, &healed));
+	while (count_calls(world, "GetAll") < 2)
+		turn(world);
+	fake_manager_break(&world->fake);
+	while (healed.n == 0)
+		turn(world);
+	assert_string_equal(healed.outcome.error.what, "");
+	assert_true(healed.outcome.healthy);
+	assert_int_equal(world->fake.n_connections, 2);
+	app_config_free(settings);
+}
+
+static void no_answer_until_the_deadline_is_sick(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings = parse("");
+	const struct health_options options = {.settings = settings,
+					       .deadline_ms = 100};
+
+	world_wait_connected(world);
+	fake_manager_break(&world->fake);
+	while (units_connected(world->units))
+		(void)uv_run(&world->loop, UV_RUN_NOWAIT);
+	/* The listener's queue takes the connection, and nobody speaks on it. */
+	assert_int_equal(uv_poll_stop(&world->fake.listener), 0);
+	assert_non_null(health_start(world->units, &options, on_health, &healed));
+	while (healed.n == 0)
+		turn(world);
+	assert_false(healed.outcome.healthy);
+	assert_non_null(strstr(healed.outcome.error.what, "systemd did not tell"));
+	app_config_free(settings);
+}
+
+static void a_failing_check_is_repeated_and_is_the_evidence(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings =
+		parse("[health_check web]\ntype = tcp\naddress = 127.0.0.1:1\n"
+		      "interval_sec = 100ms\n");
+
+	/* Active as a unit, and ended as a command. */
+	world->fake.log_stays = true;
+	world->fake.log_text = "{\"type\":\"result\",\"result\":\"failed\",\"message\":"
+			       "\"refused\",\"excerpt\":\"why\"}\n";
+	world->fake.job_result = "failed";
+	world->fake.unit.exec_main_code = CLD_EXITED;
+	world->fake.unit.exec_main_status = 1;
+	world->fake.transient_state = "failed";
+	run_health(&healed, &(struct health_options){.settings = settings,
+						     .checks = true,
+						     .deadline_ms = 2000});
+	assert_false(healed.outcome.healthy);
+	assert_non_null(strstr(healed.outcome.error.what, "health check 'web'"));
+	assert_non_null(strstr(healed.outcome.error.what, "refused"));
+	assert_string_equal(healed.output, "why");
+	assert_true(count_calls(world, "StartTransientUnit") >= 2);
+	app_config_free(settings);
+}
+
+static void health_can_be_cancelled_at_any_moment(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings =
+		parse("[health_check web]\ntype = tcp\naddress = 127.0.0.1:1\n"
+		      "[health_check run]\ntype = exec\ncommand = /bin/true 'x\n");
+	const struct health_options options = {
+		.settings = settings, .checks = true, .deadline_ms = LONG_MSEC};
+
+	world_wait_connected(world);
+	world->fake.log_stays = true;
+	for (unsigned int moment = 0; moment < MOMENTS_MAX; moment++) {
+		struct health *health =
+			health_start(world->units, &options, on_health, &healed);
+
+		world->fake.calls[0] = '\0';
+		for (unsigned int i = 0; i < moment; i++)
+			(void)uv_run(&world->loop, UV_RUN_NOWAIT);
+		health_cancel(health);
+		for (unsigned int i = 0; i < MOMENTS_MAX; i++)
+			(void)uv_run(&world->loop, UV_RUN_NOWAIT);
+	}
+	assert_int_equal(healed.n, 0);
+	app_config_free(settings);
+}
+
+/* --- reports ------------------------------------------------------------------------
+ */
+
+static int read_report(const char *text, int32_t status, struct errinfo *ei,
+		       json_t **ret_report)
+{
+	const struct transient_outcome unit = {
+		.code = CLD_EXITED, .status = status, .result = "success"};
+	const struct capture_outcome outcome = {
+		.unit = &unit, .text = text, .length = strlen(text)};
+
+	memset(ei, 0, sizeof(*ei));
+	return probe_report_read(&outcome, ret_report, ei);
+}
+
+static void a_report_is_believed_only_as_one(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"\n",
+		"{}\n",
+		"[]\n",
+		"nonsense\n",
+		"{\"type\":\"result\"}\n",
+		"{\"type\":\"result\",\"result\":\"ok\"}", /* no newline */
+		"{\"type\":\"result\",\"result\":\"ok\"}\n{}\n",
+		"{\"type\":\"progress\",\"result\":\"ok\"}\n",
+	};
+	struct errinfo ei;
+	json_t *report = NULL;
+	char text[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_true(read_report(bad[i], 0, &ei, &report) < 0);
+		assert_true(ei.what[0] != '\0');
+	}
+	/* It says ok and ends otherwise, or the other way round. */
+	assert_true(read_report("{\"type\":\"result\",\"result\":\"ok\"}\n", 1, &ei,
+				&report) < 0);
+	assert_true(read_report("{\"type\":\"result\",\"result\":\"failed\"}\n", 0, &ei,
+				&report) < 0);
+	assert_null(report);
+	assert_int_equal(
+		read_report("{\"type\":\"result\",\"result\":\"ok\",\"message\":"
+			    "\"\\u001b[1m\\u009b\\u00e4\\u00e4\\u00e4\"}\n",
+			    0, &ei, &report),
+		0);
+	assert_true(probe_report_is_ok(report));
+	/* "?[1m???": cut before the half of a character, and without controls. */
+	probe_report_text(report, "message", text, sizeof(text));
+	assert_string_equal(text, "?[1m??");
+	probe_report_text(report, "none", text, sizeof(text));
+	assert_string_equal(text, "");
+	json_decref(report);
+}
+
+static void memory_events_are_read(void **state)
+{
+	uint64_t kills = 77;
+
+	(void)state;
+	assert_true(oom_count_parse("low 0\nhigh 0\nmax 12\noom 4\noom_kill 3\n"
+				    "oom_group_kill 9\n",
+				    &kills));
+	assert_int_equal(kills, 3);
+	assert_false(oom_count_parse("low 0\noom 4\noom_group_kill 9\n", &kills));
+	assert_false(oom_count_parse("", &kills));
+}
+
+/* --- proof --------------------------------------------------------------------------
+ */
+
+struct proven {
+	struct world *world;
+	unsigned int n;
+	enum proof_verdict verdict;
+	char reason[PROOF_REASON_SIZE];
+	bool complete;
+	char in_use[256];
+};
+
+static void on_proof(void *userdata, const struct proof_outcome *outcome)
+{
+	struct proven *proven = userdata;
+	cleanup_free char *in_use = json_dumps(outcome->in_use, JSON_COMPACT);
+
+	proven->n++;
+	proven->verdict = outcome->verdict;
+	proven->complete = outcome->complete;
+	(void)snprintf(proven->reason, sizeof(proven->reason), "%s", outcome->reason);
+	(void)snprintf(proven->in_use, sizeof(proven->in_use), "%s", in_use);
+	uv_stop(&proven->world->loop);
+}
+
+#define NEW "20261124T101500Z-0002"
+#define OLD "20261123T101500Z-0001"
+
+static void prove(struct proven *proven, const char *report)
+{
+	struct world *world = proven->world;
+	struct app_config *settings = parse("");
+
+	world_wait_connected(world);
+	command_ends(world, 0);
+	world->fake.control_group = "/system.slice/hello.service";
+	world->fake.log_text = report;
+	proven->n = 0;
+	assert_non_null(proof_start(world->units, settings, NEW, on_proof, proven));
+	while (proven->n == 0)
+		turn(world);
+	app_config_free(settings);
+}
+
+#define PROCESS(pid, cwd)                                                              \
+	"{\"pid\":" pid ",\"comm\":\"hello\",\"cwd\":\"/srv/hello/releases/" cwd       \
+	"\",\"exe\":\"/usr/bin/x\",\"mapped\":[],\"readable\":true,\"deleted\":"       \
+	"false}"
+#define REPORT(processes)                                                              \
+	"{\"type\":\"result\",\"result\":\"ok\",\"message\":\"\",\"processes\":"       \
+	"[" processes "],\"truncated\":false}\n"
+
+static void what_the_probe_saw_is_judged(void **state)
+{
+	struct world *world = *state;
+	struct proven proven = {.world = world};
+
+	prove(&proven, REPORT(PROCESS("10", NEW)));
+	assert_string_equal(proven.reason, "");
+	assert_int_equal(proven.verdict, PROOF_PROVEN);
+	assert_true(proven.complete);
+	assert_string_equal(proven.in_use, "[\"" NEW "\"]");
+	prove(&proven, REPORT(PROCESS("10", NEW) "," PROCESS("11", OLD)));
+	assert_int_equal(proven.verdict, PROOF_DRIFT);
+	assert_string_equal(proven.in_use, "[\"" NEW "\",\"" OLD "\"]");
+	prove(&proven, "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[1]}\n");
+	assert_int_equal(proven.verdict, PROOF_UNKNOWN);
+	assert_false(proven.complete);
+	prove(&proven, "garbage");
+	assert_int_equal(proven.verdict, PROOF_UNKNOWN);
+	assert_false(proven.complete);
+	assert_string_equal(proven.in_use, "[]");
+}
+
+static void a_proof_can_be_cancelled_at_any_moment(void **state)
+{
+	struct world *world = *state;
+	struct proven proven = {.world = world};
+	struct app_config *settings = parse("");
+
+	world_wait_connected(world);
+	world->fake.control_group = "/system.slice/hello.service";
+	world->fake.log_stays = true;
+	for (unsigned int moment = 0; moment < MOMENTS_MAX; moment++) {
+		struct proof *proof =
+			proof_start(world->units, settings, NEW, on_proof, &proven);
+
+		world->fake.calls[0] = '\0';
+		for (unsigned int i = 0; i < moment; i++)
+			(void)uv_run(&world->loop, UV_RUN_NOWAIT);
+		proof_cancel(proof);
+		for (unsigned int i = 0; i < MOMENTS_MAX; i++)
+			(void)uv_run(&world->loop, UV_RUN_NOWAIT);
+	}
+	assert_int_equal(proven.n, 0);
+	app_config_free(settings);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_that_stays_active_is_healthy),
+		TEST(one_that_fails_meanwhile_is_sick_at_once),
+		TEST(a_restart_since_the_baseline_is_sick),
+		TEST(one_that_never_gets_active_is_sick_at_the_deadline),
+		TEST(a_lost_bus_is_no_sickness),
+		TEST(no_answer_until_the_deadline_is_sick),
+		TEST(a_failing_check_is_repeated_and_is_the_evidence),
+		TEST(health_can_be_cancelled_at_any_moment),
+		TEST(what_the_probe_saw_is_judged),
+		TEST(a_proof_can_be_cancelled_at_any_moment),
+		cmocka_unit_test(a_report_is_believed_only_as_one),
+		cmocka_unit_test(memory_events_are_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
