@@ -131,7 +131,7 @@ static const char bash_tail[] =
 	"\t--user)\n"
 	"\t\tmapfile -t COMPREPLY < <(compgen -u -- \"$cur\")\n"
 	"\t\treturn ;;\n"
-	"\t--socket) what=file ;;\n"
+	"\t--socket | --app-file) what=file ;;\n"
 	"\t--if-current) what=id ;;\n"
 	"\t--sha256 | --revision | --timeout | --message | -m | --lines | -n) return "
 	";;\n"
@@ -214,7 +214,8 @@ static const char *zsh_action(const struct option_info *info)
 	} known[] = {{"json", "(pretty short off)"},
 		     {"host", "_hosts"},
 		     {"user", "_users"},
-		     {"socket", "_files"}};
+		     {"socket", "_files"},
+		     {"app-file", "_files"}};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (info->name && strcmp(info->name, known[i].name) == 0)

@@ -154,6 +154,56 @@ static void numbers_and_switches(void **state)
 	assert_string_equal(options.if_current, "r");
 }
 
+/* -n means one thing or the other, as the verb has it, before and behind it. */
+static void letter_of_two_options(void **state)
+{
+	struct options options;
+	int status;
+
+	(void)state;
+	assert_non_null(parse("history a -n 3", &options, &status));
+	assert_int_equal(options.lines, 3);
+	assert_false(options.dry_run);
+	assert_non_null(parse("-n 3 history a", &options, &status));
+	assert_int_equal(options.lines, 3);
+	assert_non_null(parse("init -n a", &options, &status));
+	assert_true(options.dry_run);
+	assert_string_equal(options.app, "a");
+	assert_non_null(parse("init a -n", &options, &status));
+	assert_true(options.dry_run);
+	assert_non_null(parse("-n create-dirs a", &options, &status));
+	assert_true(options.dry_run);
+	assert_string_equal(options.app, "a");
+	assert_int_equal(options.lines, -1);
+	assert_non_null(parse("-n create-dirs", &options, &status));
+	assert_true(options.dry_run);
+	assert_null(options.app);
+	assert_null(parse("-n list", &options, &status));
+	assert_null(parse("status -n a", &options, &status));
+}
+
+static void set_up_options(void **state)
+{
+	struct options options;
+	int status;
+
+	(void)state;
+	assert_non_null(parse("enable a --now --app-file=f.conf", &options, &status));
+	assert_true(options.now);
+	assert_string_equal(options.app_file, "f.conf");
+	assert_non_null(parse("clean-target --yes", &options, &status));
+	assert_true(options.yes && !options.dry_run);
+	assert_null(options.app);
+	assert_non_null(parse("show a --config", &options, &status));
+	assert_true(options.config);
+	assert_null(parse("init a --yes", &options, &status));
+	assert_null(parse("init a --now", &options, &status));
+	assert_null(parse("init a -H host", &options, &status));
+	assert_null(parse("start a --dry-run", &options, &status));
+	assert_null(parse("status a --config", &options, &status));
+	assert_null(parse("init a b", &options, &status));
+}
+
 /* Help and the version are no errors, and nothing runs. */
 static void nothing_to_run(void **state)
 {
@@ -296,6 +346,8 @@ int main(void)
 		cmocka_unit_test(accepted),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(numbers_and_switches),
+		cmocka_unit_test(letter_of_two_options),
+		cmocka_unit_test(set_up_options),
 		cmocka_unit_test(nothing_to_run),
 		cmocka_unit_test(table_is_sound),
 		cmocka_unit_test(remote_command_has_every_option),
