@@ -213,6 +213,8 @@ static void on_socket_state(void *userdata, int error, const struct unit_state *
 		return;
 	}
 	socket_of(operation, unit);
+	/* A request that waits starts the service at once: it must be allowed to. */
+	units_reset_failed(operation->daemon->units, operation->settings->unit);
 	operation->unit_op =
 		units_act(operation->daemon->units, UNIT_ACTION_START, unit,
 			  operation->settings->job_timeout_sec * 1000,

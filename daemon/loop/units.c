@@ -141,6 +141,18 @@ void units_send(struct units *units, sd_bus_message *message)
 	sd_bus_message_unref(message);
 }
 
+void units_reset_failed(struct units *units, const char *unit)
+{
+	sd_bus_message *message;
+
+	if (!units->ready || units_new_call(units, "ResetFailedUnit", &message) < 0)
+		return;
+	if (sd_bus_message_append(message, "s", unit) < 0)
+		sd_bus_message_unref(message);
+	else
+		units_send(units, message);
+}
+
 bool units_is_break(const sd_bus_error *error)
 {
 	static const char *const names[] = {

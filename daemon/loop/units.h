@@ -90,6 +90,12 @@ struct unit_op *units_act(struct units *units, enum unit_action action,
 			  const char *unit, uint64_t timeout_ms, unit_done_fn done,
 			  void *userdata) __attribute__((nonnull(1, 3, 5)));
 
+/*
+ * Forgets that the unit has failed and how often it was started, before whatever is
+ * asked of the manager next. Best effort: nothing without a bus.
+ */
+void units_reset_failed(struct units *units, const char *unit) __attribute__((nonnull));
+
 /* Forgets the request without calling done; a job that runs is left to systemd. */
 void unit_op_cancel(struct unit_op *op);
 
