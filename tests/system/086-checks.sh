@@ -14,10 +14,11 @@ checked() {
 	printf '%s\n' "$plain" 'healthy_deadline_sec = 3' "$@" > /etc/deployd/apps.d/hello.conf
 	expect 0 systemctl reload deployd
 	expect "$wanted" ctl deploy --force hello hello-2.tar.gz
-	[ "$wanted" = 0 ] || return 0
-	serves 2
+	said=$err$out
 	printf '%s\n' "$plain" > /etc/deployd/apps.d/hello.conf
 	expect 0 systemctl reload deployd
+	[ "$wanted" = 0 ] || return 0
+	serves 2
 	expect 0 ctl rollback hello
 }
 url=http://127.0.0.1:$hello_port/
@@ -25,18 +26,18 @@ url=http://127.0.0.1:$hello_port/
 checked 0 '[health_check web]' 'type = http' "url = $url" 'body = version=2' 'successes = 2' \
 	'interval_sec = 1'
 checked 13 '[health_check web]' 'type = http' "url = $url" 'body = version=1'
-assert_contains "$err$out" 'version=1'
+assert_contains "$said" 'version=1'
 serves 1
 checked 0 '[health_check web]' 'type = http' "url = $url" 'status = 200-204 301'
 checked 0 '[health_check web]' 'type = http' "url = $url" 'header = Content-Type: text/plain'
 checked 14 '[health_check web]' 'type = http' "url = $url" 'header = Content-Type: text/html'
-assert_contains "$err$out" 'text/html'
+assert_contains "$said" 'text/html'
 # What the release of before cannot pass either ends in 14.
 checked 14 '[health_check web]' 'type = http' "url = $url" 'status = 404'
-assert_contains "$err$out" 404
+assert_contains "$said" 404
 checked 0 '[health_check port]' 'type = tcp' "address = 127.0.0.1:$hello_port"
 checked 14 '[health_check port]' 'type = tcp' 'address = 127.0.0.1:1'
-assert_contains "$err$out" 'refused'
+assert_contains "$said" 'refused'
 
 note "exec runs as the app, with its environment"
 mkdir -p /etc/hello
@@ -51,7 +52,7 @@ EOT
 chmod 0755 /usr/local/bin/hello-check
 checked 0 '[health_check self]' 'type = exec' "command = /usr/local/bin/hello-check '\$HOME %n'"
 checked 14 '[health_check self]' 'type = exec' 'command = /usr/local/bin/hello-check wrong'
-assert_contains "$err$out" "the argument is 'wrong'"
+assert_contains "$said" "the argument is 'wrong'"
 
 note "all must pass, and one that hangs is not waited for"
 checked 14 '[health_check web]' 'type = http' "url = $url" '[health_check hangs]' 'type = exec' \
