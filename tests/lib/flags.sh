@@ -16,6 +16,8 @@ setup_flags() { # [LINES OF THE APP'S FILE...]
 		ExecStartPost=+/bin/bash -c 'echo start \$\$EPOCHREALTIME >> $starts_file'
 	EOT
 	setup_hello '[restart]' 'restart_method = systemd_flag' "$@"
+	# As `deployctl create-users` does: else he cannot come to /srv/hello/flags.
+	usermod --append --groups hello deploy
 	expect 0 ctl deploy hello hello-1.tar.gz
 	: > $starts_file
 }
@@ -25,9 +27,8 @@ restarts() { grep -c '^stop' $starts_file || true; }
 # Waits until more restarts than that have begun; prints the time of the next one.
 wait_restart() { # COUNT
 	local line
-	line=$(timeout "$WAIT_SEC" bash -c 'grep -m 1 "" < <(
-		exec tail -n +1 -f "$1" | grep --line-buffered ^stop | tail -n +"$2")' \
-		- $starts_file $(($1 + 1))) || fail "no restart after $1"
+	line=$(timeout "$WAIT_SEC" bash -c 'grep -m "$2" ^stop < <(exec tail -n +1 -f "$1")' \
+		- $starts_file $(($1 + 1)) | tail -n 1) || fail "no restart after $1"
 	echo "${line#stop }"
 }
 
