@@ -1,6 +1,7 @@
 /* set-perms: owners and modes below deploy_dir as deployd wants them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,10 +27,14 @@ static const struct app_copy_file *find_copy(const struct app_config *app,
 {
 	for (size_t i = 0; i < app->n_copy_files; i++) {
 		const struct app_copy_file *copy = &app->copy_files[i];
+		const char *base = strrchr(copy->src, '/');
 		size_t n = strlen(copy->dst);
 
-		if (copy->enabled && strncmp(path, copy->dst, n) == 0 &&
-		    (path[n] == '\0' || (path[n] == '/' && !strchr(path + n + 1, '/'))))
+		if (!copy->enabled || strncmp(path, copy->dst, n) != 0)
+			continue;
+		base = base ? base + 1 : copy->src;
+		if (path[n] == '\0' ||
+		    (path[n] == '/' && fnmatch(base, path + n + 1, FNM_PATHNAME) == 0))
 			return copy;
 	}
 	return NULL;
