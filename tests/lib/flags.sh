@@ -2,6 +2,7 @@
 # Restart by touch: hello with restart_method = systemd_flag, and when its unit stopped and
 # started. Source it after hello.sh.
 
+# shellcheck disable=SC2034 # for those that source this
 readonly flag=/srv/hello/flags/restart.flag
 readonly starts_file=/run/hello-starts # "stop TIME" as a restart begins, "start TIME"
 
