@@ -245,6 +245,26 @@ static void start_with_socket(struct operation *operation, enum unit_action acti
 		out_of_memory(operation);
 }
 
+static void on_reloadable(void *userdata, int error, const struct unit_state *state)
+{
+	struct operation *operation = userdata;
+	bool runs = error == 0 && state && strcmp(state->active_state, "active") == 0;
+
+	operation->unit_query = NULL;
+	start_with_socket(operation, runs ? UNIT_ACTION_RELOAD : UNIT_ACTION_RESTART,
+			  on_unit_done);
+}
+
+/* activate_method = reload: what does not run has nothing to reload. */
+static void reload_or_start(struct operation *operation)
+{
+	operation->unit_query =
+		units_query(operation->daemon->units, operation->settings->unit,
+			    on_reloadable, operation);
+	if (!operation->unit_query)
+		out_of_memory(operation);
+}
+
 static bool is_touched(const struct operation *operation)
 {
 	return operation->settings->restart_method == RESTART_METHOD_TOUCH &&
@@ -266,6 +286,8 @@ void operation_act(struct operation *operation)
 
 	if (!action_of(operation, &action))
 		operation_step_done(operation, true);
+	else if (action == UNIT_ACTION_RELOAD && operation->op.switched)
+		reload_or_start(operation);
 	else if (action == UNIT_ACTION_RESTART && is_touched(operation))
 		start_touch(operation);
 	else
