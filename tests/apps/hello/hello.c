@@ -17,8 +17,9 @@
  *   watchdog         ok or stop (lets systemd's watchdog run out)    default ok
  *
  * With a socket from systemd it listens on that. SIGTERM ends it after the answer that
- * is under way, so that with such a socket no request is lost. It stops itself, with
- * status 0, when HELLO_FLAG names a file that exists, which it removes.
+ * is under way, so that with such a socket no request is lost. SIGHUP makes it the
+ * program that its path names by then: a reload that takes up another release. It stops
+ * itself, with status 0, when HELLO_FLAG names a file that exists, which it removes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,7 +39,7 @@
 #include <unistd.h>
 
 static char release_dir[PATH_MAX];
-static volatile sig_atomic_t told_to_stop;
+static volatile sig_atomic_t told_to_stop, told_to_reload;
 
 static void die(const char *what)
 {
@@ -171,10 +172,12 @@ static void notify(const char *text)
 	close(fd);
 }
 
-static void on_sigterm(int signum)
+static void on_signal(int signum)
 {
-	(void)signum;
-	told_to_stop = 1;
+	if (signum == SIGHUP)
+		told_to_reload = 1;
+	else
+		told_to_stop = 1;
 }
 
 /* sd_listen_fds(3), of which one is used. */
@@ -269,7 +272,7 @@ static void serve(int fd, const sigset_t *usual)
 	long long end = moment("exit_after_sec"), eat_at = moment("eat_after_sec");
 	bool ping = !strcmp(setting("watchdog"), "ok") && getenv("WATCHDOG_USEC");
 
-	while (!told_to_stop) {
+	while (!told_to_stop && !told_to_reload) {
 		/* Often enough for the watchdog and the flag; nothing else waits for
 		 * it. */
 		const struct timespec tick = {.tv_nsec = 50000000};
@@ -299,9 +302,25 @@ static void serve(int fd, const sigset_t *usual)
 	}
 }
 
-int main(void)
+/* The program of its path again, in the directory above bin/: whatever they are now. */
+static void become(char *argv[], const sigset_t *usual)
 {
-	const struct sigaction stop = {.sa_handler = on_sigterm};
+	char dir[PATH_MAX];
+
+	notify("RELOADING=1");
+	snprintf(dir, sizeof(dir), "%s", argv[0]);
+	for (int level = 0; level < 2 && strrchr(dir, '/'); level++)
+		*strrchr(dir, '/') = '\0';
+	if (chdir(dir) < 0)
+		die(dir);
+	sigprocmask(SIG_SETMASK, usual, NULL);
+	execv(argv[0], argv);
+	die(argv[0]);
+}
+
+int main(int argc, char *argv[])
+{
+	const struct sigaction stop = {.sa_handler = on_signal};
 	sigset_t term, usual;
 	const char *start;
 	int fd;
@@ -322,14 +341,18 @@ int main(void)
 	/* Seen only while it waits: an answer is never cut short. */
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
+	sigaddset(&term, SIGHUP);
 	sigprocmask(SIG_BLOCK, &term, &usual);
 	if (strcmp(setting("stop"), "hang") != 0)
 		sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGHUP, &stop, NULL);
 	fd = listen_here();
 	printf("hello: version %s listens\n", setting("version"));
 	fflush(stdout);
 	if (strcmp(start, "never-ready") != 0)
 		notify("READY=1");
 	serve(fd, &usual);
+	if (told_to_reload && argc > 0)
+		become(argv, &usual);
 	return 0;
 }
