@@ -9,8 +9,9 @@
  * number, never by name or time. Pure.
  */
 
-#define RETENTION_BAD_KEPT	 2 /* newest bad ones, for their evidence */
-#define RETENTION_STAGED_SEC_MAX (7 * 24 * 3600) /* a staged one waits this long */
+#define RETENTION_BAD_KEPT 2 /* newest bad ones, for their evidence */
+#define RETENTION_STAGED_SEC_MAX                                                       \
+	((int64_t)7 * 24 * 3600) /* a staged one waits this long */
 
 struct retention_release {
 	const char *id;

@@ -118,6 +118,11 @@ int file_read(int dir_fd, const char *name, size_t max, char **ret_text,
 	return 0;
 }
 
+void *zeroed(size_t n, size_t size)
+{
+	return calloc(n, size);
+}
+
 bool file_is_damaged(int err)
 {
 	switch (err < 0 ? -err : err) {

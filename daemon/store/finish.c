@@ -77,8 +77,8 @@ int verb_finish(struct store *store, json_t *request, json_t *reply, struct erri
 			   "release", &release, "mark", &mark, "history", &history,
 			   "keep", &keep, "in_use", &in_use, "clear_intent", &clear,
 			   "evidence", &evidence);
-	if (r == 0 && (!pruned || !warnings))
-		r = errinfo_set(ei, ENOMEM, "cannot reply");
+	if (!pruned || !warnings)
+		return errinfo_set(ei, ENOMEM, "cannot reply");
 	if (r == 0 && !json_is_object(history))
 		r = errinfo_refuse(ei, RESULT_FAILED, "bad request: history");
 	if (r == 0 && keep < 0)

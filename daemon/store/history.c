@@ -33,7 +33,7 @@ static const char *tail(const char *text, size_t n)
 /* The end of the history, from the beginning of a line; "" when there is none. */
 static int read_end(const struct store *store, char **ret_text, struct errinfo *ei)
 {
-	cleanup_free char *text = malloc(HISTORY_READ_MAX + 1);
+	cleanup_free char *text = zeroed(HISTORY_READ_MAX + 1, 1);
 	cleanup_close int fd = -1;
 	size_t length = 0;
 	struct stat st;
@@ -76,7 +76,7 @@ static int rotate(struct store *store, struct errinfo *ei)
 	int r;
 
 	r = read_end(store, &text, ei);
-	if (r < 0)
+	if (r < 0 || !text)
 		return r;
 	kept = tail(text, HISTORY_LINES_MAX);
 	/* Lines may be long: half of the room must come free in any case. */
@@ -185,8 +185,8 @@ int verb_history(struct store *store, json_t *request, json_t *reply,
 	r = read_end(store, &text, ei);
 	if (r < 0)
 		return r;
-	end = text + strlen(text);
-	while (end > text && (json_int_t)json_array_size(entries) < limit) {
+	end = text ? text + strlen(text) : NULL;
+	while (end && end > text && (json_int_t)json_array_size(entries) < limit) {
 		char *line = end - 1;
 		json_t *entry;
 

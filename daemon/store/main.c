@@ -24,19 +24,19 @@
 
 static const struct verb {
 	const char *name;
-	bool creates; /* makes what is missing of the app's tree */
 	int (*run)(struct store *store, json_t *request, json_t *reply,
 		   struct errinfo *ei);
+	bool creates; /* makes what is missing of the app's tree */
 	/* Its effect is there for good: want of memory for the view undoes nothing. */
 	bool committed;
 } verbs[] = {
-	{"inspect", false, NULL, false},	{"recover", false, verb_recover, false},
-	{"prepare", true, verb_prepare, false}, {"seal", false, verb_seal, true},
-	{"discard", false, verb_discard, true}, {"switch", false, verb_switch, true},
-	{"finish", false, verb_finish, true},	{"mark", false, verb_mark, true},
-	{"hold", false, verb_hold, true},	{"unhold", false, verb_unhold, true},
-	{"confirm", false, verb_confirm, true}, {"flag", false, verb_flag, true},
-	{"record", false, verb_record, true},	{"history", false, verb_history, false},
+	{"inspect", NULL, false, false},	{"recover", verb_recover, false, false},
+	{"prepare", verb_prepare, true, false}, {"seal", verb_seal, false, true},
+	{"discard", verb_discard, false, true}, {"switch", verb_switch, false, true},
+	{"finish", verb_finish, false, true},	{"mark", verb_mark, false, true},
+	{"hold", verb_hold, false, true},	{"unhold", verb_unhold, false, true},
+	{"confirm", verb_confirm, false, true}, {"flag", verb_flag, false, true},
+	{"record", verb_record, false, true},	{"history", verb_history, false, false},
 };
 
 /* Keeps CAP_CHOWN alone: files are opened as their owner, never past their modes. */
@@ -204,8 +204,7 @@ static int run(json_t *reply, struct errinfo *ei)
 			      .meta_fd = -1,
 			      .lock_fd = -1,
 			      .now_sec = (int64_t)time(NULL)};
-	cleanup_json json_t *request = NULL, *app = NULL;
-	cleanup_free char *verb = NULL;
+	cleanup_json json_t *request = NULL, *app = NULL, *verb = NULL;
 	const char *name;
 	int r;
 
@@ -219,16 +218,16 @@ static int run(json_t *reply, struct errinfo *ei)
 	request = read_request(ei);
 	if (!request)
 		return -EINVAL;
-	name = json_string_value(json_object_get(request, "verb"));
-	verb = name ? strdup(name) : NULL;
+	verb = json_incref(json_object_get(request, "verb"));
+	name = json_string_value(verb);
 	app = json_incref(json_object_get(request, "app"));
 	(void)json_object_del(request, "verb");
 	(void)json_object_del(request, "app");
 	r = read_app(&store, app, ei);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(*verbs); i++)
-		if (strcmp(verbs[i].name, verb) == 0)
+	for (size_t i = 0; name && i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
 			return run_verb(&verbs[i], &store, request, reply, ei);
 	return errinfo_refuse(ei, RESULT_FAILED, "unknown verb");
 }

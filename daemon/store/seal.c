@@ -108,7 +108,7 @@ static int remember_link(struct seal *seal, const struct stat *st)
 static int check_mount(const struct seal *seal, const struct tree_entry *entry,
 		       struct errinfo *ei)
 {
-	struct treewalk_mount mount;
+	struct treewalk_mount mount = {0};
 	int r = treewalk_mount_of(entry->fd, &mount);
 
 	if (r < 0)
@@ -371,7 +371,7 @@ static int seal_release(struct store *store, struct seal *seal, const char *rele
 			const json_t *required, json_t *meta, struct errinfo *ei)
 {
 	cleanup_close int fd = -1;
-	struct stat st;
+	struct stat st = {0};
 	int r;
 
 	fd = openat(store->staging_fd, release,

@@ -129,6 +129,9 @@ int file_replace(struct store *store, int dir_fd, const char *name, const char *
 int file_read(int dir_fd, const char *name, size_t max, char **ret_text,
 	      struct errinfo *ei) __attribute__((warn_unused_result, nonnull));
 
+/* calloc(), for pointers that clean up after themselves. */
+void *zeroed(size_t n, size_t size) __attribute__((warn_unused_result));
+
 /* True when a read failed because of what is on the disk, and will fail again. */
 bool file_is_damaged(int err);
 

@@ -108,7 +108,7 @@ static int compare_newest_first(const void *a, const void *b)
 static json_t *sorted(json_t *releases)
 {
 	size_t n = json_array_size(releases);
-	cleanup_free json_t **list = calloc(n + 1, sizeof(json_t *));
+	cleanup_free json_t **list = zeroed(n + 1, sizeof(json_t *));
 	json_t *result = json_array();
 
 	for (size_t i = 0; list && i < n; i++)
@@ -180,7 +180,7 @@ static int set_previous(json_t *view, const char *current, struct errinfo *ei)
 {
 	const json_t *releases = json_object_get(view, "releases");
 	size_t n = json_array_size(releases), at;
-	cleanup_free struct retention_release *list = calloc(n + 1, sizeof(*list));
+	cleanup_free struct retention_release *list = zeroed(n + 1, sizeof(*list));
 
 	if (!list)
 		return errinfo_set(ei, ENOMEM, "cannot describe the releases");

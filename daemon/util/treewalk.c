@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,18 +101,12 @@ int tree_walk(int root_fd, bool after,
 			   struct errinfo *ei),
 	      void *userdata, struct errinfo *ei)
 {
-	cleanup_free struct walk *walk = calloc(1, sizeof(*walk));
-	int fd;
+	struct walk walk = {.after = after, .visit = visit, .userdata = userdata};
+	int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (!walk)
-		return errinfo_set(ei, ENOMEM, "cannot walk a tree");
-	walk->after = after;
-	walk->visit = visit;
-	walk->userdata = userdata;
-	fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open a directory");
-	return walk_dir(walk, fd, 0, 1, ei);
+	return walk_dir(&walk, fd, 0, 1, ei);
 }
 
 /* One call of tree_remove(). */
@@ -157,7 +150,7 @@ static int check_mount(const struct removal *removal, int fd)
 /* What is mounted in the tree is somebody else's. */
 static int check_mount(const struct removal *removal, int fd)
 {
-	struct treewalk_mount mount;
+	struct treewalk_mount mount = {0};
 	int r = treewalk_mount_of(fd, &mount);
 
 	if (r < 0)

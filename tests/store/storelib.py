@@ -7,7 +7,6 @@ tried here by the thousand need not reach a disk.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
