@@ -196,48 +196,85 @@ static bool is_meant(const struct options *options, const struct candidate *cand
 	return strcmp(candidate->name, options->app) == 0;
 }
 
-static int load_installed(const struct options *options, bool with_environment,
-			  struct app_config **ret_app)
-{
-	struct diag diag = {0};
-	char **names = config_files_names("apps.d", &diag), known[512] = "";
-	struct candidate meant = {0};
-	size_t n_meant = 0, length = 0;
-	int status;
+/* All of them, as deployd has them: one app must not be in another's way. */
+struct installed {
+	struct candidate *all;
+	size_t n;
+	struct candidate *meant; /* the first that is */
+	size_t n_meant;
+	char known[512]; /* their names */
+};
 
-	for (char **p = names; p && *p; p++) {
-		struct candidate candidate = {0};
+static void read_installed(const struct options *options, bool with_environment,
+			   char **names, struct installed *installed)
+{
+	size_t length = 0;
+
+	for (char **p = names; *p; p++) {
+		struct candidate *candidate = &installed->all[installed->n++];
 		char path[300];
 
 		(void)snprintf(path, sizeof(path), "apps.d/%s", *p);
-		(void)snprintf(candidate.name, sizeof(candidate.name), "%.*s",
+		(void)snprintf(candidate->name, sizeof(candidate->name), "%.*s",
 			       (int)(strlen(*p) - 5), *p);
-		free(*p);
-		config_files_read(path, &candidate.files, &candidate.diag);
-		if (candidate.files.n_texts > 0)
-			parse(&candidate, with_environment);
-		if (length < sizeof(known))
+		config_files_read(path, &candidate->files, &candidate->diag);
+		if (candidate->files.n_texts > 0)
+			parse(candidate, with_environment);
+		if (length < sizeof(installed->known))
 			length += (size_t)snprintf(
-				known + length, sizeof(known) - length, " %s",
-				candidate.app ? candidate.app->app_name
-					      : candidate.name);
-		if (is_meant(options, &candidate) && n_meant++ == 0)
-			meant = candidate; /* from here meant owns it */
-		else
-			candidate_deinit(&candidate);
+				installed->known + length,
+				sizeof(installed->known) - length, " %s",
+				candidate->app ? candidate->app->app_name
+					       : candidate->name);
+		if (is_meant(options, candidate) && installed->n_meant++ == 0)
+			installed->meant = candidate;
 	}
+}
+
+static void check_pairs(struct installed *installed)
+{
+	struct candidate *meant = installed->meant;
+
+	for (size_t i = 0; meant->app && i < installed->n; i++)
+		if (&installed->all[i] != meant && installed->all[i].app)
+			app_config_check_pair(meant->app, installed->all[i].app,
+					      &meant->diag);
+	if (meant->diag.has_errors) {
+		app_config_free(meant->app);
+		meant->app = NULL;
+	}
+}
+
+static int choose(const struct options *options, struct installed *installed,
+		  const struct diag *diag, struct app_config **ret_app)
+{
+	if (installed->n_meant > 0 && (options->app || installed->n_meant == 1)) {
+		check_pairs(installed);
+		return settle(options, installed->meant, ret_app);
+	}
+	if (diag->has_errors && installed->n == 0)
+		return call_tell(options, RESULT_BAD_CONFIG, "%s", diag->messages[0]);
+	return tell_none(options, installed->known);
+}
+
+static int load_installed(const struct options *options, bool with_environment,
+			  struct app_config **ret_app)
+{
+	struct installed installed = {0};
+	struct diag diag = {0};
+	char **names = config_files_names("apps.d", &diag);
+	int status;
+
+	installed.all = calloc(CONFIG_FILES_MAX, sizeof(*installed.all));
+	if (names && installed.all)
+		read_installed(options, with_environment, names, &installed);
+	status = choose(options, &installed, &diag, ret_app);
+	for (size_t i = 0; i < installed.n; i++)
+		candidate_deinit(&installed.all[i]);
+	for (char **p = names; p && *p; p++)
+		free(*p);
 	free(names);
-	if (n_meant == 1)
-		status = settle(options, &meant, ret_app);
-	else if (n_meant > 1 && options->app)
-		status = call_tell(options, RESULT_BAD_CONFIG,
-				   "%zu files are of an app '%s'", n_meant,
-				   options->app);
-	else if (diag.has_errors && !*known)
-		status = call_tell(options, RESULT_BAD_CONFIG, "%s", diag.messages[0]);
-	else
-		status = tell_none(options, known);
-	candidate_deinit(&meant);
+	free(installed.all);
 	diag_deinit(&diag);
 	return status;
 }

@@ -205,7 +205,8 @@ static int has_bytes(int fd, const char *data, size_t length)
 			return -errno;
 		if (n == 0)
 			return done == length;
-		if ((size_t)n > length - done || memcmp(buffer, data + done, (size_t)n))
+		if ((size_t)n > length - done ||
+		    memcmp(buffer, data + done, (size_t)n) != 0)
 			return 0;
 		done += (size_t)n;
 	}

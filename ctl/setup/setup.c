@@ -12,6 +12,7 @@
 #include "call.h"
 #include "deploy/cleanup.h"
 #include "json_out.h"
+#include "setup/accounts.h"
 #include "setup/app_file.h"
 #include "setup/manifest.h"
 #include "terminal.h"
@@ -114,6 +115,20 @@ static int check_caller(const struct setup *setup, struct errinfo *ei)
 							 : "");
 }
 
+/* Names may lie: it is the number that counts. Who is not there yet gets another. */
+static int check_app_user(const struct setup *setup, struct errinfo *ei)
+{
+	const char *name = setup->app->app_user;
+	uid_t uid;
+	gid_t gid;
+
+	if (account_user(setup, name, &uid, &gid) < 0 || uid != 0)
+		return 0;
+	return errinfo_refuse(ei, RESULT_BAD_CONFIG,
+			      "app_user: '%s' is root by another name; name another",
+			      name);
+}
+
 static json_t *result_object(const struct setup *setup, const char *message)
 {
 	return json_pack("{s:s, s:s?, s:i, s:b, s:s}", "verb", setup->verb->name, "app",
@@ -165,6 +180,8 @@ static int open_and_step(struct setup *setup, setup_step *step, struct errinfo *
 
 	if (r == 0)
 		r = check_caller(setup, ei);
+	if (r == 0)
+		r = check_app_user(setup, ei);
 	return r < 0 ? r : step(setup, ei);
 }
 

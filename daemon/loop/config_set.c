@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,25 +75,6 @@ static bool resolve_group(const char *name, gid_t *ret_gid, void *userdata)
 	return find_group(name, ret_gid) == 0;
 }
 
-/* Where the option was set, so that the message names the line to change. */
-static void report(const struct app_config *app, const char *option, struct diag *diag,
-		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-
-static void report(const struct app_config *app, const char *option, struct diag *diag,
-		   const char *fmt, ...)
-{
-	const struct app_option *origin = app_config_option(app, option);
-	bool is_set = origin && origin->file;
-	char text[768];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	diag_error(diag, is_set ? origin->file : app->file, is_set ? origin->line : 0,
-		   "%s: %s", option, text);
-}
-
 static void report_look_up(const struct app_config *app, const char *option,
 			   const char *kind, const char *name, int error,
 			   struct diag *diag)
@@ -102,13 +82,14 @@ static void report_look_up(const struct app_config *app, const char *option,
 	char text[128];
 
 	if (error == ENOENT)
-		report(app, option, diag,
-		       "there is no %s '%s'; create it, or name "
-		       "another",
-		       kind, name);
+		app_config_error(app, option, diag,
+				 "there is no %s '%s'; create it, or name "
+				 "another",
+				 kind, name);
 	else if (error != 0)
-		report(app, option, diag, "the %s '%s' cannot be looked up: %s", kind,
-		       name, strerror_r(error, text, sizeof(text)));
+		app_config_error(app, option, diag,
+				 "the %s '%s' cannot be looked up: %s", kind, name,
+				 strerror_r(error, text, sizeof(text)));
 }
 
 static void resolve_app_users(struct app_config *app, struct diag *diag)
@@ -136,18 +117,20 @@ static void check_app_users(const struct config_set *set, const struct app_confi
 		     {"deploy_user", app->deploy_user, app->deploy_uid}};
 
 	if (app->app_uid == 0)
-		report(app, "app_user", diag, "'%s' is root by another name",
-		       app->app_user);
+		app_config_error(app, "app_user", diag, "'%s' is root by another name",
+				 app->app_user);
 	if (app->app_gid == 0)
-		report(app, "app_group", diag, "'%s' is root's group by another name",
-		       app->app_group);
+		app_config_error(app, "app_group", diag,
+				 "'%s' is root's group by another name",
+				 app->app_group);
 	for (size_t i = 0; set->daemon && i < 2; i++)
 		if (users[i].uid != (uid_t)-1 && (users[i].uid == set->intake_uid ||
 						  users[i].uid == set->unpack_uid))
-			report(app, users[i].option, diag,
-			       "'%s' is the user of one of deployd's own processes; "
-			       "make another",
-			       users[i].name);
+			app_config_error(
+				app, users[i].option, diag,
+				"'%s' is the user of one of deployd's own processes; "
+				"make another",
+				users[i].name);
 }
 
 static void resolve_process_user(const char *option, const char *name,
@@ -197,48 +180,12 @@ static void load_daemon(struct config_set *set, struct diag *diag)
 			   set->daemon->intake_user, set->daemon->unpack_user);
 }
 
-static bool overlap(const char *a, const char *b)
-{
-	size_t n = strlen(a), m = strlen(b), least = n < m ? n : m;
-
-	return strncmp(a, b, least) == 0 && (n == m || (n < m ? b : a)[least] == '/');
-}
-
-/* Two apps that share a tree, a state directory or a unit would undo each other. */
-static void check_pair(const struct app_config *a, const struct app_config *b,
-		       struct diag *diag)
-{
-	const struct {
-		const char *option, *dir;
-	} dirs[] = {{"deploy_dir", a->deploy_dir},
-		    {"flags_dir", a->flags_dir},
-		    {"scripts_dir", a->scripts_dir},
-		    {"etc_dir", a->etc_dir}};
-
-	if (strcmp(a->app_name, b->app_name) == 0)
-		report(a, "app_name", diag, "'%s' is also that of %s", a->app_name,
-		       b->file);
-	if (strcmp(a->unit, b->unit) == 0)
-		report(a, "service_name", diag, "%s is also the unit of %s", a->unit,
-		       b->file);
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
-		if (i > 0 && overlap(dirs[i].dir, a->deploy_dir))
-			continue; /* as good as deploy_dir */
-		if (overlap(dirs[i].dir, b->deploy_dir) ||
-		    overlap(dirs[i].dir, b->flags_dir) ||
-		    overlap(dirs[i].dir, b->scripts_dir) ||
-		    overlap(dirs[i].dir, b->etc_dir))
-			report(a, dirs[i].option, diag,
-			       "'%s' is, holds or lies in a directory of %s",
-			       dirs[i].dir, b->file);
-	}
-}
-
+/* Two apps that share a tree or a unit would undo each other. */
 static void check_collisions(const struct config_set *set, struct diag *diag)
 {
 	for (size_t i = 0; i < set->n_apps; i++)
 		for (size_t j = 0; j < i; j++)
-			check_pair(set->apps[i], set->apps[j], diag);
+			app_config_check_pair(set->apps[i], set->apps[j], diag);
 }
 
 static int compare_apps(const void *a, const void *b)

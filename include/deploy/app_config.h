@@ -199,6 +199,18 @@ struct app_config *app_config_parse(const char *name, const struct config_text *
 
 void app_config_free(struct app_config *config);
 
+/*
+ * Reports where two apps share a name, a unit or a directory: they would undo each
+ * other. Messages are about a.
+ */
+void app_config_check_pair(const struct app_config *a, const struct app_config *b,
+			   struct diag *diag) __attribute__((nonnull));
+
+/* Reports a fault of the option's value, at the line where it was set. */
+void app_config_error(const struct app_config *app, const char *option,
+		      struct diag *diag, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5), nonnull));
+
 /* The option's effective value with its origin, NULL when there is no such option. */
 const struct app_option *app_config_option(const struct app_config *config,
 					   const char *name) __attribute__((nonnull));

@@ -52,6 +52,18 @@ assert_contains "$err" "/root/bad.conf:1:"
 expect 6 env APP_USER='a b' deployctl init hello
 assert_contains "$err" "APP_USER"
 
+printf '[users]\ndeploy_user = deploy\n[directories]\ndeploy_dir = /srv/hello/releases\n' \
+	> /etc/deployd/apps.d/nested.conf
+expect 6 deployctl init hello
+assert_contains "$err" "'/srv/hello' is, holds or lies in a directory of"
+expect 2 deployctl init
+assert_contains "$err" "which app?"
+rm /etc/deployd/apps.d/nested.conf
+useradd --non-unique --uid 0 --no-create-home toor
+expect 6 env APP_USER=toor deployctl init hello
+assert_contains "$err" "root by another name"
+userdel --force toor 2> /dev/null
+
 note "-n says everything and does nothing"
 before=$(snapshot)
 passwd=$(cat /etc/passwd /etc/group)
