@@ -5,7 +5,7 @@
 
 /* Spans and times as a person types them, systemd.time(7). */
 
-#define SPAN_SEC_MAX (366 * 24 * 3600)
+#define SPAN_SEC_MAX INT64_C(31622400) /* a leap year */
 
 /* "90", "30s", "5m", "5min", "1h30m", "2d": seconds, 1 to SPAN_SEC_MAX. */
 bool span_parse(const char *text, int64_t *ret_sec) __attribute__((nonnull));

@@ -15,7 +15,7 @@ static bool fits(const struct varlink_buffer *buffer, const char *data, size_t l
 
 	if (held + length <= VARLINK_MESSAGE_BYTES_MAX)
 		return true;
-	if (held + length > 2 * VARLINK_MESSAGE_BYTES_MAX)
+	if (held + length > (size_t)2 * VARLINK_MESSAGE_BYTES_MAX)
 		return false;
 	held_end = held > 0 ? memrchr(buffer->data + buffer->taken, '\0', held) : NULL;
 	if (held_end)

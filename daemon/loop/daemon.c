@@ -9,9 +9,9 @@
 #include "loop/journal.h"
 
 /* systemd waits this much longer at each beat while operations end. */
-#define STOP_EXTEND_USEC    (30u * 1000000u)
+#define STOP_EXTEND_USEC    UINT64_C(30000000)
 #define STOP_EXTEND_MSEC    10000u
-#define RECOVER_EXTEND_USEC (60u * 1000000u)
+#define RECOVER_EXTEND_USEC UINT64_C(60000000)
 
 static void close_handle(uv_handle_t *handle)
 {

@@ -186,7 +186,7 @@ static void take_failure(struct flag_dir *dir, uint64_t now_ms)
 	dir->retry_sec = dir->retry_sec == 0 ? 1 : dir->retry_sec * 2;
 	if (dir->retry_sec > FLAG_WATCH_RETRY_SEC_MAX)
 		dir->retry_sec = FLAG_WATCH_RETRY_SEC_MAX;
-	flag_dir_reopen(dir, now_ms + dir->retry_sec * 1000u);
+	flag_dir_reopen(dir, now_ms + dir->retry_sec * UINT64_C(1000));
 	/* What is made with the directory later is a touch. */
 	if (missing)
 		tell(dir);

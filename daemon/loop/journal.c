@@ -50,7 +50,7 @@ static void add(struct entry *entry, const char *name, const char *value)
 	assert(entry->n_fields < FIELDS_MAX);
 	if (!value || value[0] == '\0')
 		return;
-	memcpy(text, name, length);
+	(void)snprintf(text, FIELD_BYTES_MAX, "%s", name);
 	(void)names_escape(value, text + length, FIELD_BYTES_MAX - length);
 	entry->fields[entry->n_fields].iov_base = text;
 	entry->fields[entry->n_fields].iov_len = strlen(text);

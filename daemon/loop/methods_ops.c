@@ -29,8 +29,8 @@ struct ask {
 	bool wait;
 };
 
-#define TEXT_BYTES_MAX	1000 /* of version, revision, message */
-#define CONFIRM_SEC_MAX (7 * 24 * 3600)
+#define TEXT_BYTES_MAX	1000		/* of version, revision, message */
+#define CONFIRM_SEC_MAX INT64_C(604800) /* a week */
 
 static bool text_fits(struct session *session, const char *name, const char *text)
 {
@@ -78,9 +78,9 @@ static bool confirm_is_sound(struct session *session, const struct app_config *s
 	    (confirm_sec >= least && confirm_sec <= CONFIRM_SEC_MAX))
 		return true;
 	session_refuse(session, RESULT_USAGE,
-		       "the time to confirm must be %lld to %d seconds: "
+		       "the time to confirm must be %lld to %lld seconds: "
 		       "min_healthy_sec and bake_sec must have passed",
-		       (long long)least, CONFIRM_SEC_MAX);
+		       (long long)least, (long long)CONFIRM_SEC_MAX);
 	return false;
 }
 

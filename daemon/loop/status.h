@@ -2,8 +2,8 @@
 
 #include <jansson.h>
 
-#include "loop/manager.h"
 #include "core/proof.h"
+#include "loop/manager.h"
 #include "loop/units.h"
 
 /* An app's state in words: the wire types AppStatus and AppSummary. */
