@@ -16,8 +16,8 @@ LIMITING = re.compile(
     r"(?:^|_)(?:BESIDE|DEPTH|EXTEND|FREE|GRACE|KEPT|LIMIT|LINES|MAX|MEMORY|MIN|MS|MSEC|"
     r"NSEC|PENDING|POLL|RESERVE|SEC|STACK|TIMEOUT|USEC|WAIT|WANTED)(?:_|$)")
 DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+([A-Z][A-Z0-9_]*)[ \t]+(.+)$", re.M)
-OPTION = re.compile(r'\{"(deployd|release|restart)",\s*"([a-z_]+)",\s*"([^"]*)",'
-                    r"\s*\.type = OPTION_TYPE_(INT|BYTES|SECONDS|MS)\b")
+OPTION = re.compile(r'\{"(deployd|release|restart|health|health_check)",\s*"([a-z_]+)",\s*"([^"]*)",'
+                    r"\s*\.type = OPTION_TYPE_(INT|BYTES|SECONDS|SEC_MS|MS)\b")
 UNIT_LIMIT = re.compile(r"^((?:Memory|Tasks)Max|Limit[A-Z]+|\w+Sec|Backlog)=(\w+)$", re.M)
 BEGIN, END = "<!-- limits begin -->", "<!-- limits end -->"
 
@@ -36,6 +36,7 @@ def strip_comments(text):
 def evaluate(expression, known):
     """The number that a constant expression of C stands for; None when it is none."""
     text = re.sub(r"\bU?INT(?:32|64)_C\(([^)]*)\)", r"\1", expression)
+    text = re.sub(r"\((?:u?int(?:32|64)_t|size_t)\)", "", text)
     for _ in range(4):
         text = re.sub(r"\b[A-Z][A-Z0-9_]+\b", lambda m: known.get(m[0], m[0]), text)
     text = re.sub(r"\b(0x[0-9a-fA-F]+|\d+)[uUlL]+", r"\1", text)
@@ -90,8 +91,8 @@ def options(root):
     for file in ("lib/daemon_config.c", "lib/app_table.c"):
         for _, name, value, kind in OPTION.findall((root / file).read_text()):
             number, suffix = re.fullmatch(r"(\d+)(\w*)", value).groups()
-            if kind in ("SECONDS", "MS") and not suffix:
-                suffix = "s" if kind == "SECONDS" else "ms"
+            if kind in ("SECONDS", "SEC_MS", "MS") and not suffix:
+                suffix = "ms" if kind == "MS" else "s"
             yield name, file, f"{number} {SUFFIXES[suffix]}".strip()
 
 
