@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""deployctl on a terminal, over -H, and with output of its own, against a scripted server.
+
+usage: test_client_output.py DEPLOYCTL [UNITTEST ARGS...]
+"""
+import json
+import os
+import pty
+import sys
+import unittest
+
+from client import (ID, LIVE, STATUS, ENVIRONMENT, Case, answer, begin, deployctl,
+                    refuse, run_job)
+from server import Server
+
+
+class Terminal(Case):
+    def on_terminal(self, server, *arguments, stream="stderr", **environment):
+        """What the terminal got, with the other stream beside it."""
+        main, terminal = pty.openpty()
+        done = deployctl(server, *arguments, env=environment, **{stream: terminal})
+        os.close(terminal)
+        text = b""
+        while True:
+            try:
+                data = os.read(main, 65536)
+            except OSError:  # EIO: all of it was read
+                break
+            if not data:
+                break
+            text += data
+        os.close(main)
+        return done, text.decode()
+
+    def test_bar(self):
+        with Server(run_job) as server:
+            done, text = self.on_terminal(server, "deploy", "hello", self.file)
+        self.assertEqual((done.returncode, done.stdout), (0, LIVE))
+        self.assertIn("\r\033[Khello: unpacking  [############", text)
+        self.assertIn("43%", text)
+        self.assertIn("\033]9;4;1;43\033\\", text)
+        self.assertTrue(text.endswith("\r\033[K\033]9;4;0\033\\"), repr(text[-40:]))
+        self.assertNotIn("\n", text)
+
+    def test_dumb(self):
+        with Server(run_job) as server:
+            _, text = self.on_terminal(server, "deploy", "hello", self.file, TERM="dumb")
+        self.assertNotIn("\033", text)
+        self.assertIn("hello: unpacking", text)
+
+    def test_no_bar_with_json_or_quiet(self):
+        for option in ("--json", "--quiet"):
+            with Server(run_job) as server:
+                _, text = self.on_terminal(server, option, "deploy", "hello", self.file)
+            self.assertEqual(text, "")
+
+    def test_bar_is_gone_before_an_error(self):
+        def fail(server, connection):
+            begin(server, connection)
+            connection.error("Failed", message="it failed")
+        with Server(fail) as server:
+            done, text = self.on_terminal(server, "deploy", "hello", self.file)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("\033]9;4;0\033\\deployctl: it failed", text)
+
+    def test_color(self):
+        for environment, colored in (({}, True), ({"NO_COLOR": "1"}, False),
+                                     ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False),
+                                     ({"NO_COLOR": "1", "DEPLOYCTL_COLORS": "1"}, True),
+                                     ({"DEPLOYCTL_COLORS": "0"}, False)):
+            with Server(answer(status=STATUS)) as server:
+                _, text = self.on_terminal(server, "--no-pager", "status", "hello",
+                                           stream="stdout", **environment)
+            self.assertEqual("\033[1;32mlive\033[0m" in text, colored, environment)
+            self.assertIn("live", text)
+
+    def test_pager(self):
+        pager = os.path.join(self.dir, "less")
+        with open(pager, "w", encoding="ascii") as file:
+            file.write('#!/bin/sh\necho "paged $LESS"\nexec cat\n')
+        os.chmod(pager, 0o755)
+        environment = {"PATH": self.dir + ":" + ENVIRONMENT["PATH"]}
+        with Server(answer(status=STATUS)) as server:
+            _, text = self.on_terminal(server, "status", "hello", stream="stdout",
+                                       **environment)
+        self.assertIn("paged FRSXMK", text)
+        self.assertIn("hello.service", text)
+        for more in ({"arguments": ["--no-pager"]}, {"PAGER": "cat"},
+                     {"SYSTEMD_PAGER": ""}):
+            arguments = more.pop("arguments", [])
+            with Server(answer(status=STATUS)) as server:
+                _, text = self.on_terminal(server, *arguments, "status", "hello",
+                                           stream="stdout", **environment, **more)
+            self.assertNotIn("paged", text)
+            self.assertIn("hello.service", text)
+        with Server(answer(status=STATUS)) as server:
+            _, text = self.on_terminal(server, "status", "hello", stream="stdout",
+                                       PATH="/nowhere")
+        self.assertIn("hello.service", text, "without any pager")
+
+
+class Host(Case):
+    """-H, with a program in ssh's place that runs the command here."""
+
+    def setUp(self):
+        super().setUp()
+        self.ssh = os.path.join(self.dir, "ssh")
+        with open(self.ssh, "w", encoding="ascii") as file:
+            file.write('#!/bin/sh\n[ "$1 $2 $3 $#" = "-xT -- u@web1 4" ] || exit 99\n'
+                       'exec sh -c "$4"\n')
+        os.chmod(self.ssh, 0o755)
+
+    def there(self, server, *arguments, **options):
+        options["env"] = {"DEPLOYCTL_SSH": self.ssh, **options.get("env", {})}
+        return deployctl(server, "-H", "u@web1", *arguments, **options)
+
+    def test_deploy(self):
+        message = "it's $(touch x) \"q\"\n* \\ ü"
+        with Server(run_job) as server:
+            done = self.check(self.there(server, "deploy", "hello", self.file, "-m",
+                                         message), 0, LIVE, "hello: unpacking")
+        self.assertEqual(server.archive, b"the archive's bytes")
+        self.assertEqual(server.calls[0]["parameters"]["message"], message)
+        self.assertNotIn("{", done.stderr)
+        with Server(run_job) as server:
+            with open(self.file, "rb") as file:
+                done = self.check(self.there(server, "deploy", "hello", "-", "--json",
+                                             stdin=file), 0)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["release"], ID)
+
+    def test_look_is_the_same(self):
+        questions = ((["status", "hello"], {"status": STATUS}), (["list"], {"apps": []}),
+                     (["history", "hello"], {"entries": []}),
+                     (["can", "stop", "hello"],
+                      {"decision": {"allowed": False, "reason": "no rule"}}),
+                     (["show", "hello"], {"release": {"id": ID, "state": "good"},
+                                          "current": True}))
+        for arguments, parameters in questions:
+            for option in ("--json=off", "--json"):
+                with Server(answer(**parameters)) as server:
+                    here = deployctl(server, *arguments, option)
+                with Server(answer(**parameters)) as server:
+                    there = self.there(server, *arguments, option)
+                self.assertEqual((there.returncode, there.stdout),
+                                 (here.returncode, here.stdout), arguments)
+
+    def test_failures(self):
+        with Server(refuse("Denied", message="eve may not")) as server:
+            done = self.check(self.there(server, "status", "hello"), 4, "", "eve may not")
+        self.assertEqual(done.stderr.count("eve may not"), 1)
+        with Server(refuse("Busy", message="too many")) as server:
+            done = self.check(self.there(server, "restart", "hello"), 11, "", "too many")
+        self.assertEqual(done.stderr.count("too many"), 1)
+        with Server(refuse("Busy", message="too many")) as server:
+            done = self.check(self.there(server, "restart", "hello", "--json"), 11)
+        self.assertEqual(json.loads(done.stdout)["exit"], 11)
+
+    def test_ssh_fails(self):
+        def is_told(script, text):
+            with open(self.ssh, "w", encoding="ascii") as file:
+                file.write("#!/bin/sh\n" + script)
+            for verb in ("list", "restart hello", "logs hello"):
+                self.check(self.there("/nowhere", *verb.split()), 1, err=text)
+        is_told("exit 255\n", "cannot reach u@web1")
+        is_told("exit 127\n", "has no deployctl")
+        os.unlink(self.ssh)
+        self.check(self.there("/nowhere", "list"), 1, "", "cannot run")
+
+    def test_not_json(self):
+        with open(self.ssh, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\nprintf 'welcome \\033[2J\\n'\n")
+        self.check(self.there("/nowhere", "list"), 1, "", "does not answer in JSON")
+        done = self.check(self.there("/nowhere", "restart", "hello"), 1, "",
+                          "u@web1 says: welcome \\x1b[2J")
+        self.assertIn("gave no result", done.stderr)
+
+
+class Others(Case):
+    def test_logs(self):
+        def journal(server, connection):
+            server.receive(connection)
+            os.write(connection.fds[0], b"a line\n")
+            os.close(connection.fds.pop())
+            connection.reply()
+        with Server(journal) as server:
+            self.check(deployctl(server, "logs", "hello", "-n", "5"), 0, "a line\n")
+        self.assertEqual(server.calls[0], {
+            "method": "io.deployd.Logs",
+            "parameters": {"app": "hello", "stdoutFileDescriptor": 0, "follow": False,
+                           "lines": 5}})
+        with Server(refuse("Denied", message="no")) as server:
+            self.check(deployctl(server, "logs", "hello"), 4, "", "deployctl: no")
+
+    def test_stdio_bridge(self):
+        def echo(server, connection):
+            connection.reply(**server.receive(connection))
+            self.assertIsNone(connection.receive())
+        with Server(echo) as server:
+            done = deployctl(server, "stdio-bridge", stdin=None, input='{"method":"a.B"}\0')
+            self.check(done, 0, '{"parameters": {"method": "a.B"}}\0')
+
+    def test_policy_list(self):
+        with Server(answer(rules=["a", "b"], stale=True)) as server:
+            self.check(deployctl(server, "policy", "list"), 0, "a\nb\n", "errors now")
+        with Server(answer(rules=["a", "b"], stale=False)) as server:
+            done = self.check(deployctl(server, "policy", "list", "--json"), 0)
+        self.assertEqual(json.loads(done.stdout),
+                         {"schema": 1, "rules": ["a", "b"], "stale": False})
+        self.check(deployctl("/nowhere", "policy", "explain"), 2, "", "check and list")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]] + sys.argv[2:])
