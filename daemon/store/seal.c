@@ -9,101 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "store/inode.h"
 #include "store/store.h"
 #include "util/treewalk.h"
 
-#define LINK_MAX_LENGTH 4096
-#define UNPACKED_FD	1 /* see store.h */
-
-struct link_count {
-	ino_t ino;
-	nlink_t nlink;
-};
+#define UNPACKED_FD 1 /* see store.h */
 
 struct seal {
 	const struct store *store;
 	uint64_t max_bytes, max_entries, max_depth;
 	uint64_t bytes, entries, files;
 	struct treewalk_mount mount;
-	struct link_count *links; /* one for every name of a file with several */
-	size_t n_links, links_capacity;
+	struct inode_links links;
 };
-
-static int refuse(struct errinfo *ei, const struct tree_entry *entry, const char *why)
-{
-	char path[256];
-
-	return errinfo_refuse(ei, RESULT_REJECTED, "'%s' %s",
-			      names_escape(entry->path, path, sizeof(path)), why);
-}
-
-/* security.selinux is put there by the kernel, not by the archive. */
-static bool has_foreign_xattr(int fd)
-{
-	char self[64], names[1024];
-	ssize_t n;
-
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	n = listxattr(self, names, sizeof(names));
-	if (n < 0)
-		return errno != ENOTSUP;
-	for (const char *p = names; p < names + n; p += strlen(p) + 1)
-		if (strcmp(p, "security.selinux") != 0)
-			return true;
-	return false;
-}
-
-/*
- * Leading ".." as far as the link is deep, then names: that cannot leave the tree
- * however the names resolve, since every link in it is of this form.
- */
-static int check_link(const struct tree_entry *entry, struct errinfo *ei)
-{
-	char target[LINK_MAX_LENGTH + 1];
-	ssize_t n = readlinkat(entry->dir_fd, entry->name, target, LINK_MAX_LENGTH);
-	size_t ups = 0;
-	bool names_begun = false;
-	char *save = NULL;
-
-	if (n <= 0 || n == LINK_MAX_LENGTH)
-		return refuse(ei, entry, "is a link with an unusable target");
-	target[n] = '\0';
-#ifdef BREAK_SEAL_ANY_LINK
-	return 0;
-#endif
-	if (target[0] == '/')
-		return refuse(ei, entry, "is a link to an absolute path");
-	for (char *part = strtok_r(target, "/", &save); part;
-	     part = strtok_r(NULL, "/", &save)) {
-		if (strcmp(part, ".") == 0)
-			continue;
-		if (strcmp(part, "..") != 0)
-			names_begun = true;
-		else if (names_begun || ++ups >= entry->depth)
-			return refuse(ei, entry, "is a link that leaves the release");
-	}
-	return 0;
-}
-
-static int remember_link(struct seal *seal, const struct stat *st)
-{
-	if (seal->n_links == seal->links_capacity) {
-		size_t capacity = seal->links_capacity ? 2 * seal->links_capacity : 64;
-		struct link_count *links =
-			realloc(seal->links, capacity * sizeof(*links));
-
-		if (!links)
-			return -ENOMEM;
-		seal->links = links;
-		seal->links_capacity = capacity;
-	}
-	seal->links[seal->n_links++] = (struct link_count){st->st_ino, st->st_nlink};
-	return 0;
-}
 
 static int check_mount(const struct seal *seal, const struct tree_entry *entry,
 		       struct errinfo *ei)
@@ -115,7 +36,7 @@ static int check_mount(const struct seal *seal, const struct tree_entry *entry,
 		return errinfo_set(ei, r, "cannot examine the release");
 	return treewalk_mount_same(&mount, &seal->mount)
 		       ? 0
-		       : refuse(ei, entry, "is on another file system");
+		       : inode_refuse(ei, entry, "is on another file system");
 }
 
 static int check_inode(const struct seal *seal, const struct tree_entry *entry,
@@ -125,15 +46,15 @@ static int check_inode(const struct seal *seal, const struct tree_entry *entry,
 
 #ifndef BREAK_SEAL_ANY_OWNER
 	if (st->st_uid != seal->store->app.unpack_uid)
-		return refuse(ei, entry, "does not belong to the unpacker");
+		return inode_refuse(ei, entry, "does not belong to the unpacker");
 #endif
 #ifndef BREAK_SEAL_ANY_TYPE
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode) && !S_ISLNK(st->st_mode))
-		return refuse(ei, entry, "is neither file, directory nor link");
+		return inode_refuse(ei, entry, "is neither file, directory nor link");
 #endif
 #ifndef BREAK_SEAL_SETUID
 	if (!S_ISLNK(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID | S_ISVTX)) != 0)
-		return refuse(ei, entry, "has a setuid, setgid or sticky bit");
+		return inode_refuse(ei, entry, "has a setuid, setgid or sticky bit");
 #endif
 	return check_mount(seal, entry, ei);
 }
@@ -149,19 +70,19 @@ static int verify(const struct tree_entry *entry, void *userdata, struct errinfo
 				      "more than max_entries (%llu) entries",
 				      (unsigned long long)seal->max_entries);
 	if (entry->depth > seal->max_depth)
-		return refuse(ei, entry, "is nested deeper than max_depth");
+		return inode_refuse(ei, entry, "is nested deeper than max_depth");
 	r = check_inode(seal, entry, ei);
 	if (r < 0)
 		return r;
 	if (S_ISLNK(st->st_mode))
-		return check_link(entry, ei);
+		return inode_check_link(entry, ei);
 #ifndef BREAK_SEAL_XATTRS
-	if (has_foreign_xattr(entry->fd))
-		return refuse(ei, entry, "has extended attributes");
+	if (inode_has_foreign_xattr(entry->fd))
+		return inode_refuse(ei, entry, "has extended attributes");
 #endif
 	if (S_ISDIR(st->st_mode))
 		return 0;
-	if (st->st_nlink > 1 && remember_link(seal, st) < 0)
+	if (st->st_nlink > 1 && inode_links_add(&seal->links, st) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot verify the release");
 	seal->files++;
 	seal->bytes += (uint64_t)st->st_size;
@@ -170,53 +91,6 @@ static int verify(const struct tree_entry *entry, void *userdata, struct errinfo
 				      "more than max_release_bytes (%llu) bytes",
 				      (unsigned long long)seal->max_bytes);
 	return 0;
-}
-
-static int compare_links(const void *a, const void *b)
-{
-	const struct link_count *x = a, *y = b;
-
-	return x->ino < y->ino ? -1 : x->ino > y->ino;
-}
-
-/* Every name of a file must be in the tree, else somebody outside could write to it. */
-static int check_link_counts(struct seal *seal, struct errinfo *ei)
-{
-	size_t i = 0;
-
-#ifdef BREAK_SEAL_FOREIGN_HARDLINKS
-	return 0;
-#endif
-	if (seal->n_links > 0)
-		qsort(seal->links, seal->n_links, sizeof(*seal->links), compare_links);
-	while (i < seal->n_links) {
-		size_t n = 1;
-
-		while (i + n < seal->n_links &&
-		       seal->links[i + n].ino == seal->links[i].ino)
-			n++;
-		if (n != seal->links[i].nlink)
-			return errinfo_refuse(ei, RESULT_REJECTED,
-					      "a file is also linked from outside");
-		i += n;
-	}
-	return 0;
-}
-
-/* Chown first, then chmod: root without CAP_FOWNER may change what is root's. */
-static int own_fd(int fd, const struct stat *st, gid_t gid)
-{
-	mode_t mode = 0750;
-	char self[64];
-
-	if (fchownat(fd, "", 0, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (S_ISLNK(st->st_mode))
-		return 0;
-	if (S_ISREG(st->st_mode) && !(st->st_mode & S_IXUSR))
-		mode = 0640;
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	return chmod(self, mode) < 0 ? -errno : 0;
 }
 
 static int own(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
@@ -232,7 +106,8 @@ static int own(const struct tree_entry *entry, void *userdata, struct errinfo *e
 		if (r < 0)
 			return r;
 	}
-	r = own_fd(entry->fd, &entry->st, seal->store->app.app_gid);
+	r = inode_own(entry->fd, &entry->st, inode_mode(&entry->st),
+		      seal->store->app.app_gid);
 	return r < 0 ? errinfo_set(ei, r, "cannot take over '%s'",
 				   names_escape(entry->path, path, sizeof(path)))
 		     : 0;
@@ -245,20 +120,12 @@ static int check_required(int root_fd, const json_t *required, struct errinfo *e
 
 	json_array_foreach ((json_t *)required, i, item) {
 		const char *path = json_string_value(item);
-		char copy[1024], shown[256], *save = NULL, *name;
-		cleanup_close int fd = dup(root_fd);
+		char shown[256];
+		cleanup_close int fd = path ? inode_find(root_fd, path) : -1;
 
-		if (!path || strlen(path) >= sizeof(copy))
+		if (!path || fd == -ENAMETOOLONG)
 			return errinfo_refuse(ei, RESULT_FAILED,
 					      "bad request: require");
-		(void)strcpy(copy, path);
-		for (name = strtok_r(copy, "/", &save); name && fd >= 0;
-		     name = strtok_r(NULL, "/", &save)) {
-			int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-			(void)close(fd);
-			fd = next;
-		}
 		if (fd < 0)
 			return errinfo_refuse(ei, RESULT_REJECTED,
 					      "the archive has no '%s', which "
@@ -272,7 +139,7 @@ static int verify_tree(int fd, struct seal *seal, struct errinfo *ei)
 {
 	int r = tree_walk(fd, false, verify, seal, ei);
 
-	return r < 0 ? r : check_link_counts(seal, ei);
+	return r < 0 ? r : inode_links_check(&seal->links, ei);
 }
 
 /*
@@ -427,7 +294,7 @@ int verb_seal(struct store *store, json_t *request, json_t *reply, struct errinf
 	seal.max_entries = (uint64_t)entries;
 	seal.max_depth = (uint64_t)depth;
 	r = seal_release(store, &seal, release, required, meta, ei);
-	free(seal.links);
+	inode_links_deinit(&seal.links);
 	if (r < 0)
 		return r;
 	if (json_object_set_new(reply, "bytes", json_integer((json_int_t)seal.bytes)) <
