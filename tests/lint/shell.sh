@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$1"
 grep -rlIE --exclude-dir={build,.git,corpus} '^#!/bin/(ba)?sh|^# shellcheck shell=' . |
 	grep -vE '\.(c|h|py|md|go)$' | sort |
-	xargs shellcheck -x -S warning -P SCRIPTDIR -P tests/lib
+	xargs -n 8 -P "$(nproc)" shellcheck -x -S warning -P SCRIPTDIR -P tests/lib

@@ -12,7 +12,8 @@ printf '[Service]\nTimeoutStartSec=3\nTimeoutStopSec=2\nRestart=on-failure\nRest
 	> /etc/systemd/system/hello.service.d/times.conf
 systemctl daemon-reload
 expect 0 ctl deploy hello hello-1.tar.gz
-readonly good=$(current_id)
+good=$(current_id)
+readonly good
 serves 1
 
 # sick NAME WORDS [KEY=VALUE...]: a release that must be gone back from, with these words

@@ -21,7 +21,8 @@ expect 0 ctl deploy hello hello-1.tar.gz
 serves 1
 expect 0 ctl status --json hello
 assert_equal "$(jq -r .state <<< "$out")" live
-readonly good=$(current_id)
+good=$(current_id)
+readonly good
 expect 5 ctl rollback hello
 
 note "now nothing can be healthy: what is gone back to fails the same check"

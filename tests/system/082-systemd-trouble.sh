@@ -6,7 +6,8 @@ source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello
 expect 0 ctl deploy hello hello-1.tar.gz
-readonly good=$(current_id)
+good=$(current_id)
+readonly good
 
 note "a masked unit: said before anything is switched"
 mv /etc/systemd/system/hello.service /root/

@@ -5,7 +5,8 @@ source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello
 expect 0 ctl deploy hello hello-1.tar.gz
-readonly plain=$(< /etc/deployd/apps.d/hello.conf)
+plain=$(< /etc/deployd/apps.d/hello.conf)
+readonly plain
 
 # checked STATUS LINES...: a deploy with these checks ends so
 checked() {
