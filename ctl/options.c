@@ -39,6 +39,9 @@ enum option_id {
 	OPTION_CONFIRM,
 	OPTION_FORCE,
 	OPTION_UNTIL,
+	OPTION_TO,
+	OPTION_SUDOERS,
+	OPTION_CHECK,
 };
 
 #define CONFIRM_SEC_DEFAULT 300
@@ -89,6 +92,10 @@ const struct option_info option_infos[] = {
 	 OPTION_CONFIG},
 	{"app-file", 0, "FILE", TAKES_SETUP | TAKES_CONFIG,
 	 "Use this file of the app, not the installed ones", OPTION_APP_FILE},
+	{"to", 0, "DIR", TAKES_TO, "Write the files into this directory", OPTION_TO},
+	{"sudoers", 0, NULL, TAKES_GENERATE, "Make a sudoers file too", OPTION_SUDOERS},
+	{"check", 0, NULL, TAKES_GENERATE,
+	 "Write nothing; show how the installed units differ", OPTION_CHECK},
 	{"user", 0, "USER", TAKES_USER, "Ask for another user (root)", OPTION_USER},
 	{"socket", 0, "PATH", 0, "Another socket, whoever serves it", OPTION_SOCKET},
 };
@@ -245,6 +252,15 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 		return true;
 	case OPTION_UNTIL:
 		return span_parse_end(value, (int64_t)time(NULL), &options->until_sec);
+	case OPTION_TO:
+		options->to = value;
+		return value[0] != '\0';
+	case OPTION_SUDOERS:
+		options->sudoers = true;
+		return true;
+	case OPTION_CHECK:
+		options->check = true;
+		return true;
 	case OPTION_APP_FILE:
 		options->app_file = value;
 		return value[0] != '\0';

@@ -34,6 +34,8 @@ enum verb_flag {
 	TAKES_CONFIRM = 1 << 14,   /* deploy, activate: --confirm, --force */
 	TAKES_MESSAGE = 1 << 15,   /* deploy, stage, hold */
 	TAKES_UNTIL = 1 << 16,	   /* hold */
+	TAKES_TO = 1 << 17,	   /* what writes files: --to */
+	TAKES_GENERATE = 1 << 18,  /* generate: --sudoers, --check */
 };
 
 #define OPTIONS_ARGS_MAX 4
@@ -53,6 +55,9 @@ struct options {
 	bool now;
 	bool yes;
 	bool config;
+	bool sudoers;
+	bool check;
+	const char *to;	      /* NULL: not given */
 	const char *app_file; /* NULL: that of /etc/deployd and so on */
 	const char *host;
 	const char *sha256, *version, *revision, *message, *if_current;

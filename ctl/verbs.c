@@ -83,6 +83,16 @@ const struct verb verbs[] = {
 	 "The same, with its releases and what deployd knows of it", SET_UP | TAKES_YES,
 	 0, 1, verb_setup},
 
+	{"generate", SETUP, "[APP]",
+	 "Write the app's unit, fragments, an example policy and CodeDeploy's files",
+	 SET_UP | TAKES_TO | TAKES_GENERATE, 0, 1, verb_generate},
+	{"stage-files", SETUP, "[APP [ARCHIVE]]",
+	 "Put the archive and what CodeDeploy needs into one directory",
+	 SET_UP | TAKES_TO, 0, 2, verb_stage_files},
+	{"extract-release", SETUP, "[APP [ARCHIVE]]",
+	 "Make the archive the only release, without deployd", SET_UP, 0, 2,
+	 verb_extract_release},
+
 	{"policy", ADMIN, "check|list",
 	 "Check the configuration and policy files; list the rules in force (root)", 0,
 	 1, 1, verb_policy},

@@ -23,6 +23,9 @@ int verb_policy(const struct verb *verb, const struct options *options);
 int verb_logs(const struct verb *verb, const struct options *options);
 /* ctl/setup: what root does without deployd. */
 int verb_setup(const struct verb *verb, const struct options *options);
+int verb_extract_release(const struct verb *verb, const struct options *options);
+int verb_stage_files(const struct verb *verb, const struct options *options);
+int verb_generate(const struct verb *verb, const struct options *options);
 int verb_enable(const struct verb *verb, const struct options *options);
 
 int verb_help(const struct verb *verb, const struct options *options);
