@@ -29,14 +29,26 @@ static const struct verb {
 	bool creates; /* makes what is missing of the app's tree */
 	/* Its effect is there for good: want of memory for the view undoes nothing. */
 	bool committed;
+	/*
+	 * Nobody unpacks meanwhile: on a full disk staging may be emptied. The others
+	 * may come while a deploy is under way.
+	 */
+	bool alone;
 } verbs[] = {
-	{"inspect", NULL, false, false},	{"recover", verb_recover, false, false},
-	{"prepare", verb_prepare, true, false}, {"seal", verb_seal, false, true},
-	{"discard", verb_discard, false, true}, {"switch", verb_switch, false, true},
-	{"finish", verb_finish, false, true},	{"mark", verb_mark, false, true},
-	{"hold", verb_hold, false, true},	{"unhold", verb_unhold, false, true},
-	{"confirm", verb_confirm, false, true}, {"flag", verb_flag, false, true},
-	{"record", verb_record, false, true},	{"history", verb_history, false, false},
+	{"inspect", NULL, false, false, false},
+	{"recover", verb_recover, false, false, true},
+	{"prepare", verb_prepare, true, false, true},
+	{"seal", verb_seal, false, true, false},
+	{"discard", verb_discard, false, true, true},
+	{"switch", verb_switch, false, true, true},
+	{"finish", verb_finish, false, true, true},
+	{"mark", verb_mark, false, true, false},
+	{"hold", verb_hold, false, true, false},
+	{"unhold", verb_unhold, false, true, false},
+	{"confirm", verb_confirm, false, true, false},
+	{"flag", verb_flag, false, true, false},
+	{"record", verb_record, false, true, false},
+	{"history", verb_history, false, false, false},
 };
 
 /* Keeps CAP_CHOWN alone: files are opened as their owner, never past their modes. */
@@ -181,6 +193,9 @@ static int run_verb(const struct verb *verb, struct store *store, json_t *reques
 	json_t *view;
 	int r;
 
+#ifndef BREAK_STAGING_ALWAYS_EMPTIED
+	store->staging_in_use = !verb->alone;
+#endif
 	r = layout_open(store, verb->creates,
 			recovers ? RECOVER_LOCK_WAIT_MSEC : LOCK_WAIT_MSEC, ei);
 	if (r == 0 && verb->run)

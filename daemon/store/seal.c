@@ -289,7 +289,6 @@ int verb_seal(struct store *store, json_t *request, json_t *reply, struct errinf
 	if (json_dumpb(meta, NULL, 0, JSON_COMPACT) > META_REQUEST_MAX)
 		return errinfo_refuse(ei, RESULT_USAGE,
 				      "version, revision and message are too long");
-	store->staging_in_use = true;
 	seal.max_bytes = (uint64_t)bytes;
 	seal.max_entries = (uint64_t)entries;
 	seal.max_depth = (uint64_t)depth;

@@ -85,7 +85,8 @@ struct store {
 	int state_fd, meta_fd;
 	int lock_fd; /* held until the program ends */
 	int64_t now_sec;
-	bool staging_in_use; /* a full disk must not cost the release being sealed */
+	bool staging_in_use; /* a full disk must not cost what is being unpacked there
+			      */
 };
 
 /*

@@ -39,9 +39,9 @@ def require_root():
     mounts.own_namespace()
 
 
-def helper_environment():
-    # The leak checker cannot run under ptrace, and a killed program leaks by design.
-    return {"ASAN_OPTIONS": "detect_leaks=0"}
+def helper_environment(prefix):
+    # The leak checker cannot run under ptrace.
+    return {"ASAN_OPTIONS": "detect_leaks=0"} if prefix else {}
 
 
 class Scratch:
@@ -117,7 +117,7 @@ class Store:
                 os.dup2(fd, target)
             os.closerange(4, 200)
             argv = [*prefix, self.program]
-            os.execve(argv[0], argv, helper_environment())
+            os.execve(argv[0], argv, helper_environment(prefix))
         finally:
             os._exit(127)
 

@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 import mounts
-from storelib import APP_GID, SCALE, UNPACK_UID, Failed, require_root, run_cases
+from storelib import (APP_GID, BY, SCALE, UNPACK_UID, Failed, Store, require_root,
+                      run_cases)
 
 STOPAT = sys.argv.pop(2)
 
@@ -305,7 +306,6 @@ def test_rollback_on_a_full_disk(store):
     levels += [(1024 * i, i % 3) for i in range(6 * SCALE)]
     with mounts.SmallDisk(store.root, 64, 400) as disk:
         os.chmod(disk, 0o755)
-        from storelib import Store  # the same program, on that disk
         small = Store(store.program, disk)
         a, b = small.deploy(), small.deploy()
         for leave_bytes, leave_inodes in levels:
@@ -328,10 +328,35 @@ def test_rollback_on_a_full_disk(store):
             subprocess.run(["sync", "-f", disk], check=True)
 
 
+def test_a_full_disk_does_not_cost_an_unpacking(store):
+    seen = {"ino": 1, "ctime_nsec": 1, "mtime_nsec": 1, "size": 0}
+    with mounts.SmallDisk(store.root, 64, 400) as disk:
+        os.chmod(disk, 0o755)
+        small = Store(store.program, disk)
+        small.deploy()
+        release = small.prepare()
+        top = small.unpack(release)
+        before = sorted(os.listdir(top))
+        # What may come in the middle of a deploy, and gives up the reserve.
+        for verb, fields in (("flag", {"seen": seen}), ("record", {"history": {}}),
+                             ("hold", {"reason": "", "until_sec": 0, "by": BY}),
+                             ("mark", {"release": small.live(), "mark": "pinned"}),
+                             ("seal", small.seal_fields(release))):
+            names = fill(disk, 0, 0)
+            try:
+                small.call(verb, **fields)
+            except Failed as e:
+                assert e.result == "no-space", f"{verb}: {e.result}: {e}"
+            where = top if os.path.isdir(top) else f"{small.releases}/{release}"
+            assert sorted(os.listdir(where)) == before, f"{verb} emptied staging"
+            for name in names:
+                os.unlink(name)
+            subprocess.run(["sync", "-f", disk], check=True)
+
+
 def test_a_deploy_on_a_full_disk(store):
     with mounts.SmallDisk(store.root, 64, 400) as disk:
         os.chmod(disk, 0o755)
-        from storelib import Store
         small = Store(store.program, disk)
         live = small.deploy()
         for leave_inodes in range(0, 12, 1 if SCALE > 1 else 3):
