@@ -74,7 +74,7 @@ static int plan(struct setup *setup, const struct tree_dir *dir, bool record,
 		FILE *lines, bool *any, struct errinfo *ei)
 {
 	cleanup_free char *user = NULL, *group = NULL, *line = NULL;
-	enum state state;
+	enum state state = STATE_MISSING;
 	struct owner owner;
 	struct stat st;
 	int r = owner_resolve(setup, dir->user, dir->group, &owner, ei);
@@ -100,7 +100,7 @@ static int plan(struct setup *setup, const struct tree_dir *dir, bool record,
 
 static int verify(struct setup *setup, const struct tree_dir *dir, struct errinfo *ei)
 {
-	enum state state;
+	enum state state = STATE_MISSING;
 	struct owner owner;
 	struct stat st;
 	int r = owner_resolve(setup, dir->user, dir->group, &owner, ei);

@@ -14,62 +14,6 @@
 #define STATE_ROOT "/var/lib/deployd"
 #define MANIFEST   "manifest"
 
-static const char letters[MANIFEST_KIND_COUNT] = {
-	[MANIFEST_FILE] = 'f',
-	[MANIFEST_DIRECTORY] = 'd',
-};
-
-/* A path holds neither newline nor NUL: the app's file could not say one. */
-char *manifest_line(enum manifest_kind kind, const char *path)
-{
-	char *line;
-
-	return asprintf(&line, "%c %s\n", letters[kind], path) < 0 ? NULL : line;
-}
-
-static int append(struct manifest *manifest, enum manifest_kind kind, const char *path,
-		  size_t length)
-{
-	struct manifest_entry *entries = reallocarray(
-		manifest->entries, manifest->n_entries + 1, sizeof(*manifest->entries));
-	char *copy = strndup(path, length);
-
-	if (entries)
-		manifest->entries = entries;
-	if (!entries || !copy || manifest->n_entries == MANIFEST_ENTRIES_MAX) {
-		free(copy);
-		return entries && copy ? -E2BIG : -ENOMEM;
-	}
-	entries[manifest->n_entries++] = (struct manifest_entry){kind, copy};
-	return 0;
-}
-
-int manifest_parse(const char *text, struct manifest *ret_manifest,
-		   unsigned int *ret_line)
-{
-	*ret_line = 0;
-	while (*text) {
-		size_t n = strcspn(text, "\n");
-		const char *letter = memchr(letters, text[0], sizeof(letters));
-		int r;
-
-		++*ret_line;
-		/* A last line without its end was being written when the power went. */
-		if (text[n] == '\0') {
-			ret_manifest->is_torn = true;
-			return 0;
-		}
-		if (n < 3 || !letter || text[1] != ' ' || text[2] != '/')
-			return -EINVAL;
-		r = append(ret_manifest, (enum manifest_kind)(letter - letters),
-			   text + 2, n - 2);
-		if (r < 0)
-			return r;
-		text += n + 1;
-	}
-	return 0;
-}
-
 /* The app's state directory; made when asked to. -ENOENT without a word. */
 static int open_state(const struct setup *setup, bool make, int *ret_fd,
 		      struct errinfo *ei)
@@ -178,7 +122,7 @@ int manifest_add(struct setup *setup, enum manifest_kind kind, const char *path,
 			return r;
 		setup->manifest->is_torn = false;
 	}
-	r = append(setup->manifest, kind, path, strlen(path));
+	r = manifest_append(setup->manifest, kind, path, strlen(path));
 	if (r == 0) {
 		fd = openat(dir_fd, MANIFEST,
 			    O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
@@ -221,14 +165,4 @@ int manifest_save(struct setup *setup, struct errinfo *ei)
 	return r < 0 ? errinfo_set(ei, r, "cannot write the manifest of %s",
 				   setup->app->app_name)
 		     : 0;
-}
-
-void manifest_free(struct manifest *manifest)
-{
-	if (!manifest)
-		return;
-	for (size_t i = 0; i < manifest->n_entries; i++)
-		free(manifest->entries[i].path);
-	free(manifest->entries);
-	free(manifest);
 }

@@ -50,4 +50,7 @@ void manifest_free(struct manifest *manifest);
  */
 int manifest_parse(const char *text, struct manifest *ret_manifest,
 		   unsigned int *ret_line) __attribute__((nonnull, warn_unused_result));
+int manifest_append(struct manifest *manifest, enum manifest_kind kind,
+		    const char *path, size_t length)
+	__attribute__((nonnull, warn_unused_result));
 char *manifest_line(enum manifest_kind kind, const char *path) __attribute__((nonnull));

@@ -78,35 +78,44 @@ static bool read_output(int fd, int64_t deadline_ms, char *output)
 			continue;
 		if (n <= 0)
 			return true;
-		room = TOOL_OUTPUT_MAX - length;
+		room = TOOL_OUTPUT_SIZE - 1 - length;
 		memcpy(output + length, more, (size_t)n < room ? (size_t)n : room);
 		length += (size_t)n < room ? (size_t)n : room;
 	}
 }
 
-int tool_run(const char *const argv[], const char *input, unsigned int timeout_sec,
-	     char **ret_output, struct errinfo *ei)
+/* The child, and in *ret_fd what it writes; or -errno. */
+static pid_t start(const char *const argv[], const char *input, int *ret_fd)
 {
-	cleanup_free char *output = malloc(TOOL_OUTPUT_MAX + 1);
 	cleanup_close int in = open_input(input), out = -1, out_child = -1;
-	int fds[2], status = 0;
-	bool in_time;
+	int fds[2];
 	pid_t pid;
 
-	if (!output || in < 0 || pipe2(fds, O_CLOEXEC) < 0)
-		return errinfo_set(ei, output ? errno : ENOMEM, "cannot run %s",
-				   argv[0]);
+	if (in < 0 || pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
 	out = fds[0];
 	out_child = fds[1];
 	(void)fflush(NULL);
 	pid = fork();
 	if (pid < 0)
-		return errinfo_set(ei, errno, "cannot run %s", argv[0]);
+		return -errno;
 	if (pid == 0)
 		become(argv, in, out_child);
-	(void)close(out_child);
-	out_child = -1;
-	in_time = read_output(out, now_ms() + timeout_sec * INT64_C(1000), output);
+	*ret_fd = steal_fd(&out);
+	return pid;
+}
+
+int tool_run(const char *const argv[], const char *input, unsigned int timeout_sec,
+	     char ret_output[TOOL_OUTPUT_SIZE], struct errinfo *ei)
+{
+	cleanup_close int out = -1;
+	pid_t pid = start(argv, input, &out);
+	int status = 0;
+	bool in_time;
+
+	if (pid < 0)
+		return errinfo_set(ei, pid, "cannot run %s", argv[0]);
+	in_time = read_output(out, now_ms() + timeout_sec * INT64_C(1000), ret_output);
 	if (!in_time)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -116,17 +125,14 @@ int tool_run(const char *const argv[], const char *input, unsigned int timeout_s
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return errinfo_set(ei, ENOENT, "cannot run %s; is systemd installed?",
 				   argv[0]);
-	if (ret_output)
-		*ret_output = steal_ptr(&output);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 int tool_must(const char *const argv[], const char *input, unsigned int timeout_sec,
 	      struct errinfo *ei)
 {
-	cleanup_free char *output = NULL;
-	int status = tool_run(argv, input, timeout_sec, &output, ei);
-	char shown[400];
+	char output[TOOL_OUTPUT_SIZE], shown[400];
+	int status = tool_run(argv, input, timeout_sec, output, ei);
 	size_t n;
 
 	if (status <= 0)

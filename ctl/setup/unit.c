@@ -21,7 +21,7 @@ static const char *const unit_dirs[] = {
 };
 
 static int systemctl(const struct setup *setup, unsigned int timeout_sec,
-		     char **ret_output, struct errinfo *ei, const char *const words[])
+		     char *ret_output, struct errinfo *ei, const char *const words[])
 {
 	cleanup_free char *root = NULL;
 	const char *argv[ARGUMENTS_MAX + 2] = {"systemctl"};
@@ -46,8 +46,8 @@ static int systemctl(const struct setup *setup, unsigned int timeout_sec,
 static int ask(const struct setup *setup, const char *question, const char *unit,
 	       char *ret_word, size_t size, struct errinfo *ei)
 {
-	cleanup_free char *output = NULL;
-	int r = systemctl(setup, SYSTEMCTL_TIMEOUT_SEC, &output, ei,
+	char output[TOOL_OUTPUT_SIZE];
+	int r = systemctl(setup, SYSTEMCTL_TIMEOUT_SEC, output, ei,
 			  WORDS(question, "--", unit));
 
 	if (r < 0)
@@ -137,12 +137,12 @@ int unit_reload(struct setup *setup, struct errinfo *ei)
 /* Has systemd another version of the file in memory? */
 static int reload_if_needed(struct setup *setup, const char *unit, struct errinfo *ei)
 {
-	cleanup_free char *output = NULL;
+	char output[TOOL_OUTPUT_SIZE];
 	int r;
 
 	if (*setup->destdir)
 		return 0;
-	r = systemctl(setup, SYSTEMCTL_TIMEOUT_SEC, &output, ei,
+	r = systemctl(setup, SYSTEMCTL_TIMEOUT_SEC, output, ei,
 		      WORDS("show", "-P", "NeedDaemonReload", "--", unit));
 	if (r != 0 || strncmp(output, "yes", 3) != 0)
 		return r < 0 ? r : 0;

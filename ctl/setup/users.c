@@ -147,18 +147,13 @@ static int make_home(struct setup *setup, struct errinfo *ei)
 	return r == -ENOENT ? dirs_apply(setup, &tree, false, ei) : r;
 }
 
-int setup_create_users(struct setup *setup, struct errinfo *ei)
+static int create_missing(struct setup *setup, struct errinfo *ei)
 {
-	cleanup_free char *lines = NULL;
 	struct wanted wanted = {.setup = setup};
+	char *lines = NULL;
 	size_t size;
 	int r;
 
-	if (staging_is(setup))
-		return staging_sysusers(setup, ei);
-	if (!setup->is_root)
-		return errinfo_refuse(ei, RESULT_DENIED,
-				      "only root can create users, also in a DESTDIR");
 	wanted.lines = open_memstream(&lines, &size);
 	if (!wanted.lines)
 		return errinfo_set(ei, ENOMEM, "cannot create users");
@@ -167,5 +162,19 @@ int setup_create_users(struct setup *setup, struct errinfo *ei)
 		r = errinfo_set(ei, ENOMEM, "cannot create users");
 	if (r == 0 && wanted.any && !setup->dry_run)
 		r = run_sysusers(setup, lines, ei);
+	free(lines);
+	return r;
+}
+
+int setup_create_users(struct setup *setup, struct errinfo *ei)
+{
+	int r;
+
+	if (staging_is(setup))
+		return staging_sysusers(setup, ei);
+	if (!setup->is_root)
+		return errinfo_refuse(ei, RESULT_DENIED,
+				      "only root can create users, also in a DESTDIR");
+	r = create_missing(setup, ei);
 	return r < 0 ? r : make_home(setup, ei);
 }

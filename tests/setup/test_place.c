@@ -341,25 +341,23 @@ static void source_is_what_the_project_owner_could_read(void **state)
 
 static void tools_are_run_and_bounded(void **state)
 {
-	char *output = NULL;
+	char output[TOOL_OUTPUT_SIZE];
 
 	(void)state;
 	assert_int_equal(
-		tool_run((const char *[]){"cat", NULL}, "in\n", 30, &output, &ei), 0);
+		tool_run((const char *[]){"cat", NULL}, "in\n", 30, output, &ei), 0);
 	assert_string_equal(output, "in\n");
-	free(output);
 	assert_int_equal(
 		tool_run((const char *[]){"sh", "-c", "echo out; echo err >&2; exit 7",
 					  NULL},
-			 NULL, 30, &output, &ei),
+			 NULL, 30, output, &ei),
 		7);
 	assert_string_equal(output, "out\nerr\n");
-	free(output);
 	assert_int_equal(tool_run((const char *[]){"no-such-program", NULL}, NULL, 30,
-				  NULL, &ei),
+				  output, &ei),
 			 -ENOENT);
 	assert_int_equal(tool_run((const char *[]){"tail", "-f", "/dev/null", NULL},
-				  NULL, 1, NULL, &ei),
+				  NULL, 1, output, &ei),
 			 -ETIMEDOUT);
 	assert_true(tool_must((const char *[]){"sh", "-c", "echo why; exit 3", NULL},
 			      NULL, 30, &ei) < 0);
