@@ -128,14 +128,13 @@ static int copy(struct stage *stage, const char *from, const char *to,
 					       st.st_mode & S_IXUSR ? 0755 : 0644, ei);
 }
 
-static int copy_archive(struct stage *stage, struct errinfo *ei)
+static int copy_archive(struct stage *stage, const char *from, struct errinfo *ei)
 {
-	char from[PATH_MAX], to[NAME_MAX + 8];
-	int r = find_archive(stage, from, ei);
+	char to[NAME_MAX + 8];
 
 	(void)snprintf(to, sizeof(to), "%s.tar.gz",
 		       environment("RELEASE_NAME", stage->app->release_name));
-	return r < 0 ? r : copy(stage, from, to, ei);
+	return copy(stage, from, to, ei);
 }
 
 /* One of the project, that is: an earlier one of ours is made anew. */
@@ -260,12 +259,13 @@ static int put_generated(struct stage *stage, struct errinfo *ei)
 static int stage_all(struct stage *stage, struct errinfo *ei)
 {
 	cleanup_close int etc_fd = -1;
-	int r = stage->options->dry_run
-			? 0
-			: output_open(stage->made.dir, &stage->dir_fd, ei);
+	char archive[PATH_MAX];
+	int r = find_archive(stage, archive, ei);
 
+	if (r == 0 && !stage->options->dry_run)
+		r = output_open(stage->made.dir, &stage->dir_fd, ei);
 	if (r == 0)
-		r = copy_archive(stage, ei);
+		r = copy_archive(stage, archive, ei);
 	if (r == 0)
 		r = put_generated(stage, ei);
 	if (r == 0)
