@@ -11,35 +11,24 @@
 #define HOOK_SHEBANG "#!/usr/bin/env -S deployctl hook\n"
 
 static const struct hook {
-	const char *name;  /* of the script, after "deploy-" */
+	const char *name;
 	const char *event; /* NULL: a script that appspec.yml does not run */
 	unsigned int timeout_sec;
 } hooks[] = {
-	{"stop", "ApplicationStop", 300},
-	{"create-users", "BeforeInstall", 0},
-	{"clean-target", "BeforeInstall", 0},
-	{"create-dirs", "BeforeInstall", 0},
-	{"extract-release", "AfterInstall", 0},
-	{"set-perms", "AfterInstall", 0},
-	{"enable", "AfterInstall", 0},
-	{"migrate", "ApplicationStart", 300},
-	{"start", "ApplicationStart", 3600},
-	{"copy-files", NULL, 0},
-	{"restart", NULL, 0},
-	{"rollback", NULL, 0},
+	{"deploy-stop", "ApplicationStop", 300},
+	{"deploy-create-users", "BeforeInstall", 0},
+	{"deploy-create-dirs", "BeforeInstall", 0},
+	{"deploy-extract-release", "AfterInstall", 0},
+	{"deploy-set-perms", "AfterInstall", 0},
+	{"deploy-enable", "AfterInstall", 0},
+	{"deploy-start", "ApplicationStart", 3600},
+	{"validate-service", "ValidateService", 300},
+	{"deploy-clean-target", NULL, 0},
+	{"deploy-copy-files", NULL, 0},
+	{"deploy-restart", NULL, 0},
+	{"deploy-rollback", NULL, 0},
 };
 #define HOOKS (sizeof(hooks) / sizeof(*hooks))
-
-/* A migration is there where [commands] says what it is. */
-static bool is_wanted(const struct app_config *app, const struct hook *hook)
-{
-	if (strcmp(hook->name, "migrate") != 0)
-		return true;
-	for (size_t i = 0; i < app->n_commands; i++)
-		if (strcmp(app->commands[i].name, "migrate") == 0)
-			return true;
-	return false;
-}
 
 /* A scalar of YAML. */
 static void put_scalar(struct text *text, const char *value)
@@ -63,12 +52,12 @@ static void put_hooks(struct text *text)
 	const char *event = "";
 
 	for (size_t i = 0; i < HOOKS; i++) {
-		if (!hooks[i].event || !is_wanted(text->app, &hooks[i]))
+		if (!hooks[i].event)
 			continue;
 		if (strcmp(event, hooks[i].event) != 0)
 			text_put(text, "  %s:\n", hooks[i].event);
 		event = hooks[i].event;
-		text_put(text, "    - location: bin/deploy-%s\n", hooks[i].name);
+		text_put(text, "    - location: bin/%s\n", hooks[i].name);
 		if (hooks[i].timeout_sec)
 			text_put(text, "      timeout: %u\n", hooks[i].timeout_sec);
 	}
@@ -99,13 +88,11 @@ int generate_hooks(const struct app_config *app, struct diag *diag,
 	for (size_t i = 0; r == 0 && i < HOOKS; i++) {
 		struct text text;
 
-		if (!is_wanted(app, &hooks[i]))
-			continue;
 		if (!text_begin(&text, app, diag))
 			return -ENOMEM;
 		text_put(&text, HOOK_SHEBANG);
-		text_header(&text);
-		r = generated_add(generated, 0755, text_end(&text), "bin/deploy-%s",
+		text_mark(&text);
+		r = generated_add(generated, 0755, text_end(&text), "bin/%s",
 				  hooks[i].name);
 	}
 	return r;

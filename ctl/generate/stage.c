@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "deploy/cleanup.h"
@@ -151,7 +152,7 @@ static bool is_generated(const struct stage *stage, const char *path)
 {
 	for (size_t i = 0; i < stage->generated.n_files; i++)
 		if (strcmp(stage->generated.files[i].path, path) == 0)
-			return true;
+			return stage->generated.files[i].text != NULL;
 	return false;
 }
 
@@ -235,6 +236,21 @@ static int copy_app_file(struct stage *stage, struct errinfo *ei)
 	return r;
 }
 
+/* Of scripts, the project's wins unless it has the name of one of mix_deploy. */
+static bool is_replaced(const struct generated_file *file, bool own_appspec)
+{
+	char path[PATH_MAX];
+
+	if (strcmp(file->path, "appspec.yml") == 0)
+		return own_appspec;
+	if (strncmp(file->path, "bin/", 4) != 0 ||
+	    strncmp(file->path + 4, "deploy-", 7) == 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "%s/%s", environment("SCRIPTS_SRC", "bin"),
+		       file->path + 4);
+	return access(path, F_OK) == 0;
+}
+
 static int put_generated(struct stage *stage, struct errinfo *ei)
 {
 	bool own_appspec = has_own_appspec();
@@ -243,7 +259,7 @@ static int put_generated(struct stage *stage, struct errinfo *ei)
 	for (size_t i = 0; i < stage->generated.n_files; i++) {
 		struct generated_file *file = &stage->generated.files[i];
 
-		if (own_appspec && strcmp(file->path, "appspec.yml") == 0) {
+		if (is_replaced(file, own_appspec)) {
 			free(file->text);
 			file->text = NULL;
 		} else if (file->text) {

@@ -29,15 +29,20 @@ char *text_end(struct text *text)
 	return steal_ptr(&text->data);
 }
 
-void text_header(struct text *text)
+void text_mark(struct text *text)
 {
 	char file[512];
 
+	text_put(text, TEXT_MARK "%s.\n",
+		 names_escape(text->app->file, file, sizeof(file)));
+}
+
+void text_header(struct text *text)
+{
+	text_mark(text);
 	text_put(text,
-		 TEXT_MARK "%s.\n"
-			   "# Change that file and run `deployctl generate %s` again; "
-			   "changes here are lost.\n",
-		 names_escape(text->app->file, file, sizeof(file)),
+		 "# Change that file and run `deployctl generate %s` again; changes "
+		 "here are lost.\n",
 		 text->app->app_name);
 }
 

@@ -46,6 +46,7 @@ expect 0 gen --to a/b/c --json
 [ "$(jq -r '.files[0]' <<< "$out")" = systemd/foo.service ] || fault "$out"
 for hook in a/b/c/bin/*; do
 	[ -x "$hook" ] || fault "$hook is not executable"
+	[ "$(wc -l < "$hook")" = 2 ] || fault "$hook is long"
 	[ "$(head -n 1 "$hook")" = '#!/usr/bin/env -S deployctl hook' ] || fault "$hook"
 done
 
@@ -136,6 +137,7 @@ files/etc files/foo.tar.gz files/systemd files/systemd/foo.service" ] ||
 	fault "staged: $(find files | sort)"
 [ "$(cat files/foo.tar.gz)" = one ] || fault "another archive"
 cmp -s foo.conf files/apps.d/foo.conf || fault "another app file"
+cmp -s bin/validate-service files/bin/validate-service || fault "not the project's"
 [ -x files/bin/validate-service ] || fault "not executable"
 grep -q 'deployctl hook' files/bin/deploy-stop || fault "an old script was staged"
 echo two > _build/prod/foo-2.0.tar.gz
