@@ -6,6 +6,7 @@ import subprocess
 
 _libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
+MNT_DETACH = 2
 
 
 def _check(result, what):
@@ -28,8 +29,8 @@ def mount(device, target, kind, options=""):
                        options.encode()), f"mount {kind}")
 
 
-def unmount(target):
-    _check(_libc.umount2(target.encode(), 0), "unmount")
+def unmount(target, flags=0):
+    _check(_libc.umount2(target.encode(), flags), "unmount")
 
 
 class SmallDisk:

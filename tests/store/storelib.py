@@ -56,7 +56,8 @@ class Scratch:
 
     def __exit__(self, *exc):
         try:
-            mounts.unmount(self.path)
+            # Together with what a failed test left mounted in it.
+            mounts.unmount(self.path, mounts.MNT_DETACH)
             os.rmdir(self.path)
         except OSError as e:
             print(f"left behind: {self.path}: {e}")
