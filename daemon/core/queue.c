@@ -114,35 +114,73 @@ static struct line *new_line(const char *app)
 	return line;
 }
 
-int queue_add(struct queue *queue, const char *app, const char *id)
+/* The app's line, made when there is none; NULL without memory. */
+static struct line *line_of(struct queue *queue, const char *app)
 {
 	struct line *line = find_line(queue, app);
-	struct entry *entry, **end;
+
+	if (!line) {
+		line = new_line(app);
+		if (line)
+			append_line(queue, line);
+	}
+	return line;
+}
+
+static int add(struct queue *queue, const char *app, const char *id, bool first)
+{
+	struct entry *entry = calloc(1, sizeof(*entry)), **at;
+	struct line *line = entry ? line_of(queue, app) : NULL;
 	size_t length = strlen(id);
 
+	if (!line) {
+		free(entry);
+		return -ENOMEM;
+	}
 	assert(length <= QUEUE_ID_MAX);
+	memcpy(entry->id, id, length);
+	at = &line->waiting;
+	while (*at && !first)
+		at = &(*at)->next;
+	entry->next = *at;
+	*at = entry;
+	queue->n_waiting++;
+	return 0;
+}
+
+int queue_add(struct queue *queue, const char *app, const char *id)
+{
+	const struct line *line = find_line(queue, app);
+
 	if (queue_position(queue, id) >= 0)
 		return -EEXIST;
 	/* The one that runs or is about to is not among those that wait behind it. */
 	if (line && line_length(line) > queue->waiting_max)
 		return -EBUSY;
-	entry = calloc(1, sizeof(*entry));
-	if (!entry)
-		return -ENOMEM;
-	memcpy(entry->id, id, length);
-	if (!line) {
-		line = new_line(app);
-		if (!line) {
-			free(entry);
-			return -ENOMEM;
-		}
-		append_line(queue, line);
-	}
-	for (end = &line->waiting; *end; end = &(*end)->next)
-		;
-	*end = entry;
+	return add(queue, app, id, false);
+}
+
+int queue_add_first(struct queue *queue, const char *app, const char *id)
+{
+	if (queue_position(queue, id) >= 0)
+		return -EEXIST;
+	return add(queue, app, id, true);
+}
+
+bool queue_put_back(struct queue *queue, const char *id)
+{
+	struct line *line = queue->lines;
+
+	while (line && !(line->running && strcmp(line->running->id, id) == 0))
+		line = line->next;
+	if (!line)
+		return false;
+	line->running->next = line->waiting;
+	line->waiting = line->running;
+	line->running = NULL;
+	queue->n_running--;
 	queue->n_waiting++;
-	return 0;
+	return true;
 }
 
 const char *queue_start_next(struct queue *queue)

@@ -34,6 +34,16 @@ int queue_add(struct queue *queue, const char *app, const char *id)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
+ * The same, in front of all that wait and beyond waiting_max: what deployd owes the app
+ * comes before what others want of it. -EEXIST, -ENOMEM.
+ */
+int queue_add_first(struct queue *queue, const char *app, const char *id)
+	__attribute__((warn_unused_result, nonnull));
+
+/* One that runs has not begun yet: it waits again, in front. False: it does not run. */
+bool queue_put_back(struct queue *queue, const char *id) __attribute__((nonnull));
+
+/*
  * The operation that is to start now, counted as running from here on; NULL when none
  * may. Call until NULL after every queue_add, queue_remove and queue_set_limits. The id
  * is valid until the operation is removed.

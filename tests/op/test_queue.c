@@ -57,6 +57,47 @@ static void some_apps_at_once(void **context)
 	queue_free(queue);
 }
 
+/* What deployd owes an app is not kept waiting by who fills its line. */
+static void first_goes_before_all_that_wait(void **context)
+{
+	struct queue *queue = queue_new(4, 1);
+
+	(void)context;
+	assert_int_equal(queue_add(queue, "hello", "a"), 0);
+	assert_next(queue, "a");
+	assert_int_equal(queue_add(queue, "hello", "b"), 0);
+	assert_int_equal(queue_add(queue, "hello", "c"), -EBUSY);
+	assert_int_equal(queue_add_first(queue, "hello", "b"), -EEXIST);
+	assert_int_equal(queue_add_first(queue, "hello", "back"), 0);
+	assert_int_equal(queue_position(queue, "back"), 1);
+	assert_int_equal(queue_position(queue, "b"), 2);
+	assert_true(queue_remove(queue, "a"));
+	assert_next(queue, "back");
+	assert_true(queue_remove(queue, "back"));
+	assert_next(queue, "b");
+	queue_free(queue);
+}
+
+static void put_back_waits_again(void **context)
+{
+	struct queue *queue = queue_new(1, 4);
+
+	(void)context;
+	assert_int_equal(queue_add(queue, "hello", "a"), 0);
+	assert_int_equal(queue_add(queue, "hello", "b"), 0);
+	assert_next(queue, "a");
+	assert_false(queue_put_back(queue, "b"));
+	assert_true(queue_put_back(queue, "a"));
+	assert_int_equal(queue_running(queue), 0);
+	assert_int_equal(queue_waiting(queue), 2);
+	assert_int_equal(queue_add_first(queue, "hello", "owed"), 0);
+	assert_next(queue, "owed");
+	assert_true(queue_remove(queue, "owed"));
+	assert_next(queue, "a");
+	assert_int_equal(queue_position(queue, "b"), 1);
+	queue_free(queue);
+}
+
 static void apps_take_turns(void **context)
 {
 	struct queue *queue = queue_new(1, 8);
@@ -225,6 +266,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_operation_an_app),
 		cmocka_unit_test(some_apps_at_once),
+		cmocka_unit_test(first_goes_before_all_that_wait),
+		cmocka_unit_test(put_back_waits_again),
 		cmocka_unit_test(apps_take_turns),
 		cmocka_unit_test(a_full_line_is_busy),
 		cmocka_unit_test(no_line_at_all),
