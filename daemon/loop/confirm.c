@@ -6,23 +6,69 @@
 #include "loop/config_set.h"
 #include "loop/daemon.h"
 
-static bool has_operation(const struct manager *manager, const struct app *app)
+/* One that settles the matter, or that is what the confirmation is about. */
+static bool is_an_answer(const struct operation *operation)
+{
+	switch (operation->op.kind) {
+	case OP_KIND_DEPLOY:
+	case OP_KIND_ACTIVATE:
+		return operation->running; /* one that waits will be refused */
+	case OP_KIND_ROLLBACK:
+	case OP_KIND_CONFIRM:
+	case OP_KIND_RECOVER:
+	case OP_KIND_REVERT:
+		return true;
+	case OP_KIND_STAGE:
+	case OP_KIND_RESTART:
+	case OP_KIND_RELOAD:
+	case OP_KIND_START:
+	case OP_KIND_STOP:
+	case OP_KIND_ENABLE:
+	case OP_KIND_DISABLE:
+	case OP_KIND_FLAG:
+	case OP_KIND_HOLD:
+	case OP_KIND_UNHOLD:
+	case OP_KIND_COUNT:
+		return false;
+	}
+	return false;
+}
+
+static bool awaits_answer(const struct manager *manager, const struct app *app)
 {
 	for (const struct operation *o = manager->operations; o; o = o->next)
-		if (o->app == app)
+		if (o->app == app && is_an_answer(o))
 			return true;
 	return false;
 }
 
-/* With nothing to go back to the unit was stopped and the release found bad: the end.
- */
-static bool is_settled(const struct app *app, const json_t *confirm)
+static uint64_t boottime_ms(void)
 {
-	const char *release = json_string_value(json_object_get(confirm, "release"));
-	const char *state = release ? manager_release_state(app, release) : NULL;
+	struct timespec now = {0};
 
-	return !json_is_string(json_object_get(confirm, "from")) && state &&
-	       strcmp(state, "bad") == 0;
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/*
+ * The deadline on disk is of a clock that may be set at any time: it is looked at once,
+ * and believed no further than the time that there was to confirm.
+ */
+static uint64_t due_ms(struct app *app, const json_t *pending)
+{
+	int64_t deadline =
+		(int64_t)json_integer_value(json_object_get(pending, "deadline_sec"));
+	const char *at = json_string_value(json_object_get(app->view, "activated_at"));
+	int64_t since = at ? names_rfc3339_parse(at) : 0;
+	int64_t left = deadline - (int64_t)time(NULL);
+
+	if (app->confirm.deadline_sec == deadline)
+		return app->confirm.due_ms;
+	if (since > 0 && since < deadline && left > deadline - since)
+		left = deadline - since;
+	app->confirm.deadline_sec = deadline;
+	app->confirm.due_ms = boottime_ms() + (left > 0 ? (uint64_t)left * 1000 : 0);
+	return app->confirm.due_ms;
 }
 
 /* Milliseconds until the app must be looked at again. */
@@ -31,16 +77,15 @@ static uint64_t look_at(struct confirm *confirm, struct app *app)
 	struct daemon *daemon = confirm->daemon;
 	const json_t *pending = manager_confirm(app);
 	const struct app_config *settings = config_set_app(daemon->config, app->name);
-	json_int_t left_sec;
-	uint64_t now = uv_now(daemon->loop);
+	uint64_t now = uv_now(daemon->loop), boottime = boottime_ms(), due;
 
-	if (!pending || !settings || is_settled(app, pending) ||
-	    has_operation(&daemon->manager, app))
+	if (!pending || !settings)
 		return CONFIRM_CHECK_MSEC_MAX; /* the end of an operation looks again */
-	left_sec = json_integer_value(json_object_get(pending, "deadline_sec")) -
-		   (json_int_t)time(NULL);
-	if (left_sec > 0)
-		return (uint64_t)left_sec * 1000;
+	due = due_ms(app, pending);
+	if (due > boottime)
+		return due - boottime;
+	if (awaits_answer(&daemon->manager, app))
+		return CONFIRM_CHECK_MSEC_MAX;
 	if (app->reverted_mono_ms == 0 ||
 	    now - app->reverted_mono_ms >= CONFIRM_RETRY_MSEC) {
 		app->reverted_mono_ms = now;

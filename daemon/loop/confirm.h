@@ -8,7 +8,7 @@
  * switch; here is only the clock.
  */
 
-/* A clock that was set is noticed within this time. */
+/* Looked at so often at least: a machine that slept has missed its timer. */
 #define CONFIRM_CHECK_MSEC_MAX 30000u
 /* A going back that failed is tried again after this time. */
 #define CONFIRM_RETRY_MSEC 30000u

@@ -221,6 +221,8 @@ void flags_operation_ended(struct flags *flags, const struct operation *operatio
 
 const char *flags_status(const struct flags *flags, const char *app)
 {
+	if (!flags || flags->closing)
+		return NULL;
 	return find(flags, app) ? flag_watch_trouble(flags->watch, app) : NULL;
 }
 

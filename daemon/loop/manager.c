@@ -96,11 +96,8 @@ static void append(struct manager *manager, struct operation *operation)
 	*slot = operation;
 }
 
-static void start(struct operation *operation)
+void manager_begin(struct operation *operation)
 {
-	operation->app->running = operation;
-	if (operation->app->recovering)
-		return; /* started when that is over */
 	if (operation->op.kind != OP_KIND_RECOVER)
 		journal_event(JOURNAL_OPERATION_STARTED, LOG_INFO,
 			      &(struct journal_context){
@@ -118,6 +115,14 @@ static void start(struct operation *operation)
 	operation_start(operation);
 }
 
+static void start(struct operation *operation)
+{
+	operation->app->running = operation;
+	/* Else it is begun when that is over. */
+	if (!operation->app->recovering && !manager_recover_first(operation))
+		manager_begin(operation);
+}
+
 void manager_run(struct manager *manager)
 {
 	const char *id;
@@ -128,6 +133,17 @@ void manager_run(struct manager *manager)
 		assert(operation);
 		start(operation);
 	}
+}
+
+/* What deployd owes an app: nobody who fills its line puts that off. */
+static int enqueue(struct manager *manager, const struct operation *operation)
+{
+	const char *app = operation->app->name;
+
+	if (operation->op.kind == OP_KIND_RECOVER ||
+	    operation->op.kind == OP_KIND_REVERT)
+		return queue_add_first(manager->queue, app, operation->id);
+	return queue_add(manager->queue, app, operation->id);
 }
 
 enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
@@ -147,7 +163,7 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 		(void)errinfo_refuse(error, RESULT_FAILED, "out of memory");
 		return RESULT_FAILED;
 	}
-	r = queue_add(manager->queue, app->name, operation->id);
+	r = enqueue(manager, operation);
 	if (r < 0) {
 		operation->archive_fd = -1; /* stays the caller's */
 		operation_free(operation);
@@ -260,6 +276,7 @@ static void answer(const struct operation *operation, json_t *reply)
 void manager_operation_over(struct manager *manager, struct operation *operation)
 {
 	struct operation **slot = &manager->operations;
+	struct app *app = operation->app;
 	json_t *reply;
 
 	while (*slot && *slot != operation)
@@ -267,8 +284,8 @@ void manager_operation_over(struct manager *manager, struct operation *operation
 	assert(*slot == operation);
 	*slot = operation->next;
 	(void)queue_remove(manager->queue, operation->id);
-	if (operation->app->running == operation)
-		operation->app->running = NULL;
+	if (app->running == operation)
+		app->running = NULL;
 
 	log_end(operation);
 	reply = last_reply(operation);
@@ -278,6 +295,7 @@ void manager_operation_over(struct manager *manager, struct operation *operation
 	if (manager->on_operation_over)
 		manager->on_operation_over(manager->daemon, operation);
 	operation_free(operation);
+	manager_follow_config(app);
 	manager_run(manager);
 	check_idle(manager);
 }

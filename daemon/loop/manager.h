@@ -29,7 +29,7 @@ struct app {
 	struct manager *manager;
 	char name[APP_NAME_MAX + 1];
 	json_t *view;	   /* of deployd-store, NULL before recovery; owned */
-	char *view_of;	   /* the deploy_dir that view is of */
+	char *view_of;	   /* the deploy_dir that was recovered; NULL = none */
 	char problem[512]; /* why there is no view, "" when there is one */
 	struct operation *running;
 	struct store_call recovery;
@@ -43,6 +43,10 @@ struct app {
 		char reason[256];
 	} proof;		   /* what status learnt last */
 	uint64_t reverted_mono_ms; /* when a going back was last begun, 0 = never */
+	struct {
+		int64_t deadline_sec; /* that due_ms was reckoned from, 0 = none yet */
+		uint64_t due_ms;      /* by CLOCK_BOOTTIME, which nobody sets */
+	} confirm;
 };
 
 struct finished_job {
@@ -106,6 +110,22 @@ const struct finished_job *manager_find_finished(const struct manager *manager,
 						 const char *id)
 	__attribute__((nonnull));
 
+/* For recovery.c: nothing stands in the way of an operation that has its turn. */
+void manager_begin(struct operation *operation) __attribute__((nonnull));
+
+/*
+ * For manager.c: what a crash left undone comes before anything that would hide it.
+ * True: the app is being recovered, and the operation is begun afterwards.
+ */
+bool manager_recover_first(struct operation *operation) __attribute__((nonnull));
+
+/* For manager.c: a reload moved the app's directory while an operation was under way.
+ */
+void manager_follow_config(struct app *app) __attribute__((nonnull));
+
+/* What the disk holds is not known any more; the next operation looks first. */
+void manager_forget_view(struct app *app, const char *why) __attribute__((nonnull));
+
 /* For operation.c: it has ended; replies, remembers, frees, starts the next. */
 void manager_operation_over(struct manager *manager, struct operation *operation)
 	__attribute__((nonnull));
@@ -115,7 +135,10 @@ void manager_stop(struct manager *manager) __attribute__((nonnull));
 
 bool manager_is_idle(const struct manager *manager) __attribute__((nonnull));
 
-/* The view as a reply of deployd-store has it. */
+/*
+ * The view as a reply of deployd-store has it. Ignored while the app is not recovered:
+ * it would look as if it were.
+ */
 void manager_take_view(struct app *app, const struct app_config *settings,
 		       const json_t *view) __attribute__((nonnull(1, 2)));
 
@@ -131,7 +154,10 @@ const json_t *manager_release(const struct app *app, const char *release)
 /* The hold that is in force at now_sec: {reason, until_sec, by, since_sec}. */
 const json_t *manager_hold(const struct app *app, int64_t now_sec)
 	__attribute__((nonnull));
-/* What awaits its confirmation: {release, from, deadline_sec, job, by}. */
+/*
+ * What awaits its confirmation: {release, from, deadline_sec, job, by}. A first release
+ * that was stopped because it is bad does not any more.
+ */
 const json_t *manager_confirm(const struct app *app) __attribute__((nonnull));
 
 /* Goes back from a release whose confirmation did not come; manager_confirm is not

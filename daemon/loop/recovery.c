@@ -16,15 +16,32 @@
 
 static void start_recoveries(struct manager *manager);
 
+static void forget_view(struct app *app)
+{
+	json_decref(app->view);
+	app->view = NULL;
+	free(app->view_of);
+	app->view_of = NULL;
+}
+
+void manager_forget_view(struct app *app, const char *why)
+{
+	forget_view(app);
+	(void)snprintf(app->problem, sizeof(app->problem), "%s", why);
+}
+
+static bool is_recovered(const struct app *app, const struct app_config *settings)
+{
+	return app->view_of && strcmp(app->view_of, settings->deploy_dir) == 0;
+}
+
 void manager_take_view(struct app *app, const struct app_config *settings,
 		       const json_t *view)
 {
-	if (!json_is_object(view))
+	if (!json_is_object(view) || !is_recovered(app, settings))
 		return;
 	json_decref(app->view);
 	app->view = json_incref((json_t *)view);
-	free(app->view_of);
-	app->view_of = strdup(settings->deploy_dir);
 	app->problem[0] = '\0';
 }
 
@@ -66,11 +83,21 @@ const json_t *manager_hold(const struct app *app, int64_t now_sec)
 	return json_is_object(hold) && (until == 0 || now_sec < until) ? hold : NULL;
 }
 
+static bool is_stopped_for_good(const struct app *app, const json_t *confirm)
+{
+	const char *release = json_string_value(json_object_get(confirm, "release"));
+	const char *state = release ? manager_release_state(app, release) : NULL;
+
+	return !json_is_string(json_object_get(confirm, "from")) && state &&
+	       strcmp(state, "bad") == 0;
+}
+
 const json_t *manager_confirm(const struct app *app)
 {
 	const json_t *confirm = json_object_get(app->view, "confirm");
 
-	return json_is_object(confirm) ? confirm : NULL;
+	return json_is_object(confirm) && !is_stopped_for_good(app, confirm) ? confirm
+									     : NULL;
 }
 
 /* What deployd began itself is told in the name of who asked for what it is about. */
@@ -159,6 +186,37 @@ void manager_revert_unconfirmed(struct app *app, const struct app_config *settin
 	manager_run(app->manager);
 }
 
+/* What has its turn but has not begun comes after what is to be resumed. */
+static void put_back(struct app *app)
+{
+	if (app->running && !app->running->running &&
+	    queue_put_back(app->manager->queue, app->running->id))
+		app->running = NULL;
+}
+
+static void take_recovered(struct app *app, const struct app_config *settings,
+			   const json_t *reply)
+{
+	const json_t *pending = json_object_get(reply, "pending");
+	json_t *line;
+	size_t i;
+
+	free(app->view_of);
+	app->view_of = strdup(settings->deploy_dir);
+	manager_take_view(app, settings, json_object_get(reply, "view"));
+	json_array_foreach (json_object_get(reply, "recovered"), i, line)
+		journal_event(JOURNAL_RECOVERED, LOG_NOTICE,
+			      &(struct journal_context){.app = app->name,
+							.unit = settings->unit,
+							.uid = -1,
+							.pid = -1},
+			      "%s: %s", app->name, json_string_value(line));
+	if (json_is_object(pending) && !app->manager->daemon->stopping) {
+		put_back(app);
+		resume(app, settings, pending);
+	}
+}
+
 static void on_recovered(struct store_call *call, enum deploy_result result,
 			 const json_t *reply, const struct errinfo *error)
 {
@@ -166,9 +224,6 @@ static void on_recovered(struct store_call *call, enum deploy_result result,
 	struct manager *manager = app->manager;
 	struct config_set *config = app->recovery_config;
 	const struct app_config *settings = config_set_app(config, app->name);
-	const json_t *pending = json_object_get(reply, "pending");
-	json_t *line;
-	size_t i;
 
 	app->recovering = false;
 	manager->n_recovering--;
@@ -176,43 +231,31 @@ static void on_recovered(struct store_call *call, enum deploy_result result,
 		(void)snprintf(app->problem, sizeof(app->problem), "%s", error->what);
 		journal_log(LOG_ERR, "%s: cannot recover: %s", app->name, error->what);
 	} else {
-		manager_take_view(app, settings, json_object_get(reply, "view"));
-		json_array_foreach (json_object_get(reply, "recovered"), i, line)
-			journal_event(JOURNAL_RECOVERED, LOG_NOTICE,
-				      &(struct journal_context){.app = app->name,
-								.unit = settings->unit,
-								.uid = -1,
-								.pid = -1},
-				      "%s: %s", app->name, json_string_value(line));
-		if (json_is_object(pending) && !manager->daemon->stopping)
-			resume(app, settings, pending);
+		take_recovered(app, settings, reply);
 	}
 	app->recovery_config = NULL;
 	config_set_unref(config);
 	/* One that was submitted meanwhile has its turn, but could not begin. */
 	if (app->running && !app->running->running)
-		operation_start(app->running);
+		manager_begin(app->running);
 	start_recoveries(manager);
 }
 
 static bool needs_recovery(const struct app *app, const struct app_config *settings)
 {
-	if (app->recovering || app->running)
-		return false;
-	return !app->view || strcmp(app->view_of, settings->deploy_dir) != 0;
+	return !app->recovering && !app->running && !is_recovered(app, settings);
 }
 
-static bool start_recovery(struct manager *manager, struct app *app,
+static bool start_recovery(struct app *app, struct config_set *config,
 			   const struct app_config *settings)
 {
-	struct daemon *daemon = manager->daemon;
+	struct manager *manager = app->manager;
 	int r;
 
-	json_decref(app->view);
-	app->view = NULL;
+	forget_view(app);
 	app->recovery.userdata = app;
 	app->recovery.done = on_recovered;
-	r = store_call_start(&app->recovery, daemon->loop, daemon->config, settings,
+	r = store_call_start(&app->recovery, manager->daemon->loop, config, settings,
 			     "recover", NULL, RECOVER_TIMEOUT_MSEC);
 	if (r < 0) {
 		(void)snprintf(app->problem, sizeof(app->problem),
@@ -220,16 +263,40 @@ static bool start_recovery(struct manager *manager, struct app *app,
 		return false;
 	}
 	(void)snprintf(app->problem, sizeof(app->problem), "recovery is under way");
-	app->recovery_config = config_set_ref(daemon->config);
+	app->recovery_config = config_set_ref(config);
 	app->recovering = true;
 	manager->n_recovering++;
 	return true;
 }
 
+/* A unit's job waits for no disk. */
+static bool is_about_releases(enum op_kind kind)
+{
+	return op_kind_switches(kind) || kind == OP_KIND_STAGE ||
+	       kind == OP_KIND_CONFIRM;
+}
+
+bool manager_recover_first(struct operation *operation)
+{
+	return is_about_releases(operation->op.kind) &&
+	       !is_recovered(operation->app, operation->settings) &&
+	       start_recovery(operation->app, operation->config, operation->settings);
+}
+
+void manager_follow_config(struct app *app)
+{
+	const struct daemon *daemon = app->manager->daemon;
+	const struct app_config *settings = config_set_app(daemon->config, app->name);
+
+	if (settings && app->view_of && !daemon->stopping &&
+	    needs_recovery(app, settings))
+		(void)start_recovery(app, daemon->config, settings);
+}
+
 /* A few at a time; each that ends starts the next. */
 static void start_recoveries(struct manager *manager)
 {
-	const struct config_set *config = manager->daemon->config;
+	struct config_set *config = manager->daemon->config;
 
 	while (manager->next_recovery < config->n_apps && !manager->daemon->stopping &&
 	       manager->n_recovering < config->daemon->operations_max) {
@@ -238,7 +305,7 @@ static void start_recoveries(struct manager *manager)
 		struct app *app = manager_app(manager, settings->app_name);
 
 		if (app && needs_recovery(app, settings))
-			(void)start_recovery(manager, app, settings);
+			(void)start_recovery(app, config, settings);
 	}
 	if (manager->n_recovering > 0)
 		return;
