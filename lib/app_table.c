@@ -18,6 +18,7 @@ const struct option_spec app_options[] = {
 	 .max = 9999},
 	{"app", "mix_env", "prod", .type = OPTION_TYPE_WORD},
 	{"app", "env_lang", "en_US.utf8", .type = OPTION_TYPE_WORD},
+	{"app", "target_prefix", "deploy-", .type = OPTION_TYPE_COMPONENT},
 
 	{"users", "deploy_user", NULL, .type = OPTION_TYPE_USER},
 	{"users", "deploy_group", "{deploy_user}", .type = OPTION_TYPE_USER},
@@ -235,7 +236,6 @@ static const struct app_foreign_option foreign[] = {
 	{"expand_keys", NULL},
 	{"expand_keys_extra", NULL},
 	{"output_dir", NULL},
-	{"target_prefix", NULL},
 	{"template_dir", NULL},
 	{"templates", NULL},
 };
