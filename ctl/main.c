@@ -9,6 +9,7 @@
 #include "deploy/result.h"
 #include "options.h"
 #include "pager.h"
+#include "scripts/scripts.h"
 #include "terminal.h"
 
 /* With one of them closed, the next open() would take its number and its output. */
@@ -25,20 +26,27 @@ static int open_standard_fds(void)
 	return 0;
 }
 
-int main(int argc, char *argv[])
+static int run(int argc, char *argv[])
 {
 	const struct verb *verb;
 	struct options options;
 	int status = 0;
+
+	verb = options_parse(argc, argv, &options, &status);
+	return verb ? verb->run(verb, &options) : status;
+}
+
+int main(int argc, char *argv[])
+{
+	int status;
 
 	if (open_standard_fds() < 0)
 		return result_exit_status(RESULT_FAILED);
 	(void)setlocale(LC_CTYPE, "");
 	(void)setlocale(LC_TIME, "");
 	terminal_init();
-	verb = options_parse(argc, argv, &options, &status);
-	if (verb)
-		status = verb->run(verb, &options);
+	status = argc > 0 && script_is_name(argv[0]) ? script_main(argc, argv)
+						     : run(argc, argv);
 	pager_finish();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		terminal_error("cannot write the output: %s", strerror(errno));

@@ -65,8 +65,9 @@ const struct verb verbs[] = {
 	 2, 2, verb_can},
 
 	{"init", SETUP, "[APP]",
-	 "create-users, create-dirs, copy-files and enable, in this order", SET_UP, 0,
-	 1, verb_setup},
+	 "create-users, create-dirs, copy-files, link-scripts and enable, in this "
+	 "order",
+	 SET_UP, 0, 1, verb_setup},
 	{"create-users", SETUP, "[APP]",
 	 "Create the app's user, the deploy user and their groups", SET_UP, 0, 1,
 	 verb_setup},
@@ -75,6 +76,9 @@ const struct verb verbs[] = {
 	 verb_setup},
 	{"copy-files", SETUP, "[APP]", "Install the files of [copy_file] sections",
 	 SET_UP, 0, 1, verb_setup},
+	{"link-scripts", SETUP, "[APP]",
+	 "Link mix_deploy's names (deploy-restart and so on) in scripts_dir",
+	 SET_UP | TAKES_YES, 0, 1, verb_setup},
 	{"set-perms", SETUP, "[APP]",
 	 "Repair owners and modes below the app's directory", SET_UP, 0, 1, verb_setup},
 	{"clean-target", SETUP, "[APP]", "Remove what these verbs made for the app",
@@ -92,6 +96,9 @@ const struct verb verbs[] = {
 	{"extract-release", SETUP, "[APP [ARCHIVE]]",
 	 "Make the archive the only release, without deployd", SET_UP, 0, 2,
 	 verb_extract_release},
+	{"hook", SETUP, "[FILE]",
+	 "Do what an event of CodeDeploy wants, or the script of this name",
+	 NO_JSON | NO_HOST, 0, 1, verb_hook},
 
 	{"policy", ADMIN, "check|list",
 	 "Check the configuration and policy files; list the rules in force (root)", 0,

@@ -26,6 +26,7 @@ int verb_setup(const struct verb *verb, const struct options *options);
 int verb_extract_release(const struct verb *verb, const struct options *options);
 int verb_stage_files(const struct verb *verb, const struct options *options);
 int verb_generate(const struct verb *verb, const struct options *options);
+int verb_hook(const struct verb *verb, const struct options *options);
 int verb_enable(const struct verb *verb, const struct options *options);
 
 int verb_help(const struct verb *verb, const struct options *options);

@@ -59,6 +59,7 @@ void setup_note(struct setup *setup, const char *fmt, ...)
 int setup_create_users(struct setup *setup, struct errinfo *ei);
 int setup_create_dirs(struct setup *setup, struct errinfo *ei);
 int setup_copy_files(struct setup *setup, struct errinfo *ei);
+int setup_link_scripts(struct setup *setup, struct errinfo *ei);
 int setup_enable(struct setup *setup, struct errinfo *ei);
 int setup_init(struct setup *setup, struct errinfo *ei);
 

@@ -18,6 +18,7 @@ static const struct {
 	{"create-users", setup_create_users},
 	{"create-dirs", setup_create_dirs},
 	{"copy-files", setup_copy_files},
+	{"link-scripts", setup_link_scripts},
 	{"set-perms", setup_set_perms},
 	{"clean-target", setup_clean_target},
 	{"remove-app", setup_remove_app},
@@ -27,7 +28,7 @@ static const struct {
 int setup_init(struct setup *setup, struct errinfo *ei)
 {
 	static const char *const order[] = {"create-users", "create-dirs", "copy-files",
-					    "enable"};
+					    "link-scripts", "enable"};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(order) / sizeof(*order); i++)

@@ -1,0 +1,203 @@
+#include "scripts/scripts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "deploy/cleanup.h"
+#include "options.h"
+#include "terminal.h"
+
+#define RUN_IT                                                                         \
+	"deployctl runs no commands of the release; run it as the app's user from "    \
+	"current_dir"
+#define CLOUD "deployctl fetches no configuration; keep the script that does"
+
+const struct script scripts[] = {
+	{"start", "start", NULL, NULL},
+	{"stop", "stop", NULL, NULL},
+	{"restart", "restart", NULL, NULL},
+	{"enable", "enable", NULL, NULL},
+	{"create-users", "create-users", NULL, NULL},
+	{"create-dirs", "create-dirs", NULL, NULL},
+	{"copy-files", "copy-files", NULL, NULL},
+	{"init-local", "init", NULL, NULL},
+	{"release", "deploy", NULL, NULL},
+	{"rollback", "rollback", NULL, NULL},
+	{"clean-target", "clean-target", "--yes", NULL},
+	{"extract-release", "extract-release", NULL, NULL},
+	{"set-perms", "set-perms", NULL, NULL},
+	{"stage-files", "stage-files", NULL, NULL},
+	{"migrate", NULL, NULL, RUN_IT},
+	{"seed", NULL, NULL, RUN_IT},
+	{"custom-function", NULL, NULL, RUN_IT},
+	{"remote-console", NULL, NULL, RUN_IT},
+	{"set-env", NULL, NULL,
+	 "the unit that `deployctl generate` writes sets the environment"},
+	{"sync-config-s3", NULL, NULL, CLOUD},
+	{"sync-assets-s3", NULL, NULL, CLOUD},
+	{"runtime-environment-file", NULL, NULL, CLOUD},
+	{"runtime-environment-wrap", NULL, NULL, CLOUD},
+	{"set-cookie-ssm", NULL, NULL, CLOUD},
+};
+const size_t n_scripts = sizeof(scripts) / sizeof(*scripts);
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static const struct script *find_behind(const char *base, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	for (size_t i = 0; strncmp(base, prefix, n) == 0 && i < n_scripts; i++)
+		if (strcmp(base + n, scripts[i].name) == 0)
+			return &scripts[i];
+	return NULL;
+}
+
+const struct script *script_find(const char *base, const char *prefix)
+{
+	const struct script *script = prefix ? find_behind(base, prefix) : NULL;
+
+	return script ? script : find_behind(base, SCRIPT_PREFIX);
+}
+
+bool script_is_name(const char *argv0)
+{
+	const char *base = base_name(argv0);
+	size_t n = strlen(base);
+
+	if (strncmp(base, SCRIPT_PREFIX, strlen(SCRIPT_PREFIX)) == 0)
+		return true;
+	for (size_t i = 0; i < n_scripts; i++) {
+		size_t n_name = strlen(scripts[i].name);
+
+		if (n > n_name && strcmp(base + n - n_name, scripts[i].name) == 0)
+			return true;
+	}
+	return false;
+}
+
+int script_tell_unknown(const char *base)
+{
+	char names[1024] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < n_scripts; i++)
+		if (scripts[i].verb && length < sizeof(names))
+			length +=
+				(size_t)snprintf(names + length, sizeof(names) - length,
+						 " %s", scripts[i].name);
+	terminal_error("there is no script '%s'; behind the prefix a name is one of:%s",
+		       base, names);
+	return result_exit_status(RESULT_USAGE);
+}
+
+int script_tell_instead(const struct script *script)
+{
+	terminal_error("there is no %s here: %s; see docs/from-mix_deploy.md",
+		       script->name, script->instead);
+	return result_exit_status(RESULT_USAGE);
+}
+
+int script_run(const char *const args[])
+{
+	char *argv[SCRIPT_ARGS_MAX + 2] = {(char *)(uintptr_t) "deployctl"};
+	const struct verb *verb;
+	struct options options;
+	int argc = 1, status = 0;
+
+	for (; *args && argc <= SCRIPT_ARGS_MAX; args++)
+		argv[argc++] = (char *)(uintptr_t)*args;
+	if (*args) {
+		terminal_error("too many arguments");
+		return result_exit_status(RESULT_USAGE);
+	}
+	verb = options_parse(argc, argv, &options, &status);
+	return verb ? verb->run(verb, &options) : status;
+}
+
+/* Where the link is: of what came through PATH argv[0] has the name only. */
+static char *directory_of(const char *argv0)
+{
+	const char *path = argv0, *slash, *executed;
+
+	if (!strchr(path, '/')) {
+		executed = (const char *)getauxval(AT_EXECFN);
+		if (executed && strcmp(base_name(executed), argv0) == 0)
+			path = executed;
+	}
+	slash = strrchr(path, '/');
+	if (!slash)
+		return strdup(".");
+	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+/* What stands behind the app. -1: nothing can, and why was told. */
+static int more_arguments(const struct script *script, const struct app_config *app,
+			  const char *dir, const char **args, struct build *build)
+{
+	struct errinfo ei = {0};
+	int n = 0;
+
+	if (strcmp(script->name, "release") == 0) {
+		if (build_find(app, build, &ei) < 0) {
+			terminal_error("%s", ei.what);
+			return -1;
+		}
+		args[n++] = build->path;
+		args[n++] = "--version";
+		args[n++] = build->version;
+	} else if (strcmp(script->name, "extract-release") == 0) {
+		/* The bundle's, beside its bin/. */
+		(void)snprintf(build->path, sizeof(build->path), "%s/../%s.tar.gz", dir,
+			       app->release_name);
+		args[n++] = build->path;
+	}
+	if (script->argument)
+		args[n++] = script->argument;
+	return n;
+}
+
+int script_main(int argc, char *argv[])
+{
+	const char *base = base_name(argv[0]), *args[SCRIPT_ARGS_MAX + 8] = {NULL};
+	cleanup_free char *dir = directory_of(argv[0]);
+	enum deploy_result result = RESULT_FAILED;
+	const struct script *script = script_find(base, NULL);
+	struct app_config *app;
+	struct build build;
+	int n, n_args = 2, status;
+
+	if (!dir || argc > SCRIPT_ARGS_MAX)
+		return result_exit_status(RESULT_FAILED);
+	if (script && !script->verb)
+		return script_tell_instead(script);
+	if (!script && strncmp(base, SCRIPT_PREFIX, strlen(SCRIPT_PREFIX)) == 0)
+		return script_tell_unknown(base);
+	app = script_app(dir, &result);
+	if (!app)
+		return result_exit_status(result);
+	script = script_find(base, script_prefix(app));
+	if (!script || !script->verb) {
+		status = script ? script_tell_instead(script)
+				: script_tell_unknown(base);
+		app_config_free(app);
+		return status;
+	}
+	args[0] = script->verb;
+	args[1] = app->app_name;
+	n = more_arguments(script, app, dir, args + n_args, &build);
+	n_args += n;
+	for (int i = 1; n >= 0 && i < argc; i++)
+		args[n_args++] = argv[i];
+	status = n < 0 ? result_exit_status(RESULT_FAILED) : script_run(args);
+	app_config_free(app);
+	return status;
+}
