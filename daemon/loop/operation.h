@@ -85,6 +85,8 @@ struct operation {
 	struct touch *touch;
 	struct unit_state unit_state; /* as the last job left it */
 	bool marked_good;	      /* confirm: the first half is done */
+	bool asking;		      /* what became of a switch that failed */
+	struct errinfo switch_error;  /* how it did */
 	bool same_boot;	      /* recover: processes of before the crash may still run */
 	bool release_bad;     /* the unit did not come up with it, or did not stay so */
 	char unit_result[32]; /* evidence: systemd's Result */
@@ -221,6 +223,10 @@ json_t *operation_history(struct operation *operation)
 
 /* What speaks against a bad release, for its meta file. */
 json_t *operation_evidence(const struct operation *operation)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Why what is live now is not well: a JSON string; null when it is. */
+json_t *operation_sick(const struct operation *operation)
 	__attribute__((warn_unused_result, nonnull));
 
 /* {uid, user} of who asked for it. */

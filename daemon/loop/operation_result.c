@@ -106,6 +106,15 @@ json_t *operation_evidence(const struct operation *operation)
 			 log_lines(operation->unit_log_text));
 }
 
+json_t *operation_sick(const struct operation *operation)
+{
+	bool well = operation->result == RESULT_OK ||
+		    operation->result == RESULT_ROLLED_BACK ||
+		    operation->result == RESULT_CANCELLED;
+
+	return well ? json_null() : json_string(operation->error.what);
+}
+
 /* The first failure stays in front: it is what somebody has to mend. */
 static void conclude(struct operation *operation, enum deploy_result result,
 		     const char *conclusion, const char *detail)

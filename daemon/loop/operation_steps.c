@@ -72,6 +72,15 @@ static void take_staging(struct operation *operation, const json_t *reply)
 				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+static void call_store(struct operation *operation, const char *verb, json_t *fields,
+		       uint64_t timeout_ms);
+
+static bool is_switching(const struct operation *operation)
+{
+	return operation->op.state == OP_STATE_SWITCHING ||
+	       operation->op.state == OP_STATE_REVERTING;
+}
+
 static void on_store_failed(struct operation *operation, enum deploy_result result,
 			    const struct errinfo *error)
 {
@@ -89,11 +98,60 @@ static void on_store_failed(struct operation *operation, enum deploy_result resu
 	operation_step_done(operation, false);
 }
 
+/*
+ * Killed, or failed at the very end: the link may point there all the same. What is
+ * live is not guessed.
+ */
+static void ask_what_is_live(struct operation *operation, const struct errinfo *error)
+{
+	operation->asking = true;
+	operation->switch_error = *error;
+	journal_log(LOG_WARNING, "%s: job %s: %s: %s; looking what is live",
+		    operation->settings->app_name, operation->id,
+		    op_state_name(operation->op.state), error->what);
+	call_store(operation, "recover", NULL, STORE_DURABLE_TIMEOUT_MSEC);
+}
+
+static void on_what_is_live(struct operation *operation, enum deploy_result result,
+			    const json_t *reply, const struct errinfo *error)
+{
+	const struct errinfo *why = &operation->switch_error;
+	const json_t *pending = json_object_get(reply, "pending");
+	const char *phase = text_of(pending, "phase");
+	bool reverting = operation->op.state == OP_STATE_REVERTING;
+
+	operation->asking = false;
+	if (result != RESULT_OK) {
+		manager_forget_view(operation->app, error->what);
+		on_store_failed(operation, why->result, why);
+		return;
+	}
+	manager_take_view(operation->app, operation->settings,
+			  json_object_get(reply, "view"));
+	if (!phase || strcmp(phase, "switched") != 0) {
+		on_store_failed(operation, why->result, why);
+		return;
+	}
+	if (reverting)
+		log_switch(operation, operation->from, operation->target);
+	else
+		take_switch(operation, pending);
+	operation_step_done(operation, true);
+}
+
 static void on_store_done(struct store_call *call, enum deploy_result result,
 			  const json_t *reply, const struct errinfo *error)
 {
 	struct operation *operation = call->userdata;
 
+	if (operation->asking) {
+		on_what_is_live(operation, result, reply, error);
+		return;
+	}
+	if (result == RESULT_FAILED && is_switching(operation)) {
+		ask_what_is_live(operation, error);
+		return;
+	}
 	if (result != RESULT_OK) {
 		on_store_failed(operation, result, error);
 		return;
@@ -309,6 +367,7 @@ void operation_finish(struct operation *operation)
 		"in_use",
 		operation->in_use ? json_incref(operation->in_use) : json_array(),
 		"clear_intent", 1);
+	(void)json_object_set_new(fields, "sick", operation_sick(operation));
 	if (operation->release_bad)
 		(void)json_object_set_new(fields, "evidence",
 					  operation_evidence(operation));
@@ -324,9 +383,13 @@ void operation_discard(struct operation *operation)
 
 void operation_record(struct operation *operation)
 {
-	call_store(operation, "record",
-		   json_pack("{s:o}", "history", operation_history(operation)),
-		   STORE_TIMEOUT_MSEC);
+	json_t *fields = json_pack("{s:o}", "history", operation_history(operation));
+
+	/* Only these have looked at the app's health. */
+	if (operation->op.kind == OP_KIND_RESTART ||
+	    operation->op.kind == OP_KIND_START)
+		(void)json_object_set_new(fields, "sick", operation_sick(operation));
+	call_store(operation, "record", fields, STORE_TIMEOUT_MSEC);
 }
 
 /*

@@ -33,6 +33,7 @@ static const char *state_word(const struct app *app, const struct unit_state *un
 	const char *current = manager_current(app);
 	const char *degraded =
 		json_string_value(json_object_get(app->view, "degraded"));
+	const char *sick = json_string_value(json_object_get(app->view, "sick"));
 	const char *mark = current ? manager_release_state(app, current) : NULL;
 
 	*ret_reason = NULL;
@@ -40,6 +41,8 @@ static const char *state_word(const struct app *app, const struct unit_state *un
 		*ret_reason = *app->problem ? app->problem : "not recovered yet";
 	else if (degraded)
 		*ret_reason = degraded;
+	else if (sick)
+		*ret_reason = sick;
 	else if (!current)
 		return "none";
 	else if (mark && strcmp(mark, "bad") == 0)

@@ -27,18 +27,22 @@ static int note_rollback(struct store *store, const json_t *intent, struct errin
 	return r < 0 && ei->result == RESULT_NOT_FOUND ? 0 : r;
 }
 
-static int clear_intent(struct store *store, struct store_state *state,
-			struct errinfo *ei)
+/* The end of the intent, and whether what is live now is well. */
+static int settle(struct store *store, struct store_state *state, bool clear,
+		  const json_t *sick, struct errinfo *ei)
 {
 	char current[RELEASE_ID_SIZE];
+	bool changed = clear && state->intent;
 	int r;
 
-	if (!state->intent)
+	if (!changed && !sick)
 		return 0;
 	r = view_current(store, current, ei);
-	if (r == 0)
+	if (r == 0 && changed)
 		r = state_settle(state, current, ei);
-	return r < 0 ? r : state_save(store, state, ei);
+	if (r == 0 && sick)
+		r = state_set_sick(state, current, sick, &changed, ei);
+	return r < 0 || !changed ? r : state_save(store, state, ei);
 }
 
 static int mark_release(struct store *store, const struct store_state *state,
@@ -66,17 +70,17 @@ static int mark_release(struct store *store, const struct store_state *state,
 int verb_finish(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
 	cleanup_json json_t *pruned = json_array(), *warnings = json_array();
-	json_t *mark, *history, *in_use, *evidence = NULL;
+	json_t *mark, *history, *in_use, *evidence = NULL, *sick = NULL;
 	struct store_state state = {0};
 	struct errinfo problem = {0};
 	const char *release;
 	json_int_t keep;
 	int clear, r;
 
-	r = request_unpack(request, ei, "{s:s, s:o, s:o, s:I, s:o, s:b, s?o}",
+	r = request_unpack(request, ei, "{s:s, s:o, s:o, s:I, s:o, s:b, s?o, s?o}",
 			   "release", &release, "mark", &mark, "history", &history,
 			   "keep", &keep, "in_use", &in_use, "clear_intent", &clear,
-			   "evidence", &evidence);
+			   "evidence", &evidence, "sick", &sick);
 	if (!pruned || !warnings)
 		return errinfo_set(ei, ENOMEM, "cannot reply");
 	if (r == 0 && !json_is_object(history))
@@ -89,8 +93,8 @@ int verb_finish(struct store *store, json_t *request, json_t *reply, struct erri
 		r = mark_release(store, &state, release, mark, evidence, warnings, ei);
 	if (r == 0 && history_append(store, history, &problem) < 0)
 		warn(warnings, &problem);
-	if (r == 0 && clear)
-		r = clear_intent(store, &state, ei);
+	if (r == 0)
+		r = settle(store, &state, clear, sick, ei);
 	/* What is done is done, also when the past cannot be tidied. */
 	if (r == 0 && prune_releases(store, (uint64_t)keep, in_use, pruned, warnings,
 				     &problem) < 0)

@@ -162,12 +162,15 @@ int history_append(struct store *store, json_t *entry, struct errinfo *ei)
 
 int verb_record(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
-	json_t *history;
+	json_t *history, *sick = NULL;
 	int r;
 
 	(void)reply;
-	r = request_unpack(request, ei, "{s:o}", "history", &history);
-	return r < 0 ? r : history_append(store, history, ei);
+	r = request_unpack(request, ei, "{s:o, s?o}", "history", &history, "sick",
+			   &sick);
+	if (r == 0)
+		r = history_append(store, history, ei);
+	return r < 0 || !sick ? r : state_note_sick(store, sick, ei);
 }
 
 int verb_history(struct store *store, json_t *request, json_t *reply,

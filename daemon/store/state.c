@@ -166,6 +166,50 @@ int state_settle(struct store_state *state, const char *current, struct errinfo 
 	return 0;
 }
 
+int state_set_sick(struct store_state *state, const char *current, const json_t *sick,
+		   bool *ret_changed, struct errinfo *ei)
+{
+	const json_t *before = state_sick(state, current);
+	json_t *entry;
+
+	if (before ? json_equal(before, sick) : !json_is_string(sick))
+		return 0;
+	entry = json_is_string(sick)
+			? json_pack("{s:s, s:O}", "release", current, "reason", sick)
+			: json_null();
+	if (!entry || json_object_set_new(state->json, "sick", entry) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot write the state");
+	*ret_changed = true;
+	return 0;
+}
+
+int state_note_sick(struct store *store, const json_t *sick, struct errinfo *ei)
+{
+	struct store_state state = {0};
+	char current[RELEASE_ID_SIZE];
+	bool changed = false;
+	int r = state_load(store, &state, ei);
+
+	if (r == 0)
+		r = view_current(store, current, ei);
+	if (r == 0)
+		r = state_set_sick(&state, current, sick, &changed, ei);
+	if (r == 0 && changed)
+		r = state_save(store, &state, ei);
+	state_deinit(&state);
+	return r;
+}
+
+const json_t *state_sick(const struct store_state *state, const char *current)
+{
+	const json_t *sick = json_object_get(state->json, "sick");
+	const char *release = json_string_value(json_object_get(sick, "release"));
+
+	return release && strcmp(release, current) == 0
+		       ? json_object_get(sick, "reason")
+		       : NULL;
+}
+
 const json_t *state_confirm(const struct store_state *state, const char *current)
 {
 	const json_t *confirm = json_object_get(

@@ -35,20 +35,21 @@
  *		confirm_deadline_sec: seconds of CLOCK_REALTIME; written together with
  *		the intent, so that a crash at any point leaves both or none.
  *   finish	{release, mark: "good", "bad" or null, evidence?, history: {}, keep,
- *		in_use: [id], clear_intent}	-> {pruned: [id], warnings: [text]}
- *		evidence goes with "bad": {reason, unit_result, check_output: text or
- *		null, journal: [line]}; the oldest lines are dropped beyond
- *		EVIDENCE_BYTES_MAX.
- *   mark	{release, mark: "good", "bad", "pinned" or "unpinned", evidence?}
- *   hold	{reason, until_sec (0: for ever), by}	unhold {}
- *   confirm	{release}	RESULT_NOT_FOUND unless it waits to be confirmed
- *   flag	{seen: {ino, ctime_nsec, mtime_nsec, size}}
- *   record	{history: {}}
+ *		in_use: [id], clear_intent, sick?}	-> {pruned: [id], warnings:
+ *[text]} evidence goes with "bad": {reason, unit_result, check_output: text or null,
+ *journal: [line]}; the oldest lines are dropped beyond EVIDENCE_BYTES_MAX. mark
+ *{release, mark: "good", "bad", "pinned" or "unpinned", evidence?} hold	{reason,
+ *until_sec (0: for ever), by}	unhold {} confirm	{release}	RESULT_NOT_FOUND
+ *unless it waits to be confirmed flag	{seen: {ino, ctime_nsec, mtime_nsec, size}}
+ *		sick: why what is current now is not well, or null: it is. As said, of
+ *		record, too; left out, nothing changes.
+ *   record	{history: {}, sick?}
  *   history	{limit}		-> {entries: [{}]}, the newest first
  *
  * The view: {current, previous: id or null, degraded: text or null, activated_by,
  * activated_at, hold: null or {reason, until_sec, by, since_sec}, confirm: null or
- * {release, from, deadline_sec, job, by}, flag: null or as given, releases: [{id, seq,
+ * {release, from, deadline_sec, job, by}, flag: null or as given, sick: null or text,
+ * releases: [{id, seq,
  * state: "good", "bad" or "staged", sha256, version, revision, message, bytes, files,
  * deployed_by, deployed_at, pinned, rolled_back, evidence: null or {}}]}, the newest
  * release first. A hold that is over is not shown, but the view ages: compare
@@ -177,7 +178,21 @@ bool state_switched(const struct store_state *state, const char *current)
 int state_settle(struct store_state *state, const char *current, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
 
+/*
+ * Notes why current is not well though it stays (a JSON string), or that it is (null).
+ * *ret_changed is set when the state must be saved, else untouched.
+ */
+int state_set_sick(struct store_state *state, const char *current, const json_t *sick,
+		   bool *ret_changed, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
+
+/* The same for the state on disk. */
+int state_note_sick(struct store *store, const json_t *sick, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
+
 /* What holds for the current release; borrowed, NULL for none. */
+const json_t *state_sick(const struct store_state *state, const char *current)
+	__attribute__((nonnull));
 const json_t *state_confirm(const struct store_state *state, const char *current)
 	__attribute__((nonnull));
 const json_t *state_activated(const struct store_state *state, const char *current,

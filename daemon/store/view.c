@@ -232,7 +232,7 @@ static int add_state(struct store *store, json_t *view, const char *current,
 	if (r < 0)
 		return r;
 	more = json_pack(
-		"{s:o, s:o, s:o, s:o, s:o}", "activated_by",
+		"{s:o, s:o, s:o, s:o, s:o, s:o}", "activated_by",
 		borrowed_or_null(*current ? state_activated(&state, current, "by")
 					  : NULL),
 		"activated_at",
@@ -240,7 +240,7 @@ static int add_state(struct store *store, json_t *view, const char *current,
 					  : NULL),
 		"hold", hold_of(store, &state), "confirm",
 		borrowed_or_null(state_confirm(&state, current)), "flag",
-		flag_of(store));
+		flag_of(store), "sick", borrowed_or_null(state_sick(&state, current)));
 	if (!more || json_object_update_new(view, more) < 0)
 		r = errinfo_set(ei, ENOMEM, "cannot describe the releases");
 	state_deinit(&state);
@@ -298,9 +298,9 @@ int view_after_switch(json_t *view, const char *release, const json_t *by,
 		      const char *at, const json_t *confirm, struct errinfo *ei)
 {
 	json_t *more =
-		json_pack("{s:s, s:n, s:o, s:s, s:o}", "current", release, "degraded",
-			  "activated_by", borrowed_or_null(by), "activated_at", at,
-			  "confirm", borrowed_or_null(confirm));
+		json_pack("{s:s, s:n, s:n, s:o, s:s, s:o}", "current", release,
+			  "degraded", "sick", "activated_by", borrowed_or_null(by),
+			  "activated_at", at, "confirm", borrowed_or_null(confirm));
 
 	if (!more || json_object_update_new(view, more) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot describe the releases");
