@@ -139,9 +139,17 @@ json_t *operation_to_json(const struct operation *operation)
 
 int operation_watch(struct operation *operation, uint64_t session_id)
 {
-	if (operation->n_watchers == OPERATION_WATCHERS_MAX)
+	size_t at = 0;
+
+	/* The place of one who hung up is free. */
+	while (at < operation->n_watchers &&
+	       server_find(&operation->daemon->server, operation->watchers[at]))
+		at++;
+	if (at == OPERATION_WATCHERS_MAX)
 		return -EBUSY;
-	operation->watchers[operation->n_watchers++] = session_id;
+	if (at == operation->n_watchers)
+		operation->n_watchers++;
+	operation->watchers[at] = session_id;
 	return 0;
 }
 

@@ -67,9 +67,23 @@ static bool awaits_no_confirmation(struct operation *operation)
 	return false;
 }
 
+/* A crash may have left something to be done first. */
+static bool is_known(struct operation *operation)
+{
+	const struct app *app = operation->app;
+
+	if (app->view)
+		return true;
+	operation_fail(operation, RESULT_FAILED,
+		       "the releases of %s are not known, nothing was changed: %s",
+		       operation->settings->app_name,
+		       *app->problem ? app->problem : "not recovered yet");
+	return false;
+}
+
 bool operation_may_switch(struct operation *operation)
 {
-	return is_current(operation) && is_not_held(operation) &&
+	return is_known(operation) && is_current(operation) && is_not_held(operation) &&
 	       awaits_no_confirmation(operation);
 }
 
