@@ -46,6 +46,9 @@ int setup_init(struct setup *setup, struct errinfo *ei)
 				       "was done stays)",
 				       order[i], inner.what);
 		}
+	/* It refuses an app whose users are not there, so only now. */
+	if (r == 0 && setup->n_changes > 0 && !setup->dry_run && !*setup->destdir)
+		setup_note(setup, "deployd takes it up with: systemctl reload deployd");
 	return r;
 }
 

@@ -96,6 +96,7 @@ assert_equal "$(owner /srv/hello/etc/one.txt)" "deploy:hello 640"
 assert_equal "$(cat /srv/hello/etc/two.txt)" two
 assert_equal "$(systemctl is-enabled hello.service)" enabled
 assert_equal "$(systemctl is-active hello.service || true)" inactive
+assert_contains "$err" "systemctl reload deployd"
 
 note "bug 1: /etc/hello is there before a file is copied to it, and the app can read it"
 assert_equal "$(owner /etc/hello)" "root:hello 750"
@@ -167,6 +168,26 @@ assert_equal "$(stat -c %a /srv/hello/releases/.staging)" 700
 expect 0 deployctl set-perms hello
 assert_equal "$out" "set-perms hello: nothing to change"
 serves 2
+
+note "not while deployd works on the app"
+expect 11 flock /var/lib/deployd/hello/lock deployctl set-perms hello
+expect 11 flock /var/lib/deployd/hello/lock deployctl clean-target hello --yes
+expect 11 flock /var/lib/deployd/hello/lock deployctl remove-app hello --yes
+serves 2
+
+note "a single version in a directory, as CodeDeploy leaves it"
+printf '[users]\ndeploy_user = deploy\napp_user = hello\n' > /etc/deployd/apps.d/single.conf
+expect 0 deployctl create-dirs single
+install -d -o deploy -m 755 /srv/single/current/bin
+install -o deploy -m 700 /bin/true /srv/single/current/bin/single
+install -o deploy -m 666 config/one.txt /srv/single/current/data
+ln -s /etc/passwd /srv/single/current/link
+expect 0 deployctl set-perms single
+assert_equal "$(owner /srv/single/current)" "root:hello 750"
+assert_equal "$(owner /srv/single/current/bin/single)" "root:hello 750"
+assert_equal "$(owner /srv/single/current/data)" "root:hello 640"
+assert_equal "$(owner /etc/passwd)" "root:root 644"
+rm -rf /srv/single /var/lib/deployd/single /etc/deployd/apps.d/single.conf
 
 note "bug 11: a file's mode is never a directory's"
 write_app '[copy_file more]' 'src = config/environment' 'dst = {deploy_dir}/etc' 'mode = 600'
