@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "store/adopt.h"
 #include "store/store.h"
 
 #define LOCK_POLL_MSEC 20
@@ -265,6 +266,39 @@ static int make_writable_parts(struct store *store, struct errinfo *ei)
 	return r;
 }
 
+/* deploy_dir and releases_dir, whoever may change them. */
+static int open_foreign_tree(struct store *store, struct errinfo *ei)
+{
+	const char *name = strrchr(store->app.deploy_dir, '/');
+	cleanup_close int parent_fd = -1;
+	char parent[1024];
+	int r;
+
+	(void)snprintf(parent, sizeof(parent), "%.*s",
+		       (int)(name - store->app.deploy_dir), store->app.deploy_dir);
+	r = open_path(store, parent, NULL, &parent_fd, ei);
+	if (r < 0 || parent_fd < 0)
+		return r;
+	r = open_directory(store, parent_fd, name + 1, store->app.deploy_dir, NULL,
+			   &store->app_fd, ei);
+	if (r < 0 || store->app_fd < 0)
+		return r;
+	return open_directory(store, store->app_fd, store->app.releases_name,
+			      store->app.releases_dir, NULL, &store->releases_fd, ei);
+}
+
+int layout_make(struct store *store, struct errinfo *ei)
+{
+	const struct directory shared = {0750, 0, store->app.app_gid};
+	int r = 0;
+
+	if (store->releases_fd < 0)
+		r = open_directory(store, store->app_fd, store->app.releases_name,
+				   store->app.releases_dir, &shared,
+				   &store->releases_fd, ei);
+	return r < 0 ? r : make_writable_parts(store, ei);
+}
+
 static int open_tree(struct store *store, bool create, struct errinfo *ei)
 {
 	const struct directory shared = {0750, 0, store->app.app_gid};
@@ -313,4 +347,15 @@ int layout_open(struct store *store, bool create, unsigned int lock_wait_ms,
 	if (r == 0)
 		r = open_tree(store, create, ei);
 	return r;
+}
+
+int layout_open_foreign(struct store *store, unsigned int lock_wait_ms,
+			struct errinfo *ei)
+{
+	int r;
+
+	r = open_state(store, ei);
+	if (r == 0)
+		r = take_lock(store, lock_wait_ms, ei);
+	return r < 0 ? r : open_foreign_tree(store, ei);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "store/adopt.h"
 #include "store/store.h"
 #include "util/privdrop.h"
 #include "util/report.h"
@@ -49,17 +50,27 @@ static const struct verb {
 	{"flag", verb_flag, false, true, false},
 	{"record", verb_record, false, true, false},
 	{"history", verb_history, false, false, false},
+	{"adopt", verb_adopt, false, true, false},
 };
 
-/* Keeps CAP_CHOWN alone: files are opened as their owner, never past their modes. */
-static int drop_capabilities(struct errinfo *ei)
+static bool is_adopt(const char *verb)
 {
-	cap_value_t keep[] = {CAP_CHOWN};
+	return verb && strcmp(verb, "adopt") == 0;
+}
+
+/*
+ * Keeps CAP_CHOWN alone: files are opened as their owner, never past their modes. Only
+ * adopt must read what is others' before it takes it over.
+ */
+static int drop_capabilities(bool reads_all, struct errinfo *ei)
+{
+	cap_value_t keep[] = {CAP_CHOWN, CAP_DAC_READ_SEARCH};
+	int n = reads_all ? 2 : 1;
 	cap_t caps = cap_init();
 	int r = 0;
 
-	if (!caps || cap_set_flag(caps, CAP_PERMITTED, 1, keep, CAP_SET) < 0 ||
-	    cap_set_flag(caps, CAP_EFFECTIVE, 1, keep, CAP_SET) < 0 ||
+	if (!caps || cap_set_flag(caps, CAP_PERMITTED, n, keep, CAP_SET) < 0 ||
+	    cap_set_flag(caps, CAP_EFFECTIVE, n, keep, CAP_SET) < 0 ||
 	    cap_set_proc(caps) < 0)
 		r = errinfo_set(ei, errno, "cannot drop capabilities");
 	if (caps)
@@ -196,8 +207,11 @@ static int run_verb(const struct verb *verb, struct store *store, json_t *reques
 #ifndef BREAK_STAGING_ALWAYS_EMPTIED
 	store->staging_in_use = !verb->alone;
 #endif
-	r = layout_open(store, verb->creates,
-			recovers ? RECOVER_LOCK_WAIT_MSEC : LOCK_WAIT_MSEC, ei);
+	r = is_adopt(verb->name)
+		    ? layout_open_foreign(store, LOCK_WAIT_MSEC, ei)
+		    : layout_open(store, verb->creates,
+				  recovers ? RECOVER_LOCK_WAIT_MSEC : LOCK_WAIT_MSEC,
+				  ei);
 	if (r == 0 && verb->run)
 		r = verb->run(store, request, reply, ei);
 	if (r < 0 || json_object_get(reply, "view"))
@@ -227,14 +241,14 @@ static int run(json_t *reply, struct errinfo *ei)
 	if (r < 0)
 		return r;
 	(void)umask(0077);
-	r = drop_capabilities(ei);
-	if (r < 0)
-		return r;
 	request = read_request(ei);
 	if (!request)
 		return -EINVAL;
 	verb = json_incref(json_object_get(request, "verb"));
 	name = json_string_value(verb);
+	r = drop_capabilities(is_adopt(name), ei);
+	if (r < 0)
+		return r;
 	app = json_incref(json_object_get(request, "app"));
 	(void)json_object_del(request, "verb");
 	(void)json_object_del(request, "app");

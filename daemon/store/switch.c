@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "store/adopt.h"
 #include "store/store.h"
 #include "util/report.h"
 
@@ -161,6 +162,13 @@ static void forget_intent(struct store *store, const struct change *change)
 		r = state_save(store, &state, &ignored);
 	(void)r;
 	state_deinit(&state);
+}
+
+int switch_link(struct store *store, const char *to, struct errinfo *ei)
+{
+	int r = make_link(store, to, ei);
+
+	return r < 0 ? r : sync_app(store, ei);
 }
 
 static int commit(struct store *store, const struct change *change, struct errinfo *ei)
