@@ -35,6 +35,25 @@ static int check_owner(int fd, const char *path, struct errinfo *ei)
 	return 0;
 }
 
+/* mix_deploy gave them to the deploy user. */
+static int check_app_owner(const struct store *store, int fd, const char *path,
+			   struct errinfo *ei)
+{
+	int r = check_owner(fd, path, ei);
+	size_t n = strlen(store->app.deploy_dir);
+
+	if (r < 0 && ei->result == RESULT_BAD_CONFIG &&
+	    strncmp(path, store->app.deploy_dir, n) == 0) {
+		n = strlen(ei->what);
+
+		(void)snprintf(ei->what + n, sizeof(ei->what) - n,
+			       "; an installation of mix_deploy is taken over by: "
+			       "deployctl adopt %s",
+			       store->app.name);
+	}
+	return r;
+}
+
 static int read_only(const struct store *store, struct errinfo *ei)
 {
 	return errinfo_refuse(ei, RESULT_BAD_CONFIG,
@@ -99,12 +118,12 @@ static int make_in_place(int dir_fd, const char *name, const struct directory *h
 #endif
 
 /* Root without CAP_DAC_OVERRIDE is shut out of what another user owns. */
-static int explain_denied(int dir_fd, const char *name, const char *path,
-			  struct errinfo *ei)
+static int explain_denied(const struct store *store, int dir_fd, const char *name,
+			  const char *path, struct errinfo *ei)
 {
 	cleanup_close int fd =
 		openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int r = fd < 0 ? 0 : check_owner(fd, path, ei);
+	int r = fd < 0 ? 0 : check_app_owner(store, fd, path, ei);
 
 	return r < 0 ? r : errinfo_set(ei, EACCES, "cannot open '%s'", path);
 }
@@ -142,7 +161,7 @@ static int open_directory(const struct store *store, int dir_fd, const char *nam
 			ei, RESULT_BAD_CONFIG,
 			"'%s' is not a directory (links are not followed)", path);
 	if (fd < 0 && errno == EACCES)
-		return explain_denied(dir_fd, name, path, ei);
+		return explain_denied(store, dir_fd, name, path, ei);
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open '%s'", path);
 	*ret_fd = fd;
@@ -317,14 +336,14 @@ static int open_tree(struct store *store, bool create, struct errinfo *ei)
 			   create ? &shared : NULL, &store->app_fd, ei);
 	if (r < 0 || store->app_fd < 0)
 		return r;
-	r = check_owner(store->app_fd, store->app.deploy_dir, ei);
+	r = check_app_owner(store, store->app_fd, store->app.deploy_dir, ei);
 	if (r == 0)
 		r = open_directory(store, store->app_fd, store->app.releases_name,
 				   store->app.releases_dir, create ? &shared : NULL,
 				   &store->releases_fd, ei);
 	if (r < 0 || store->releases_fd < 0)
 		return r;
-	r = check_owner(store->releases_fd, store->app.releases_dir, ei);
+	r = check_app_owner(store, store->releases_fd, store->app.releases_dir, ei);
 	if (r == 0)
 		r = open_directory(store, store->releases_fd, STORE_STAGING,
 				   STORE_STAGING, create ? &hidden : NULL,

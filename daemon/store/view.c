@@ -37,9 +37,9 @@ int view_current(const struct store *store, char ret_release[RELEASE_ID_SIZE],
 	if (n < 0 && errno == EINVAL)
 		return errinfo_refuse(
 			ei, RESULT_BAD_CONFIG,
-			"'%s' is not a link: move it away (an installation "
-			"without releases?), then deploy again",
-			store->app.current_dir);
+			"'%s' is not a link: move it away, or make a release of it: "
+			"deployctl adopt %s",
+			store->app.current_dir, store->app.name);
 	if (n < 0)
 		return errinfo_set(ei, errno, "cannot read '%s'",
 				   store->app.current_dir);
@@ -48,10 +48,11 @@ int view_current(const struct store *store, char ret_release[RELEASE_ID_SIZE],
 	if (!id)
 		return errinfo_refuse(ei, RESULT_BAD_CONFIG,
 				      "'%s' points to '%s', not to '%s/ID': remove the "
-				      "link, or move that tree away, then deploy again",
+				      "link, or take over what it points to: deployctl "
+				      "adopt %s",
 				      store->app.current_dir,
 				      names_escape(target, shown, sizeof(shown)),
-				      store->app.releases_name);
+				      store->app.releases_name, store->app.name);
 	(void)strcpy(ret_release, id);
 	return 0;
 }
