@@ -9,6 +9,7 @@
 #include "loop/config_set.h"
 #include "loop/daemon.h"
 #include "loop/journal.h"
+#include "loop/service.h"
 #include "loop/session.h"
 
 static const char stopping[] = "deployd is stopping; nothing was switched, try again";
@@ -262,14 +263,17 @@ static void answer(const struct operation *operation, json_t *reply)
 	for (size_t i = 0; i < operation->n_watchers; i++) {
 		struct session *session =
 			server_find(&operation->daemon->server, operation->watchers[i]);
+		json_t *seen;
 
 		if (!session)
 			continue;
+		seen = service_reply_for(operation->daemon, session,
+					 operation->settings->app_name, reply);
 		if (operation->result == RESULT_OK)
-			session_reply(session, json_incref(reply), false);
+			session_reply(session, seen, false);
 		else
 			session_error(session, result_error_name(operation->result),
-				      json_incref(reply));
+				      seen);
 	}
 }
 

@@ -22,19 +22,21 @@ static json_t *copy_or_null(const json_t *object, const char *key)
 	return value ? json_incref(value) : json_null();
 }
 
-static json_t *wire_evidence(const json_t *evidence)
+static json_t *wire_evidence(const json_t *evidence, bool sees_output)
 {
 	if (!json_is_object(evidence))
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o}", "reason",
-			 copy_or_null(evidence, "reason"), "unitResult",
-			 copy_or_null(evidence, "unit_result"), "checkOutput",
-			 copy_or_null(evidence, "check_output"), "journal",
-			 copy_or_null(evidence, "journal"));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o}", "reason", copy_or_null(evidence, "reason"),
+		"unitResult", copy_or_null(evidence, "unit_result"), "checkOutput",
+		sees_output ? copy_or_null(evidence, "check_output") : json_null(),
+		"journal",
+		sees_output ? copy_or_null(evidence, "journal") : json_array());
 }
 
 /* The store's release object (snake_case) as the wire type Release. */
-static json_t *wire_release(const struct app *app, const json_t *release)
+static json_t *wire_release(const struct app *app, const json_t *release,
+			    bool sees_output)
 {
 	const char *id = json_string_value(json_object_get(release, "id"));
 	const char *current = manager_current(app);
@@ -53,7 +55,7 @@ static json_t *wire_release(const struct app *app, const json_t *release)
 		"deployedBy", copy_or_null(release, "deployed_by"), "deployedAt",
 		copy_or_null(release, "deployed_at"), "pinned",
 		copy_or_null(release, "pinned"), "evidence",
-		wire_evidence(json_object_get(release, "evidence")));
+		wire_evidence(json_object_get(release, "evidence"), sees_output));
 }
 
 /* The app's entry when its releases are known; else the request is answered. */
@@ -77,6 +79,7 @@ void method_releases(struct daemon *daemon, struct session *session)
 	const struct app_config *settings;
 	const struct app *app;
 	json_t *releases, *release;
+	bool sees_output;
 	size_t i;
 
 	if (!service_params(session, params, 1))
@@ -85,9 +88,11 @@ void method_releases(struct daemon *daemon, struct session *session)
 	app = settings ? recovered_app(daemon, session, settings) : NULL;
 	if (!app)
 		return;
+	sees_output = service_sees_output(daemon, session, name);
 	releases = json_array();
 	json_array_foreach (json_object_get(app->view, "releases"), i, release)
-		(void)json_array_append_new(releases, wire_release(app, release));
+		(void)json_array_append_new(releases,
+					    wire_release(app, release, sees_output));
 	session_reply(session, json_pack("{s:o}", "releases", releases), false);
 }
 
@@ -122,10 +127,13 @@ void method_show(struct daemon *daemon, struct session *session)
 		return;
 	}
 	is_current = current && (!id || strcmp(current, id) == 0);
-	session_reply(session,
-		      json_pack("{s:o, s:b}", "release", wire_release(app, release),
-				"current", is_current),
-		      false);
+	session_reply(
+		session,
+		json_pack("{s:o, s:b}", "release",
+			  wire_release(app, release,
+				       service_sees_output(daemon, session, name)),
+			  "current", is_current),
+		false);
 }
 
 /* history: the entries are in a file that only deployd-store reads. */

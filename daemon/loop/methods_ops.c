@@ -353,6 +353,34 @@ static struct operation *find_to_cancel(struct daemon *daemon, const char *app,
 									    : NULL;
 }
 
+/* Else the session is answered. */
+static bool may_be_cancelled(struct session *session, const struct operation *operation)
+{
+	const struct op *op = &operation->op;
+	const char *kind = op_kind_name(op->kind), *phase = op_state_name(op->state);
+	const char *app = operation->settings->app_name;
+
+	/* What deployd began by itself is nobody's to call off. */
+	if (op->kind == OP_KIND_FLAG || op->kind == OP_KIND_RECOVER ||
+	    op->kind == OP_KIND_REVERT)
+		session_refuse(session, RESULT_BUSY,
+			       "job %s, a %s of deployd's own, cannot be cancelled",
+			       operation->id, kind);
+	else if (op_is_before_switch(op))
+		return true;
+	else if (op_kind_switches(op->kind) && !op->failed)
+		session_refuse(
+			session, RESULT_BUSY,
+			"job %s is past its switch (%s); `deployctl rollback %s` "
+			"goes back",
+			operation->id, phase, app);
+	else
+		session_refuse(session, RESULT_BUSY,
+			       "job %s, a %s, can no longer be cancelled (%s)",
+			       operation->id, kind, phase);
+	return false;
+}
+
 void method_cancel(struct daemon *daemon, struct session *session)
 {
 	const char *app = NULL, *job = NULL;
@@ -372,16 +400,8 @@ void method_cancel(struct daemon *daemon, struct session *session)
 			       app);
 		return;
 	}
-	/* What deployd began by itself is nobody's to call off. */
-	if (!op_is_before_switch(&operation->op) || operation->op.switched ||
-	    operation->op.kind == OP_KIND_FLAG) {
-		session_refuse(
-			session, RESULT_BUSY,
-			"job %s is past its switch (%s); `deployctl rollback %s` "
-			"goes back",
-			operation->id, op_state_name(operation->op.state), app);
+	if (!may_be_cancelled(session, operation))
 		return;
-	}
 	(void)snprintf(why, sizeof(why), "cancelled by %s; nothing was switched",
 		       session->peer.user);
 	session_reply(session, json_pack("{s:s}", "job", operation->id), false);
@@ -423,11 +443,14 @@ void method_attach(struct daemon *daemon, struct session *session)
 	}
 	finished = manager_find_finished(&daemon->manager, job);
 	if (finished && may_see(daemon, session, finished->app)) {
+		json_t *seen = service_reply_for(daemon, session, finished->app,
+						 finished->outcome);
+
 		if (finished->result == RESULT_OK)
-			session_reply(session, json_incref(finished->outcome), false);
+			session_reply(session, seen, false);
 		else
 			session_error(session, result_error_name(finished->result),
-				      json_incref(finished->outcome));
+				      seen);
 		return;
 	}
 	session_refuse(

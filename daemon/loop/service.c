@@ -206,6 +206,39 @@ bool service_knows(const struct daemon *daemon, const struct session *session,
 			    service_minute_of_day());
 }
 
+bool service_sees_output(const struct daemon *daemon, const struct session *session,
+			 const char *app)
+{
+	/* Beside logs: who may start what fails is shown why it did. */
+	static const enum right rights[] = {
+		RIGHT_LOGS,    RIGHT_DEPLOY, RIGHT_ACTIVATE, RIGHT_ROLLBACK,
+		RIGHT_RESTART, RIGHT_RELOAD, RIGHT_START,
+	};
+	struct policy_peer peer = peer_for_policy(&session->peer);
+	struct policy_decision decision;
+
+	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++) {
+		policy_check(daemon->config->policy, &peer, rights[i], app, NULL,
+			     service_minute_of_day(), &decision);
+		if (decision.verdict == POLICY_VERDICT_ALLOW)
+			return true;
+	}
+	return false;
+}
+
+json_t *service_reply_for(const struct daemon *daemon, const struct session *session,
+			  const char *app, json_t *parameters)
+{
+	json_t *part;
+
+	if (service_sees_output(daemon, session, app))
+		return json_incref(parameters);
+	part = json_copy(parameters);
+	(void)json_object_del(part, "unitLog");
+	(void)json_object_del(part, "checkOutput");
+	return part;
+}
+
 bool service_authorize_root(struct session *session, const char *what)
 {
 	bool allowed = session->peer.uid == 0;

@@ -56,6 +56,18 @@ bool service_authorize_root(struct session *session, const char *what)
 bool service_knows(const struct daemon *daemon, const struct session *session,
 		   const char *app) __attribute__((nonnull));
 
+/*
+ * True when the peer may read what the app writes: its journal, the output of its
+ * checks. To see how the app is doing is another right.
+ */
+bool service_sees_output(const struct daemon *daemon, const struct session *session,
+			 const char *app) __attribute__((nonnull));
+
+/* The parameters of a job's last reply, as far as the peer may see them. */
+json_t *service_reply_for(const struct daemon *daemon, const struct session *session,
+			  const char *app, json_t *parameters)
+	__attribute__((warn_unused_result, nonnull(1, 2, 3)));
+
 /* Minutes since midnight by the local clock, for rules with hours. */
 unsigned int service_minute_of_day(void);
 

@@ -21,6 +21,7 @@
 /* Nobody can make journalctl wait who reads from memory; a client's pipe can. */
 #define START_TIMEOUT_MSEC  30000
 #define MEMORY_TIMEOUT_MSEC 10000
+#define MEMORY_BYTES_MAX    (4u << 20) /* an app may write lines of any length */
 
 enum phase {
 	PHASE_WAITING,	/* for the bus */
@@ -92,15 +93,28 @@ static int add_command(sd_bus_message *message, const char *property,
 	return r;
 }
 
+/* A match, or an option, that ends in the unit's name. */
+struct about_unit {
+	char text[UNIT_NAME_MAX + 32];
+};
+
+static const char *about_unit(const struct unit_log *log, const char *prefix,
+			      struct about_unit *ret_text)
+{
+	(void)snprintf(ret_text->text, sizeof(ret_text->text), "%s%s", prefix,
+		       log->unit);
+	return ret_text->text;
+}
+
 static int add_commands(const struct unit_log *log, sd_bus_message *message)
 {
 	static const char *const sync[] = {JOURNALCTL, "--sync", NULL};
-	char unit[UNIT_NAME_MAX + 16], lines[48];
-	const char *argv[8] = {JOURNALCTL, "--no-pager", "--quiet", unit};
-	size_t n = 4;
+	const char *argv[16] = {JOURNALCTL, "--no-pager", "--quiet"};
+	struct about_unit own, manager, core;
+	char lines[48];
+	size_t n = 3;
 	int r = 0;
 
-	(void)snprintf(unit, sizeof(unit), "--unit=%s", log->unit);
 	if (log->lines > 0) {
 		(void)snprintf(lines, sizeof(lines), "--lines=%" PRIu64, log->lines);
 		argv[n++] = lines;
@@ -109,6 +123,21 @@ static int add_commands(const struct unit_log *log, sd_bus_message *message)
 	}
 	if (log->follow)
 		argv[n++] = "--follow";
+	if (log->into_memory) {
+		/*
+		 * --unit= but for what others say about it: each request is in the
+		 * journal, and a few of them would take up all the lines.
+		 */
+		argv[n++] = about_unit(log, "_SYSTEMD_UNIT=", &own);
+		argv[n++] = "+";
+		argv[n++] = "_PID=1";
+		argv[n++] = about_unit(log, "UNIT=", &manager);
+		argv[n++] = "+";
+		argv[n++] = "_UID=0";
+		argv[n++] = about_unit(log, "COREDUMP_UNIT=", &core);
+	} else {
+		argv[n++] = about_unit(log, "--unit=", &own);
+	}
 	argv[n] = NULL;
 	/* What a unit wrote just before it failed may not have been read in yet. */
 	if (log->into_memory)
@@ -142,8 +171,10 @@ static int fill(const struct unit_log *log, sd_bus_message *message)
 			"CapabilityBoundingSet", "t", UINT64_C(0), "PrivateNetwork",
 			"b", 1, "ProtectSystem", "s", "strict");
 	if (r >= 0 && log->into_memory)
-		r = sd_bus_message_append(message, "(sv)", "RuntimeMaxUSec", "t",
-					  UINT64_C(1000) * MEMORY_TIMEOUT_MSEC);
+		r = sd_bus_message_append(message, "(sv)(sv)", "RuntimeMaxUSec", "t",
+					  UINT64_C(1000) * MEMORY_TIMEOUT_MSEC,
+					  "LimitFSIZE", "t",
+					  (uint64_t)MEMORY_BYTES_MAX);
 	if (r >= 0)
 		r = add_commands(log, message);
 	if (r >= 0)
