@@ -75,7 +75,9 @@ static void add_number(struct entry *entry, const char *name, int64_t value)
 static void scrub(char *text)
 {
 	for (; *text; text++)
-		if (((unsigned char)*text < ' ' && *text != '\n') || *text == 0x7f)
+		if (*text == '\n')
+			*text = ' ';
+		else if ((unsigned char)*text < ' ' || *text == 0x7f)
 			*text = '?';
 }
 

@@ -96,11 +96,12 @@ static void client_text_forges_nothing(void **state)
 		.app = "a\nDEPLOY_UID=0", .user = "\033[2Jx\\", .uid = -1, .pid = -1};
 
 	(void)state;
-	journal_event(JOURNAL_DECISION_DENIED, LOG_WARNING, &context, "a\rb\033[2J%%s");
+	journal_event(JOURNAL_DECISION_DENIED, LOG_WARNING, &context,
+		      "a\rb\033[2J\nc%%s");
 	assert_string_equal(field("DEPLOY_APP"), "a\\x0aDEPLOY_UID=0");
 	assert_string_equal(field("DEPLOY_USER"), "\\x1b[2Jx\\x5c");
 	assert_string_equal(field("DEPLOY_UID"), "");
-	assert_string_equal(field("MESSAGE"), "a?b?[2J%s");
+	assert_string_equal(field("MESSAGE"), "a?b?[2J c%s");
 }
 
 static void long_text_is_cut(void **state)
