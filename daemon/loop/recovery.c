@@ -228,6 +228,7 @@ static void on_recovered(struct store_call *call, enum deploy_result result,
 	app->recovering = false;
 	manager->n_recovering--;
 	if (result != RESULT_OK) {
+		forget_view(app);
 		(void)snprintf(app->problem, sizeof(app->problem), "%s", error->what);
 		journal_log(LOG_ERR, "%s: cannot recover: %s", app->name, error->what);
 	} else {
@@ -246,13 +247,22 @@ static bool needs_recovery(const struct app *app, const struct app_config *setti
 	return !app->recovering && !app->running && !is_recovered(app, settings);
 }
 
+/* At a reload: where something is wrong, or nothing is yet, root may have mended it. */
+static bool is_worth_a_look(const struct app *app)
+{
+	return !app->recovering && !app->running &&
+	       (!app->view || !manager_current(app) ||
+		!json_is_null(json_object_get(app->view, "degraded")));
+}
+
 static bool start_recovery(struct app *app, struct config_set *config,
 			   const struct app_config *settings)
 {
 	struct manager *manager = app->manager;
 	int r;
 
-	forget_view(app);
+	if (!is_recovered(app, settings))
+		forget_view(app);
 	app->recovery.userdata = app;
 	app->recovery.done = on_recovered;
 	r = store_call_start(&app->recovery, manager->daemon->loop, config, settings,
@@ -304,7 +314,7 @@ static void start_recoveries(struct manager *manager)
 			config->apps[manager->next_recovery++];
 		struct app *app = manager_app(manager, settings->app_name);
 
-		if (app && needs_recovery(app, settings))
+		if (app && (needs_recovery(app, settings) || is_worth_a_look(app)))
 			(void)start_recovery(app, config, settings);
 	}
 	if (manager->n_recovering > 0)
