@@ -184,11 +184,11 @@ int state_settle(struct store_state *state, const char *current, struct errinfo 
  */
 int state_set_sick(struct store_state *state, const char *current, const json_t *sick,
 		   bool *ret_changed, struct errinfo *ei)
-	__attribute__((warn_unused_result, nonnull));
+	__attribute__((warn_unused_result, nonnull(1, 2, 4, 5)));
 
 /* The same for the state on disk. */
 int state_note_sick(struct store *store, const json_t *sick, struct errinfo *ei)
-	__attribute__((warn_unused_result, nonnull));
+	__attribute__((warn_unused_result, nonnull(1, 3)));
 
 /* What holds for the current release; borrowed, NULL for none. */
 const json_t *state_sick(const struct store_state *state, const char *current)
