@@ -87,6 +87,9 @@ const struct verb verbs[] = {
 	 "The same, with its releases and what deployd knows of it", SET_UP | TAKES_YES,
 	 0, 1, verb_setup},
 
+	{"adopt", SETUP, "[APP]",
+	 "Take over an installation of mix_deploy, with all its releases",
+	 SET_UP | TAKES_YES, 0, 1, verb_setup},
 	{"generate", SETUP, "[APP]",
 	 "Write the app's unit, fragments, an example policy and CodeDeploy's files",
 	 SET_UP | TAKES_TO | TAKES_GENERATE, 0, 1, verb_generate},

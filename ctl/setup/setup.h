@@ -66,3 +66,4 @@ int setup_init(struct setup *setup, struct errinfo *ei);
 int setup_set_perms(struct setup *setup, struct errinfo *ei);
 int setup_clean_target(struct setup *setup, struct errinfo *ei);
 int setup_remove_app(struct setup *setup, struct errinfo *ei);
+int setup_adopt(struct setup *setup, struct errinfo *ei);

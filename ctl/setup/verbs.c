@@ -23,6 +23,7 @@ static const struct {
 	{"clean-target", setup_clean_target},
 	{"remove-app", setup_remove_app},
 	{"enable", setup_enable},
+	{"adopt", setup_adopt},
 };
 
 int setup_init(struct setup *setup, struct errinfo *ei)

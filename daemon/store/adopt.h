@@ -41,6 +41,7 @@ struct adopt_walk {
 	const struct store_app *app;
 	struct inode_links *links; /* files with several names, of all walks */
 	mode_t file_mode;	   /* 0: as in a release */
+	bool root_links;	   /* root's own links may lead anywhere */
 	bool ours;		   /* the second look: it must all be root's */
 	struct treewalk_mount mount;
 	uint64_t entries, files, bytes;

@@ -299,7 +299,8 @@ static void examine_part(struct adopt *adopt, struct adopt_part *part, const cha
 				    .name = name_in(&adopt->store->app, path),
 				    .walk = {.app = &adopt->store->app,
 					     .links = &adopt->links,
-					     .file_mode = file_mode},
+					     .file_mode = file_mode,
+					     .root_links = true},
 				    .fd = -1};
 	if (!part->name)
 		return;

@@ -89,6 +89,14 @@ static bool is_to_change(const struct adopt_walk *walk, const struct stat *st)
 		(st->st_mode & 07777) != wanted_mode(walk, st));
 }
 
+/* The links that deployctl makes in scripts_dir lead out, and are root's. */
+static int check_link(const struct adopt_walk *walk, const struct tree_entry *entry,
+		      struct errinfo *ei)
+{
+	return walk->root_links && entry->st.st_uid == 0 ? 0
+							 : inode_check_link(entry, ei);
+}
+
 static int examine(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
 {
 	struct adopt_walk *walk = userdata;
@@ -103,7 +111,7 @@ static int examine(const struct tree_entry *entry, void *userdata, struct errinf
 		return r;
 	walk->n_changes += is_to_change(walk, st);
 	if (S_ISLNK(st->st_mode))
-		return inode_check_link(entry, ei);
+		return check_link(walk, entry, ei);
 	if (inode_has_foreign_xattr(entry->fd))
 		return inode_refuse(
 			ei, entry, "has extended attributes (an ACL, or capabilities)");
@@ -146,8 +154,10 @@ static int take(const struct tree_entry *entry, void *userdata, struct errinfo *
 	if (S_ISREG(st->st_mode) && st->st_nlink > 1 &&
 	    !inode_links_have(walk->links, st))
 		return inode_refuse(ei, entry, "was linked just now");
-	if (!is_to_change(walk, st))
-		return 0;
+	if (S_ISLNK(st->st_mode))
+		r = check_link(walk, entry, ei);
+	if (r < 0 || !is_to_change(walk, st))
+		return r;
 	r = inode_own(entry->fd, st, wanted_mode(walk, st), walk->app->app_gid);
 	return r < 0 ? errinfo_set(ei, r, "cannot take over '%s'",
 				   names_escape(entry->path, path, sizeof(path)))

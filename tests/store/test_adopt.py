@@ -291,6 +291,15 @@ def test_a_setgid_directory(store):
     must_be_sealed(f"{store.releases}/{OLD[0]}")
 
 
+def test_links_among_the_scripts(store):
+    installation(store, OLD, OLD[1])
+    os.symlink("/usr/bin/deployctl", f"{store.app}/bin/deploy-restart")
+    adopted(store)
+    os.chown(f"{store.app}/bin", DEPLOY_UID, APP_GID)
+    os.lchown(f"{store.app}/bin/deploy-restart", DEPLOY_UID, APP_GID)
+    refuse(store, "absolute path")
+
+
 def test_current_leads_elsewhere(store):
     installation(store, OLD)
     for target, text in ((f"{store.releases}/releases", "no release"),
