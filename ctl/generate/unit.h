@@ -27,8 +27,8 @@ bool unit_uses_script(const struct text *text) __attribute__((nonnull));
 /* unit_dirs.c: the directories that systemd makes, and what the app is told of them. */
 void unit_directories(struct text *text) __attribute__((nonnull));
 void unit_directory_variables(struct text *text) __attribute__((nonnull));
-/* The command that makes the configuration directory readable for the app. */
-void unit_configuration_group(struct text *text) __attribute__((nonnull));
+/* The command that gives the configuration directory the owner it is to have. */
+void unit_configuration_owner(struct text *text) __attribute__((nonnull));
 /* Is the runtime directory made for the service, listed or not? */
 bool unit_wants_runtime(const struct text *text) __attribute__((nonnull));
 /* RuntimeDirectory= and its like, of a part ("runtime"). */

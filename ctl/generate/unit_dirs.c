@@ -96,10 +96,10 @@ void unit_directory(struct text *text, const char *kind)
 }
 
 /*
- * systemd leaves the configuration directory root's, group and all, so that the app
- * could not read it.
+ * systemd makes the configuration directory the app's, which could write its own
+ * configuration then, and leaves one that is there as it is, perhaps unreadable.
  */
-void unit_configuration_group(struct text *text)
+void unit_configuration_owner(struct text *text)
 {
 	const char *dir = text_option(text, "configuration_dir");
 	const struct tree_dir *wanted;
@@ -109,7 +109,8 @@ void unit_configuration_group(struct text *text)
 	    tree_of(text->app, &tree) < 0)
 		return;
 	wanted = tree_find(&tree, dir);
-	text_put(text, "ExecStartPre=+/bin/chgrp %s ",
+	text_put(text, "ExecStartPre=+/bin/chown %s:%s ",
+		 wanted ? wanted->user : "root",
 		 wanted ? wanted->group : text->app->app_group);
 	text_argument(text, dir);
 	text_put(text, "\n");

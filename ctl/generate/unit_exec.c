@@ -185,12 +185,23 @@ static void put_reload(struct text *text)
 
 /*
  * A mix release does not write a PID file: its VM is asked to, once the applications
- * are up. Only the one that was started so: the stop command is a VM too.
+ * are up. Only the one that was started as a daemon: the stop command is a VM too. Of
+ * its ancestors it names the one that is systemd's child (run_erl, which ends with the
+ * VM), since systemd would not notice the end of another's child. Without a backslash
+ * or a single quote: it passes through three syntaxes.
  */
+static const char write_pid_file[] =
+	"string:prefix(os:getenv(\"RELEASE_COMMAND\",\"\"),\"daemon\")=/=nomatch "
+	"andalso "
+	"begin F=fun(G,P)->{ok,S}=file:read_file(\"/proc/\"++P++\"/status\"),"
+	"{match,[Q]}=re:run(S,\"PPid:[^0-9]*([0-9]+)\",[{capture,[1],list}]),"
+	"case Q of \"1\"->P;_->G(G,Q) end end,"
+	"ok=file:write_file(os:getenv(\"PIDFILE\"),F(F,os:getpid())) end";
+
 static void put_pid_file(struct text *text)
 {
 	const char *pid_file = text_option(text, "pid_file");
-	cleanup_free char *pair = NULL;
+	cleanup_free char *pair = NULL, *flags = NULL;
 
 	if (!is_forking(text))
 		return;
@@ -202,15 +213,16 @@ static void put_pid_file(struct text *text)
 	text_put(text, "\n");
 	if (!unit_uses_script(text) || !text_option_is(text, "release_system", "mix"))
 		return;
-	text_put(text, "Environment=\"ERL_AFLAGS=-eval "
-		       "'string:prefix(os:getenv(\\\"RELEASE_COMMAND\\\",\\\"\\\"),"
-		       "\\\"daemon\\\")=/=nomatch andalso "
-		       "file:write_file(os:getenv(\\\"PIDFILE\\\"),os:getpid())'\"\n");
+	if (asprintf(&flags, "ERL_AFLAGS=-eval '%s'", write_pid_file) < 0)
+		flags = NULL;
+	text_put(text, "Environment=");
+	text_word(text, flags ? flags : "");
+	text_put(text, "\n");
 }
 
 void unit_exec(struct text *text)
 {
-	unit_configuration_group(text);
+	unit_configuration_owner(text);
 	put_start_pre(text);
 	if (can_stop_by_script(text) && !text_option(text, "exec_stop"))
 		put_remember(text);
