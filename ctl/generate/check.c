@@ -168,7 +168,7 @@ static int check_unit(struct check *check, const char *unit, const char *text,
 	} else if (!text) {
 		state = "superfluous";
 	} else {
-		r = compare(check, installed, text);
+		r = compare(check, installed ? installed : "", text);
 		if (r < 0)
 			return errinfo_set(ei, r, "cannot compare '%s'", unit);
 		state = r > 0 ? "differs" : "same";

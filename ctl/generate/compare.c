@@ -8,24 +8,6 @@
 
 #include "deploy/cleanup.h"
 
-static int add(struct settings *settings, const char *section, const char *line)
-{
-	struct setting *setting;
-
-	if (settings->n == SETTINGS_MAX)
-		return 0;
-	if (settings->n % 64 == 0) {
-		setting = reallocarray(settings->list, settings->n + 64,
-				       sizeof(*setting));
-		if (!setting)
-			return -ENOMEM;
-		settings->list = setting;
-	}
-	setting = &settings->list[settings->n++];
-	*setting = (struct setting){strdup(section), strdup(line)};
-	return setting->section && setting->line ? 0 : -ENOMEM;
-}
-
 static char *trim(char *line)
 {
 	size_t n;
@@ -59,32 +41,32 @@ static char *next_line(char **rest)
 
 int settings_parse(const char *text, struct settings *ret_settings)
 {
-	cleanup_free char *copy = strdup(text);
-	char *rest = copy, *line;
+	struct settings settings = {strdup(text),
+				    calloc(SETTINGS_MAX, sizeof(struct setting)), 0};
 	const char *section = "";
-	int r = copy ? 0 : -ENOMEM;
+	char *rest = settings.text, *line;
 
-	*ret_settings = (struct settings){0};
-	while (r == 0 && (line = next_line(&rest))) {
+	*ret_settings = settings;
+	if (!settings.text || !settings.list) {
+		settings_free(ret_settings);
+		return -ENOMEM;
+	}
+	while (settings.n < SETTINGS_MAX && (line = next_line(&rest))) {
 		line = trim(line);
 		if (*line == '\0' || *line == '#' || *line == ';')
 			continue;
 		if (*line == '[')
 			section = line;
 		else
-			r = add(ret_settings, section, line);
+			settings.list[settings.n++] = (struct setting){section, line};
 	}
-	if (r < 0)
-		settings_free(ret_settings);
-	return r;
+	ret_settings->n = settings.n;
+	return 0;
 }
 
 void settings_free(struct settings *settings)
 {
-	for (size_t i = 0; i < settings->n; i++) {
-		free(settings->list[i].section);
-		free(settings->list[i].line);
-	}
+	free(settings->text);
 	free(settings->list);
 	*settings = (struct settings){0};
 }

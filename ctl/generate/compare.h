@@ -8,16 +8,17 @@
  */
 
 struct setting {
-	char *section; /* "[Service]"; "" before the first */
-	char *line;    /* "User=hello" */
+	const char *section; /* "[Service]"; "" before the first */
+	const char *line;    /* "User=hello" */
 };
 
 struct settings {
+	char *text; /* in which the settings lie */
 	struct setting *list;
 	size_t n;
 };
 
-#define SETTINGS_MAX 2000 /* of a unit; the rest is one setting */
+#define SETTINGS_MAX 2000 /* of a unit; what follows is not looked at */
 
 /* -ENOMEM or 0. */
 int settings_parse(const char *text, struct settings *ret_settings)

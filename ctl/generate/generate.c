@@ -13,6 +13,9 @@
 #include "setup/fragment.h"
 
 static int add(struct generated *generated, mode_t mode, char *text, const char *fmt,
+	       va_list ap) __attribute__((format(printf, 4, 0)));
+
+static int add(struct generated *generated, mode_t mode, char *text, const char *fmt,
 	       va_list ap)
 {
 	struct generated_file *file = &generated->files[generated->n_files];

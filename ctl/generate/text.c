@@ -131,12 +131,11 @@ void text_words(struct text *text, const char *key, const char *prefix,
 		return;
 	text_put(text, "%s=", key);
 	while ((item = text_next_item(&list))) {
-		cleanup_free char *owned = item, *word = NULL;
+		cleanup_free char *owned = item;
+		cleanup_free char *word = text_format("%s%s", prefix, owned);
 
 		text_put(text, "%s", separator);
 		separator = " ";
-		if (asprintf(&word, "%s%s", prefix, owned) < 0)
-			word = NULL;
 		if (word)
 			text_word(text, word);
 	}
@@ -187,6 +186,18 @@ char *text_next_item(const char **list)
 	item = strndup(*list, n);
 	*list += n + ((*list)[n] == '\n');
 	return item;
+}
+
+char *text_format(const char *fmt, ...)
+{
+	char *made;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&made, fmt, ap);
+	va_end(ap);
+	return n < 0 ? NULL : made;
 }
 
 static void put_message(struct text *text, bool is_error, const char *option,

@@ -69,6 +69,10 @@ bool text_option_yes(const struct text *text, const char *option)
 /* The next item of a list, for the caller to free; NULL at its end. *list moves on. */
 char *text_next_item(const char **list) __attribute__((nonnull));
 
+/* A new string, for the caller to free; NULL without memory. */
+char *text_format(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2), nonnull(1), warn_unused_result));
+
 /* An error or a warning, at the line where the option was set. */
 void text_error(struct text *text, const char *option, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), nonnull));

@@ -80,10 +80,8 @@ static void put_unit_section(struct text *text)
 
 static void put_variable(struct text *text, const char *name, const char *value)
 {
-	cleanup_free char *pair = NULL;
+	cleanup_free char *pair = text_format("%s=%s", name, value);
 
-	if (asprintf(&pair, "%s=%s", name, value) < 0)
-		pair = NULL;
 	text_put(text, "Environment=");
 	text_word(text, pair ? pair : name);
 	text_put(text, "\n");
@@ -102,11 +100,9 @@ static void put_environment(struct text *text)
 	if (conform)
 		put_variable(text, "CONFORM_CONF_PATH", conform);
 	if (unit_has_environment(text->app)) {
-		cleanup_free char *file = NULL;
+		cleanup_free char *file =
+			text_format("%s/environment", text_option(text, "runtime_dir"));
 
-		if (asprintf(&file, "%s/environment",
-			     text_option(text, "runtime_dir")) < 0)
-			file = NULL;
 		if (file)
 			text_setting(text, "EnvironmentFile", "runtime_dir", file);
 	}

@@ -132,10 +132,8 @@ void unit_directories(struct text *text)
 
 static void put_variable(struct text *text, const char *name, const char *value)
 {
-	cleanup_free char *pair = NULL;
+	cleanup_free char *pair = text_format("%s=%s", name, value);
 
-	if (asprintf(&pair, "%s=%s", name, value) < 0)
-		pair = NULL;
 	text_put(text, "Environment=");
 	text_word(text, pair ? pair : name);
 	text_put(text, "\n");

@@ -81,12 +81,9 @@ static void put_start_pre(struct text *text)
 static char *script_path(const struct text *text)
 {
 	const char *dir = unit_path(text, text->app->current_dir);
-	char *path;
 
-	return asprintf(&path, "%s/bin/%s", strcmp(dir, "/") == 0 ? "" : dir,
-			text->app->release_name) < 0
-		       ? NULL
-		       : path;
+	return text_format("%s/bin/%s", strcmp(dir, "/") == 0 ? "" : dir,
+			   text->app->release_name);
 }
 
 static void put_own_start(struct text *text, const char *wrap)
@@ -132,11 +129,7 @@ static bool can_stop_by_script(const struct text *text)
 
 static char *running_path(const struct text *text)
 {
-	char *path;
-
-	return asprintf(&path, "%s/" RUNNING, text_option(text, "runtime_dir")) < 0
-		       ? NULL
-		       : path;
+	return text_format("%s/" RUNNING, text_option(text, "runtime_dir"));
 }
 
 static void put_remember(struct text *text)
@@ -156,7 +149,9 @@ static void put_remember(struct text *text)
 static void put_stop(struct text *text)
 {
 	const char *command = text_option(text, "exec_stop");
-	cleanup_free char *running = running_path(text), *script = NULL;
+	cleanup_free char *running = running_path(text);
+	cleanup_free char *script = text_format("%s/bin/%s", running ? running : "",
+						text->app->release_name);
 
 	if (command) {
 		if (text_is_command(text, "exec_stop", command))
@@ -167,9 +162,6 @@ static void put_stop(struct text *text)
 		text_put(text, "# It ends by SIGTERM.\n");
 		return;
 	}
-	if (!running ||
-	    asprintf(&script, "%s/bin/%s", running, text->app->release_name) < 0)
-		script = NULL;
 	text_put(text, "ExecStop=-");
 	text_word(text, script ? script : "");
 	text_put(text, " stop\n");
@@ -201,20 +193,17 @@ static const char write_pid_file[] =
 static void put_pid_file(struct text *text)
 {
 	const char *pid_file = text_option(text, "pid_file");
-	cleanup_free char *pair = NULL, *flags = NULL;
+	cleanup_free char *pair = text_format("PIDFILE=%s", pid_file);
+	cleanup_free char *flags = text_format("ERL_AFLAGS=-eval '%s'", write_pid_file);
 
 	if (!is_forking(text))
 		return;
 	text_setting(text, "PIDFile", "pid_file", pid_file);
-	if (asprintf(&pair, "PIDFILE=%s", pid_file) < 0)
-		pair = NULL;
 	text_put(text, "Environment=");
 	text_word(text, pair ? pair : "");
 	text_put(text, "\n");
 	if (!unit_uses_script(text) || !text_option_is(text, "release_system", "mix"))
 		return;
-	if (asprintf(&flags, "ERL_AFLAGS=-eval '%s'", write_pid_file) < 0)
-		flags = NULL;
 	text_put(text, "Environment=");
 	text_word(text, flags ? flags : "");
 	text_put(text, "\n");
