@@ -92,6 +92,34 @@ char *fragment_directory(const char *path, mode_t mode, const char *user,
 	return line;
 }
 
+/*
+ * A file that was copied into a tree gets its owner and mode on the machine where the
+ * tree is unpacked. One of root's has them from the archive.
+ */
+static char *file_line(const struct app_copy_file *copy, const struct tree *tree)
+{
+	const char *base = strrchr(copy->src, '/');
+	bool is_into = strpbrk(copy->src, "*?[") || tree_find(tree, copy->dst);
+	cleanup_free char *path = NULL, *word = NULL;
+	char *line;
+
+	if (asprintf(&path, "%s%s%s", copy->dst, is_into ? "/" : "",
+		     !is_into ? ""
+		     : base   ? base + 1
+			      : copy->src) < 0)
+		path = NULL;
+	word = path ? fragment_word(path) : NULL;
+	if (!word || asprintf(&line, "z %s %04o %s %s\n", word,
+			      (unsigned int)copy->mode, copy->user, copy->group) < 0)
+		return NULL;
+	return line;
+}
+
+static bool is_roots(const struct app_copy_file *copy)
+{
+	return strcmp(copy->user, "root") == 0 && strcmp(copy->group, "root") == 0;
+}
+
 char *fragment_tmpfiles(const struct app_config *app, const struct tree *tree)
 {
 	char *text = NULL;
@@ -107,6 +135,14 @@ char *fragment_tmpfiles(const struct app_config *app, const struct tree *tree)
 		cleanup_free char *line =
 			fragment_directory(dir->path, dir->mode, dir->user, dir->group);
 
+		(void)fputs(line ? line : "", stream);
+	}
+	for (size_t i = 0; i < app->n_copy_files; i++) {
+		const struct app_copy_file *copy = &app->copy_files[i];
+		cleanup_free char *line = NULL;
+
+		if (copy->enabled && !is_roots(copy))
+			line = file_line(copy, tree);
 		(void)fputs(line ? line : "", stream);
 	}
 	return finish(stream, &text);
