@@ -38,7 +38,7 @@ check() {
 }
 
 check 'roll' rollback
-check 'st' stage start stop status
+check 'st' stage start stop status stage-files
 check 'status|' hello other
 check 'status|h' hello
 check 'status|hello|'
