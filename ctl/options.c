@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -418,6 +419,7 @@ static bool read_options(int argc, char *argv[], const struct verb *verb,
 		if (optarg == argv[optind - 1] &&
 		    is_dry_run_before_verb(verb, info, optarg)) {
 			info = find_info(verb_find(optarg), OPTION_DRY_RUN);
+			assert(info);
 			optind--;
 		}
 		if (info->id == OPTION_HELP) {

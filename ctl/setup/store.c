@@ -65,9 +65,11 @@ static char *read_report(int fd, int64_t deadline_ms)
 		ssize_t n;
 
 		if (length + 1 >= size) {
-			char *more = realloc(text, size ? 2 * size : 65536);
+			char *more = size > REPORT_STORE_MAX
+					     ? NULL
+					     : realloc(text, size ? 2 * size : 65536);
 
-			if (!more || size > REPORT_STORE_MAX)
+			if (!more)
 				return NULL;
 			text = more;
 			size = size ? 2 * size : 65536;

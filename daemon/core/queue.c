@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,14 +132,13 @@ static int add(struct queue *queue, const char *app, const char *id, bool first)
 {
 	struct entry *entry = calloc(1, sizeof(*entry)), **at;
 	struct line *line = entry ? line_of(queue, app) : NULL;
-	size_t length = strlen(id);
 
 	if (!line) {
 		free(entry);
 		return -ENOMEM;
 	}
-	assert(length <= QUEUE_ID_MAX);
-	memcpy(entry->id, id, length);
+	assert(strlen(id) <= QUEUE_ID_MAX);
+	(void)snprintf(entry->id, sizeof(entry->id), "%s", id);
 	at = &line->waiting;
 	while (*at && !first)
 		at = &(*at)->next;

@@ -255,6 +255,7 @@ static void want(struct flags *flags, const struct app_config *settings)
 	bool idle = !app || !app->wanted || app->flag.restart == FLAG_RESTART_NONE;
 	int r = 0;
 
+	assert(flags);
 	if (!app)
 		app = add_app(flags, settings);
 	if (!app) {

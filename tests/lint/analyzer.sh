@@ -4,8 +4,31 @@ set -euo pipefail
 build=$(readlink -f "$1")
 cd "$(dirname "$0")/../.."
 read -ra flags <<< "$(pkg-config --cflags libuv libsystemd libarchive jansson libseccomp)"
-export flags_text="${flags[*]}" build
-# shellcheck disable=SC2016
-find lib daemon ctl -name '*.c' -print0 | xargs -0 -n 1 -P "$(nproc)" bash -c '
-	gcc -std=c11 -O1 -fanalyzer -Werror -D_GNU_SOURCE -Iinclude -Idaemon -Ictl \
-		-I"$build/generated" $flags_text -c -o /dev/null "$0"'
+
+# gcc 12 loses sight of memory that an element of an array, or a structure behind a pointer,
+# takes over, and reports a leak where it is the owner's. In these files only; what their
+# owners free is seen by LeakSanitizer in the asan tests.
+readonly leaks_unseen="lib/app_health.c lib/app_sections.c lib/app_store.c lib/option.c
+daemon/core/policy_parse.c daemon/core/policy_values.c daemon/core/queue.c
+daemon/loop/recovery.c daemon/loop/transient_spec.c ctl/generate/compare.c"
+# A return out of a loop past cleanup_close is reported as the use of a value without a name.
+readonly nameless="daemon/util/config_files.c ctl/setup/accounts.c"
+for file in $leaks_unseen $nameless; do
+	[ -e "$file" ] || { echo "$file is gone: take it off the list"; exit 1; }
+done
+
+# Not optimised: inlined, the cleanup functions are reported for variables that are set.
+analyze() {
+	local file=$1 without=()
+	[[ " ${leaks_unseen//$'\n'/ } " != *" $file "* ]] || without+=(-Wno-analyzer-malloc-leak)
+	[[ " $nameless " != *" $file "* ]] ||
+		without+=(-Wno-analyzer-use-of-uninitialized-value)
+	shift
+	gcc -std=c11 -O0 -fanalyzer "${without[@]}" -Werror -D_GNU_SOURCE -Iinclude -Idaemon \
+		-Ictl -I"$build/generated" "$@" -c -o /dev/null "$file"
+}
+export -f analyze
+export build leaks_unseen nameless
+# shellcheck disable=SC2016 # expanded by the shell that is started
+find lib daemon ctl -name '*.c' -print0 |
+	xargs -0 -I{} -P "$(nproc)" bash -c 'analyze "$@"' - {} "${flags[@]}"
