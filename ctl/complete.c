@@ -21,6 +21,7 @@ static bool next_argument(const char **usage, char *ret_what, size_t size)
 	} known[] = {{"APP@RELEASE", "release"},
 		     {"APP", "app"},
 		     {"FILE|-", "file"},
+		     {"ARCHIVE", "file"},
 		     {"JOB", "job"},
 		     {"VERB", "verb"}};
 	char word[64];

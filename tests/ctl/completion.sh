@@ -51,6 +51,7 @@ check 'activate|hello|@|20261122' 20261122T101500Z-0001
 check 'activate|hello|@'  20261123T101500Z-0002 20261122T101500Z-0001
 check 'deploy|hello|--if-current|=|20261123' 20261123T101500Z-0002
 check 'deploy|hello|rel' release.tar.gz
+check 'stage-files|hello|rel' release.tar.gz
 check 'deploy|--version|2.0|h' hello
 check 'deploy|-m|a fix|h' hello
 check 'attach|' c0ffee
