@@ -61,6 +61,9 @@ const struct verb verbs[] = {
 	 TAKES_LEGEND | TAKES_LINES, 1, 1, verb_history},
 	{"jobs", LOOK, "", "List running, waiting and ended jobs", TAKES_LEGEND, 0, 0,
 	 verb_jobs},
+	{"doctor", LOOK, "[APP]",
+	 "Find what makes deploys or rollbacks fail, or is unsafe (root)", NO_HOST, 0,
+	 1, verb_doctor},
 	{"can", LOOK, "VERB APP", "Say whether you may, and by which rule", TAKES_USER,
 	 2, 2, verb_can},
 

@@ -28,6 +28,7 @@ int verb_stage_files(const struct verb *verb, const struct options *options);
 int verb_generate(const struct verb *verb, const struct options *options);
 int verb_hook(const struct verb *verb, const struct options *options);
 int verb_enable(const struct verb *verb, const struct options *options);
+int verb_doctor(const struct verb *verb, const struct options *options);
 
 int verb_help(const struct verb *verb, const struct options *options);
 int verb_stdio_bridge(const struct verb *verb, const struct options *options);

@@ -285,3 +285,54 @@ int app_file_load(const struct options *options, bool with_environment,
 	return options->app_file ? load_named_file(options, with_environment, ret_app)
 				 : load_installed(options, with_environment, ret_app);
 }
+
+static int settle_all(const struct options *options, struct installed *installed,
+		      struct app_config **apps, size_t *ret_n)
+{
+	int status = 0;
+
+	if (installed->n == 0)
+		return tell_none(options, "");
+	for (size_t i = 0; status == 0 && i < installed->n; i++) {
+		installed->meant = &installed->all[i];
+		if (installed->meant->app)
+			check_pairs(installed);
+		status = settle(options, installed->meant, &apps[*ret_n]);
+		*ret_n += status == 0;
+	}
+	return status;
+}
+
+int app_file_load_all(const struct options *options, struct app_config ***ret_apps,
+		      size_t *ret_n)
+{
+	struct app_config **apps =
+		calloc(CONFIG_FILES_MAX, sizeof(struct app_config *));
+	struct installed installed = {0};
+	struct diag diag = {0};
+	char **names;
+	int status;
+
+	*ret_n = 0;
+	*ret_apps = apps;
+	if (!apps)
+		return call_tell(options, RESULT_FAILED, "out of memory");
+	if (options->app) {
+		status = app_file_load(options, false, &apps[0]);
+		*ret_n = status == 0;
+		return status;
+	}
+	names = config_files_names("apps.d", &diag);
+	installed.all = calloc(CONFIG_FILES_MAX, sizeof(*installed.all));
+	if (names && installed.all)
+		read_installed(options, false, names, &installed);
+	status = settle_all(options, &installed, apps, ret_n);
+	for (size_t i = 0; i < installed.n; i++)
+		candidate_deinit(&installed.all[i]);
+	for (char **p = names; p && *p; p++)
+		free(*p);
+	free(names);
+	free(installed.all);
+	diag_deinit(&diag);
+	return status;
+}

@@ -20,6 +20,13 @@ int app_file_load(const struct options *options, bool with_environment,
 		  struct app_config **ret_app) __attribute__((nonnull));
 
 /*
+ * The app that options name, or all there are. *ret_apps and each of them are the
+ * caller's, also when the status is not 0.
+ */
+int app_file_load_all(const struct options *options, struct app_config ***ret_apps,
+		      size_t *ret_n) __attribute__((nonnull));
+
+/*
  * The text of the drop-in that one environment variable stands for, into ret_text.
  * False: value is not fit for a configuration file at all.
  */

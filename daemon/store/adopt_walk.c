@@ -36,7 +36,7 @@ static int check_mount(const struct adopt_walk *walk, const struct tree_entry *e
 		return errinfo_set(ei, r, "cannot examine a file");
 	return treewalk_mount_same(&mount, &walk->mount)
 		       ? 0
-		       : inode_refuse(ei, entry, "is on another file system (a mount)");
+		       : inode_refuse(ei, entry, "is on another mount");
 }
 
 static int check_inode(const struct adopt_walk *walk, const struct tree_entry *entry,
