@@ -137,7 +137,7 @@ static void run_app(struct flags_app *app, uint64_t *next_ms)
 		if (!app->query)
 			earlier(next_ms, app->ask_at_ms);
 	}
-	if (app->start != FLAGS_START_DONE || app->naming)
+	if (app->start != FLAGS_START_DONE)
 		return;
 	verdict = flag_next(&app->flag, now, &at_ms);
 	if (verdict == FLAG_VERDICT_RESTART) {
@@ -241,7 +241,6 @@ static struct flags_app *add_app(struct flags *flags, const struct app_config *s
 	if (!app)
 		return NULL;
 	app->flags = flags;
-	app->serial = ++flags->last_serial;
 	(void)snprintf(app->name, sizeof(app->name), "%s", settings->app_name);
 	app->next = flags->apps;
 	flags->apps = app;
@@ -289,7 +288,6 @@ static bool is_wanted(const struct flags *flags, const char *name)
 static void leave(struct flags_app *app)
 {
 	app->wanted = false;
-	app->naming = app->announce = false;
 	app->have_unstored = false;
 	app->job[0] = '\0';
 	unit_query_cancel(app->query);

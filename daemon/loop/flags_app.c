@@ -101,11 +101,33 @@ void flags_app_store(struct flags_app *app, const struct flag_identity *seen)
 
 /* --- touches -------------------------------------------------------------------- */
 
-static void announce(struct flags_app *app)
+/*
+ * No file of anybody else's counts, and those are known by name: a directory service
+ * that does not answer puts no restart off.
+ */
+static void name_owner(struct flags_app *app, uid_t owner)
+{
+	const struct app_config *settings = flags_app_settings(app);
+	const char *name = NULL;
+
+	app->owner = owner;
+	if (owner == 0)
+		name = "root";
+	else if (settings && owner == settings->deploy_uid)
+		name = settings->deploy_user;
+	else if (settings && owner == settings->app_uid)
+		name = settings->app_user;
+	if (name)
+		(void)names_escape(name, app->user, sizeof(app->user));
+	else
+		(void)snprintf(app->user, sizeof(app->user), "uid:%u",
+			       (unsigned int)owner);
+}
+
+static void announce(const struct flags_app *app)
 {
 	const struct app_config *settings = flags_app_settings(app);
 
-	app->announce = false;
 	journal_event(
 		JOURNAL_FLAG_TOUCHED, LOG_NOTICE,
 		&(struct journal_context){.app = app->name,
@@ -118,39 +140,18 @@ static void announce(struct flags_app *app)
 		app->user);
 }
 
-static void on_name(void *userdata, uint64_t serial, const char *name)
-{
-	struct flags *flags = userdata;
-	struct flags_app *app = flags->apps;
-
-	while (app && app->serial != serial)
-		app = app->next;
-	if (app && !flags->closing) {
-		app->naming = false;
-		(void)snprintf(app->user, sizeof(app->user), "%s", name);
-		if (app->announce)
-			announce(app);
-		flags_wake(flags);
-	}
-	flags_release(flags);
-}
-
 static void take_touch(struct flags_app *app, const struct flag_identity *identity,
 		       uid_t owner)
 {
-	struct flags *flags = app->flags;
 	bool first = flag_touched(&app->flag, identity, flags_now_ms());
 
-	if (!first && (!app->flag.pending || owner == app->owner))
+	if (!first && !app->flag.pending)
 		return;
-	app->owner = owner;
-	app->announce = app->announce || first;
-	flags_wake(flags);
-	app->naming = true;
-	/* A new one: an answer that is still on its way is about another owner. */
-	app->serial = ++flags->last_serial;
-	flags->n_pending++;
-	user_names_find(&flags->daemon->user_names, owner, on_name, flags, app->serial);
+	name_owner(app, owner);
+	if (!first)
+		return;
+	announce(app);
+	flags_wake(app->flags);
 }
 
 static void skip(struct flags_app *app, const struct flag_identity *identity)

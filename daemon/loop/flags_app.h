@@ -23,7 +23,6 @@ enum flags_start {
 struct flags_app {
 	struct flags_app *next;
 	struct flags *flags;
-	uint64_t serial; /* for those that answer later */
 	char name[APP_NAME_MAX + 1];
 	char dir[FLAG_PATH_MAX];
 	bool wanted;  /* by the configuration */
@@ -40,8 +39,6 @@ struct flags_app {
 	struct flag flag;
 	uid_t owner;
 	char user[64];
-	bool naming;
-	bool announce; /* the touch is not in the journal yet */
 	char job[OPERATION_ID_SIZE];
 
 	struct store_call store;
@@ -55,9 +52,8 @@ struct flags {
 	struct daemon *daemon;
 	struct flag_watch *watch;
 	struct flags_app *apps;
-	uint64_t last_serial;
 	uv_timer_t timer;
-	unsigned int n_pending; /* handles, look-ups, store calls: outlived by us */
+	unsigned int n_pending; /* handles, store calls: outlived by us */
 	bool closing;
 	void (*on_closed)(void *userdata);
 	void *closed_userdata;
