@@ -81,6 +81,25 @@ static bool is_switching(const struct operation *operation)
 	       operation->op.state == OP_STATE_REVERTING;
 }
 
+/* What is done stays done: who reads this must not do it again. */
+static void fail_for_store(struct operation *operation, enum deploy_result result,
+			   const char *why)
+{
+	const struct op *op = &operation->op;
+
+	if (op->state == OP_STATE_FINISHING && !op->failed)
+		operation_fail(operation, result,
+			       "release %s is live and well, but that could not be "
+			       "recorded: %s",
+			       operation->target, why);
+	else if (op->state == OP_STATE_RECORDING && !op->failed)
+		operation_fail(operation, result,
+			       "%s is done, but that could not be recorded: %s",
+			       op_kind_name(op->kind), why);
+	else
+		operation_fail(operation, result, "%s", why);
+}
+
 static void on_store_failed(struct operation *operation, enum deploy_result result,
 			    const struct errinfo *error)
 {
@@ -94,7 +113,7 @@ static void on_store_failed(struct operation *operation, enum deploy_result resu
 			    op_state_name(operation->op.state), error->what);
 	if (operation->op.state == OP_STATE_REVERTING)
 		operation->revert_error = *error;
-	operation_fail(operation, result, "%s", error->what);
+	fail_for_store(operation, result, error->what);
 	operation_step_done(operation, false);
 }
 

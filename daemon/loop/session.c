@@ -163,6 +163,15 @@ void session_reply(struct session *session, json_t *parameters, bool continues)
 		return;
 	}
 	message = varlink_encode_reply(parameters, continues, &length);
+	/* No client takes a longer one, nor could it tell why. */
+	if (message && length > VARLINK_MESSAGE_BYTES_MAX && !continues) {
+		free(message);
+		session_refuse(session, RESULT_FAILED,
+			       "the answer is longer than a message may be (%u bytes); "
+			       "ask for less, --lines says how much",
+			       VARLINK_MESSAGE_BYTES_MAX);
+		return;
+	}
 	deliver(session, message, length, !continues);
 }
 

@@ -16,6 +16,8 @@ static const char *health_word(const struct app *app, const struct unit_state *u
 {
 	if (!manager_current(app))
 		return "none";
+	if (!*unit->active_state)
+		return "unknown";
 	if (strcmp(unit->active_state, "active") == 0 ||
 	    strcmp(unit->active_state, "reloading") == 0)
 		return "healthy";

@@ -59,6 +59,18 @@ assert_equal "$(current_id)" "$second"
 serves 2
 rm /run/deployd-store-cannot-switch
 
+note "what was done but could not be recorded is not called undone"
+touch /run/deployd-store-cannot-finish /run/deployd-store-cannot-record
+expect 1 ctl rollback hello
+assert_contains "$err" "$first is live and well, but that could not be recorded"
+assert_equal "$(current_id)" "$first"
+serves 1
+expect 1 ctl restart hello
+assert_contains "$err" 'restart is done, but'
+rm /run/deployd-store-cannot-finish /run/deployd-store-cannot-record
+expect 0 ctl activate hello@"$second"
+serves 2
+
 note "a crash with a sick release, and a start at which the disk cannot be read"
 pack_hello late.tar.gz 667 answer_status=500
 cursor=$(journal_cursor)

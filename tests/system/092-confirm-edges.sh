@@ -49,6 +49,19 @@ assert_lacks "$out$err" 'told to crash'
 expect 0 ctl show --json "hello@$sick"
 assert_contains "$out" 'told to crash'
 
+note "an answer that is too long for a message says so"
+python3 - /var/lib/deployd/hello/history <<-'EOT'
+	import json, sys
+	entry = json.loads(open(sys.argv[1]).readline())
+	entry['message'] = 'x' * 1000
+	with open(sys.argv[1], 'w') as f:
+	    f.write((json.dumps(entry, separators=(',', ':')) + '\n') * 1100)
+EOT
+expect 1 ctl history -n 1000 hello
+assert_contains "$err" 'ask for less'
+expect 0 ctl history -n 500 --json hello
+assert_equal "$(jq length <<< "$out")" 500
+
 note "the clock was a year ahead at the switch: the time to confirm is what it was"
 cursor=$(journal_cursor)
 expect 0 ctl deploy --confirm=6s hello hello-2.tar.gz
