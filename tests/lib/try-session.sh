@@ -29,6 +29,26 @@ part_look() {
 	at deploy 0 'deployctl releases hello; deployctl history hello; deployctl list'
 }
 
+# The flag, as a script would do it that knows nothing of deployd.
+part_touch() {
+	local cursor
+	cursor=$(journal_cursor)
+	at deploy 0 'touch /srv/hello/flags/restart.flag'
+	printf '\nroot@host# journalctl -u hello\n'
+	wait_journal "$cursor" 'restart\.flag of deploy was touched' -o cat
+	wait_journal "$cursor" 'hello: flag' -o cat MESSAGE_ID=50fc8289fb8146258daedca732d1e9d3
+	ask
+}
+
+# It starts, and answers 500.
+part_broken() {
+	pack_hello hello-3.tar.gz 3 answer_status=500
+	at deploy 13 'deployctl deploy hello hello-3.tar.gz'
+	ask
+	serves 2
+	at deploy 0 'deployctl status hello; deployctl history hello'
+}
+
 part_back() {
 	at deploy 0 'deployctl rollback hello'
 	ask
@@ -46,7 +66,9 @@ part_denied() {
 	serves 1
 }
 
-setup_hello
+setup_hello '[restart]' 'restart_method = systemd_flag' \
+	'[health]' 'min_healthy_sec = 1' 'healthy_deadline_sec = 3' 'bake_sec = 1' \
+	'[health_check web]' 'type = http' "url = http://127.0.0.1:$hello_port/"
 usermod --append --groups deployd nobody
 chmod 0755 /home/deploy
 chmod 0644 /home/deploy/*.tar.gz
@@ -55,9 +77,12 @@ cat /etc/deployd/apps.d/hello.conf /etc/deployd/policy.d/hello.conf
 
 part_ship
 part_look
+part_touch
+part_broken
 part_back
 part_denied
 
-printf '\nShown: %s commands: deploy from a file and a pipe, status, releases, history,\n' $shown
-printf 'list, rollback, restart, stop, start, and a refusal with its journal line, in %s s.\n' \
+printf '\nShown, with %s commands: a deploy from a file and from a pipe, a restart by touch, a\n' $shown
+printf 'broken release that was rolled back by itself, rollback, restart, stop and start, and a\n'
+printf 'refusal with its journal line. No user had sudo. It took %s s.\n' \
 	"$(((${EPOCHREALTIME/./} - began) / 1000000))"
