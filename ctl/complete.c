@@ -18,12 +18,8 @@ static bool next_argument(const char **usage, char *ret_what, size_t size)
 {
 	static const struct {
 		const char *word, *what;
-	} known[] = {{"APP@RELEASE", "release"},
-		     {"APP", "app"},
-		     {"FILE|-", "file"},
-		     {"ARCHIVE", "file"},
-		     {"JOB", "job"},
-		     {"VERB", "verb"}};
+	} known[] = {{"APP@RELEASE", "release"}, {"APP", "app"}, {"FILE|-", "file"},
+		     {"ARCHIVE", "file"},	 {"JOB", "job"}, {"VERB", "verb"}};
 	char word[64];
 	size_t n = 0;
 

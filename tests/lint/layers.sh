@@ -9,7 +9,8 @@ faults=0
 layer() {
 	local dir=$1 own=${2// /|} libraries=$3 file line header
 	while IFS=: read -r file line header; do
-		header=$(sed -E 's/^ *# *include *[<"]([^>"]+).*/\1/' <<< "$header")
+		header=${header#*[<\"]}
+		header=${header%%[>\"]*}
 		case $header in
 		build_config.h | generated/*) continue ;;
 		esac
