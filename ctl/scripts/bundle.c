@@ -112,7 +112,6 @@ static int find_app(struct bundle *bundle, const char *file)
 {
 	struct options options = {.lines = -1, .timeout_sec = -1};
 	enum deploy_result result = RESULT_OK;
-	char dir[PATH_MAX];
 
 	if (bundle->app_file) {
 		options.app_file = bundle->app_file;
@@ -120,9 +119,12 @@ static int find_app(struct bundle *bundle, const char *file)
 	}
 	bundle->app = app_of_environment();
 	if (!bundle->app) {
-		(void)snprintf(dir, sizeof(dir), "%s", file ? file : "./");
-		*(strrchr(dir, '/') ? strrchr(dir, '/') : dir) = '\0';
-		bundle->app = script_app(*dir ? dir : "/", &result);
+		cleanup_free char *dir = script_directory(file ? file : "");
+
+		if (dir)
+			bundle->app = script_app(dir, &result);
+		else
+			result = RESULT_FAILED;
 	}
 	return bundle->app ? 0 : result_exit_status(result);
 }

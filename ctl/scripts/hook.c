@@ -23,11 +23,11 @@
 #include "scripts/validate.h"
 #include "terminal.h"
 
-#define EVENT_SCRIPTS_MAX 3
+#define EVENT_SCRIPTS 3
 
 static const struct event {
 	const char *name;
-	const char *scripts[EVENT_SCRIPTS_MAX];
+	const char *scripts[EVENT_SCRIPTS];
 } events[] = {
 	{"ApplicationStop", {"stop"}},
 	{"BeforeInstall", {"create-users", "create-dirs"}},
@@ -181,8 +181,7 @@ static int run_event(struct hook *hook, const struct event *event)
 
 	if (strcmp(event->name, "ValidateService") == 0)
 		return validate(hook->bundle.app);
-	for (size_t i = 0; status == 0 && i < EVENT_SCRIPTS_MAX && event->scripts[i];
-	     i++)
+	for (size_t i = 0; status == 0 && i < EVENT_SCRIPTS && event->scripts[i]; i++)
 		status = run_script(hook, script_find(event->scripts[i], ""));
 	return status;
 }

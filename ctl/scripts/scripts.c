@@ -123,20 +123,23 @@ int script_run(const char *const args[])
 	return verb ? verb->run(verb, &options) : status;
 }
 
-/* Where the link is: of what came through PATH argv[0] has the name only. */
-static char *directory_of(const char *argv0)
+char *script_directory(const char *path)
 {
-	const char *path = argv0, *slash, *executed;
+	const char *slash = strrchr(path, '/');
 
-	if (!strchr(path, '/')) {
-		executed = (const char *)getauxval(AT_EXECFN);
-		if (executed && strcmp(base_name(executed), argv0) == 0)
-			path = executed;
-	}
-	slash = strrchr(path, '/');
 	if (!slash)
 		return strdup(".");
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+/* Where the link is: of what came through PATH argv[0] has the name only. */
+static char *directory_of(const char *argv0)
+{
+	const char *executed = (const char *)getauxval(AT_EXECFN);
+
+	if (!strchr(argv0, '/') && executed && strcmp(base_name(executed), argv0) == 0)
+		argv0 = executed;
+	return script_directory(argv0);
 }
 
 /* What stands behind the app. -1: nothing can, and why was told. */

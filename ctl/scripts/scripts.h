@@ -31,6 +31,9 @@ extern const size_t n_scripts;
 const struct script *script_find(const char *base, const char *prefix)
 	__attribute__((nonnull(1)));
 
+/* The directory of a path, "." for a name. The caller frees; NULL without memory. */
+char *script_directory(const char *path) __attribute__((nonnull));
+
 /*
  * Could a program of that name be a script? So it is when it begins with SCRIPT_PREFIX,
  * or ends in the name of a script behind some prefix.
