@@ -43,6 +43,31 @@ chown -R builder: /home/builder
 chmod 755 /home/builder
 cd /
 
+note "the agent itself: what it gives a hook, and what it takes for failed"
+# try STATUS TIMEOUT COMMANDS...: a bundle of one hook
+try() {
+	local status=$1 timeout=$2
+	mkdir -p /root/try/bin
+	printf 'version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - location: bin/hook\n      timeout: %s\n' \
+		"$timeout" > /root/try/appspec.yml
+	printf '#!/bin/bash\nset -e\n' > /root/try/bin/hook
+	printf '%s\n' "${@:3}" >> /root/try/bin/hook
+	expect "$status" "$agent" --root /root/tried /root/try
+}
+# shellcheck disable=SC2016
+try 0 60 '[ $# = 0 ]' '[ ! -e /proc/$$/fd/0 ]' '[ "$PWD" = /root/tried ]' \
+	'[ "$LIFECYCLE_EVENT" = AfterInstall ]' '[[ $DEPLOYMENT_ID == d-* ]]' \
+	'[[ $0 == /root/tried/*/deployment-archive/bin/hook ]]'
+try 1 60 'exit 3'
+assert_contains "$out" "failed with exit code 3"
+try 1 60 'sleep 1000 &' 'echo $! > /root/left'
+assert_contains "$out" "failed to close STDOUT"
+kill "$(cat /root/left)"
+# shellcheck disable=SC2016
+try 1 1 'sleep 1000 &' 'echo $! > /root/left' 'wait'
+assert_contains "$out" "timed out"
+wait_exit "$(cat /root/left)"
+
 note "the bundle of a build machine: nothing of it is set up there"
 bundle /home/builder/files hello_ex /home/builder/hello_ex-1.tar.gz
 for path in appspec.yml hello_ex.tar.gz apps.d/hello_ex.conf systemd/hello-ex.service \
