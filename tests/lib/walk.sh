@@ -2,6 +2,7 @@
 # Runs the commands of docs/from-mix_deploy.md as they stand there. A block is named by the
 # line in front of it: <!-- KIND: NAME -->.
 
+# shellcheck disable=SC2154 # of hello.sh, which comes first
 readonly walk_document=$repo/docs/from-mix_deploy.md
 
 walk_names() { # KIND

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What README.md, ARCHITECTURE.md and CONTRIBUTING.md say is so.
+"""What README.md, ARCHITECTURE.md, CONTRIBUTING.md and docs/ say is so.
 
 usage: docs.py SOURCE_DIR
 
@@ -12,7 +12,8 @@ import pathlib
 import re
 import sys
 
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "units/deployd.catalog")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/from-mix_deploy.md",
+             "units/deployd.catalog")
 SESSION = "tests/lib/try-session.sh"
 MARKED = re.compile(r"<!-- as in: (\S+) -->\n```\w*\n(.*?)```", re.S)
 OURS = re.compile(r"`((?:\.ci|cmake|ctl|daemon|etc|include|lib|man|tests|units)(?:/[\w./{},-]*)?)"
