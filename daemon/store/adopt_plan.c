@@ -11,6 +11,9 @@
 #include "store/adopt.h"
 
 static void add_text(json_t *list, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+static void add_text(json_t *list, const char *fmt, va_list ap)
 {
 	char text[2048];
 

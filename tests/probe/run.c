@@ -40,7 +40,7 @@ static bool enter_filter(void)
 	       seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(prctl), 0) ==
 		       0 &&
 	       seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(prlimit64), 1,
-				SCMP_A2(SCMP_CMP_NE, 0)) == 0 &&
+				SCMP_A2(SCMP_CMP_NE, 0, 0)) == 0 &&
 	       seccomp_load(filter) == 0;
 }
 
