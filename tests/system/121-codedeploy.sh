@@ -117,6 +117,7 @@ cat > /home/builder/hello.conf <<-'END'
 	deploy_user = deploy
 	[restart]
 	service_type = notify
+	job_timeout_sec = 10
 	[unit]
 	exec_start = {current_dir}/bin/hello
 	[environment]
