@@ -26,13 +26,15 @@ EOT
 chmod 755 "$store"
 
 expect 0 ctl deploy hello hello-1.tar.gz
-readonly first=$(current_id)
+first=$(current_id)
+readonly first
 serves 1
 
 note "the switch was made, and what made it died: the deploy goes on"
 touch /run/deployd-store-dies-deploy
 expect 0 ctl deploy hello hello-2.tar.gz
-readonly second=$(current_id)
+second=$(current_id)
+readonly second
 [ "$second" != "$first" ] || fail "it was not switched"
 serves 2
 expect 0 ctl status --json hello

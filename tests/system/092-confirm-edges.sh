@@ -18,7 +18,8 @@ reverted() { # CURSOR
 
 note "a sick first release is stopped: nobody is asked to confirm it, the next one is taken"
 expect 14 ctl deploy --confirm=1h hello sick.tar.gz
-readonly bad=$(current_id)
+bad=$(current_id)
+readonly bad
 expect 0 ctl status --json hello
 assert_equal "$(jq -r '.state + " " + (.confirm_by | tostring)' <<< "$out")" 'degraded null'
 expect 5 ctl confirm hello
@@ -26,7 +27,8 @@ expect 0 ctl releases --json hello
 assert_equal "$(jq -r '.[0].id + " " + (.[0].evidence != null | tostring)' <<< "$out")" "$bad true"
 expect 0 ctl deploy hello hello-1.tar.gz
 serves 1
-readonly good=$(current_id)
+good=$(current_id)
+readonly good
 
 note "the last lines are the app's own, however much is asked of deployd meanwhile"
 for _ in {1..25}; do
