@@ -1,7 +1,9 @@
 #include "server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,13 +75,22 @@ static void *serve(void *argument)
 	struct server *server = argument;
 	int fd;
 
-	while ((fd = accept(server->fd, NULL, NULL)) >= 0) {
+	for (;;) {
+		struct pollfd pollfds[] = {{.fd = server->fd, .events = POLLIN},
+					   {.fd = server->stop_fds[0]}};
+
+		if (poll(pollfds, 2, -1) < 0)
+			die("poll");
+		fd = accept(server->fd, NULL, NULL);
+		if (fd < 0 && pollfds[1].revents != 0)
+			return NULL; /* whoever connected before the stop was served */
+		if (fd < 0)
+			continue;
 		server->n_connections++;
 		read_request(server, fd);
 		speak(server, fd);
 		(void)close(fd);
 	}
-	return NULL;
 }
 
 void server_start(struct server *server)
@@ -90,8 +101,10 @@ void server_start(struct server *server)
 		server->length = strlen(server->answer);
 	server->n_connections = 0;
 	server->fd = make_socket(address, &server->port);
-	if (listen(server->fd, 8) < 0)
+	if (listen(server->fd, 8) < 0 || fcntl(server->fd, F_SETFL, O_NONBLOCK) < 0)
 		die("listen");
+	if (pipe2(server->stop_fds, O_CLOEXEC) < 0)
+		die("pipe2");
 	(void)snprintf(server->url, sizeof(server->url),
 		       strchr(address, ':') ? "--url=http://[%s]:%d/health"
 					    : "--url=http://%s:%d/health",
@@ -102,8 +115,9 @@ void server_start(struct server *server)
 
 void server_stop(struct server *server)
 {
-	(void)shutdown(server->fd, SHUT_RDWR); /* accept() returns */
+	(void)close(server->stop_fds[1]);
 	(void)pthread_join(server->thread, NULL);
+	(void)close(server->stop_fds[0]);
 	(void)close(server->fd);
 }
 

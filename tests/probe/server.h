@@ -22,7 +22,7 @@ struct server {
 	char request[4096]; /* the last one; after server_stop() */
 	unsigned int n_connections;
 	/* Its own. */
-	int fd;
+	int fd, stop_fds[2];
 	pthread_t thread;
 };
 
