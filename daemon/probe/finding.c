@@ -30,10 +30,12 @@ void finding_fail(struct finding *finding, const char *fmt, ...)
 void finding_excerpt(struct finding *finding, const char *body, size_t length)
 {
 	char text[FINDING_EXCERPT_MAX + 1];
-	const size_t kept = length < FINDING_EXCERPT_MAX ? length : FINDING_EXCERPT_MAX;
+	size_t kept = length < FINDING_EXCERPT_MAX ? length : FINDING_EXCERPT_MAX;
 	char *out = finding->excerpt;
 	size_t left = sizeof(finding->excerpt);
 
+	while (kept > 0 && (body[kept - 1] == '\n' || body[kept - 1] == '\r'))
+		kept--;
 	if (kept > 0)
 		memcpy(text, body, kept);
 	text[kept] = '\0';

@@ -25,7 +25,10 @@ void finding_pass(struct finding *finding, const char *fmt, ...)
 void finding_fail(struct finding *finding, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), nonnull));
 
-/* Keeps the first bytes of a body, escaped: NUL, too, which names_escape() ends at. */
+/*
+ * Keeps the first bytes of a body without the line end behind them, escaped: NUL, too,
+ * which names_escape() ends at.
+ */
 void finding_excerpt(struct finding *finding, const char *body, size_t length)
 	__attribute__((nonnull(1)));
 

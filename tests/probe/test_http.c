@@ -69,12 +69,12 @@ static void other_status_fails(void **state)
 	struct run run;
 
 	(void)state;
-	serve("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 7\r\n\r\nno "
-	      "db\r\n",
+	serve("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 11\r\n\r\nno "
+	      "db\r\nat\r\n",
 	      SERVER_CLOSES);
 	run = PROBE("http", server.url, TIME, "--status=200");
 	assert_int_equal(run_number(&run, "status"), 500);
-	assert_string_equal(run_text(&run, "excerpt"), "no db\\x0d\\x0a");
+	assert_string_equal(run_text(&run, "excerpt"), "no db\\x0d\\x0aat");
 	run_end_saying(&run, 1, "/health: 500 Internal Server Error, wanted 200");
 
 	run = PROBE("http", server.url, TIME);
