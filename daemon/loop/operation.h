@@ -84,9 +84,10 @@ struct operation {
 	struct proof *proof;
 	struct touch *touch;
 	struct unit_state unit_state; /* as the last job left it */
-	bool marked_good;	      /* confirm: the first half is done */
-	bool asking;		      /* what became of a switch that failed */
-	struct errinfo switch_error;  /* how it did */
+	bool restarted;	  /* a restart job was done for what is current now */
+	bool marked_good; /* confirm: the first half is done */
+	bool asking;	  /* what became of a switch that failed */
+	struct errinfo switch_error; /* how it did */
 	bool same_boot;	      /* recover: processes of before the crash may still run */
 	bool release_bad;     /* the unit did not come up with it, or did not stay so */
 	char unit_result[32]; /* evidence: systemd's Result */

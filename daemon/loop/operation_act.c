@@ -134,6 +134,8 @@ static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 	struct operation *operation = userdata;
 	bool loaded = strcmp(outcome->state.load_state, "loaded") == 0;
 
+	operation->restarted = outcome->result == RESULT_OK && !operation->touch &&
+			       operation->action == UNIT_ACTION_RESTART;
 	operation->unit_op = NULL;
 	operation->touch = NULL;
 	operation->unit_state = outcome->state;
@@ -161,6 +163,8 @@ static void on_restored(void *userdata, const struct unit_outcome *outcome)
 {
 	struct operation *operation = userdata;
 
+	operation->restarted = outcome->result == RESULT_OK &&
+			       operation->action == UNIT_ACTION_RESTART;
 	operation->unit_op = NULL;
 	operation->unit_state = outcome->state;
 	if (outcome->result != RESULT_OK)

@@ -127,6 +127,20 @@ void operation_recheck(struct operation *operation)
 	look(operation, &options, on_rechecked);
 }
 
+/*
+ * systemd has ended every process that there was, and started new ones since: they run
+ * from what was current then. So an app that cannot be looked at (it runs as root, say)
+ * does not keep its releases for ever.
+ */
+static bool is_started_anew(const struct operation *operation)
+{
+	const struct unit_state *state = &operation->unit_state;
+
+	return operation->restarted && state->send_sigkill &&
+	       (strcmp(state->kill_mode, "control-group") == 0 ||
+		strcmp(state->kill_mode, "mixed") == 0);
+}
+
 static void on_proof(void *userdata, const struct proof_outcome *outcome)
 {
 	struct operation *operation = userdata;
@@ -134,6 +148,8 @@ static void on_proof(void *userdata, const struct proof_outcome *outcome)
 	operation->proof = NULL;
 	if (outcome->complete)
 		operation->in_use = json_incref((json_t *)outcome->in_use);
+	else if (is_started_anew(operation))
+		operation->in_use = json_array();
 	operation_step_done(operation, outcome->complete);
 }
 

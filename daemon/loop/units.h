@@ -37,6 +37,8 @@ struct unit_state {
 	int32_t exec_main_status; /* exit code or signal of the last main process */
 	int32_t exec_main_code;	  /* CLD_EXITED, CLD_KILLED, ... */
 	bool need_daemon_reload;
+	char kill_mode[32]; /* "control-group", "mixed", "process", ... */
+	bool send_sigkill;
 };
 
 /* How a unit job ended. */
