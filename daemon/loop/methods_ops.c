@@ -29,8 +29,9 @@ struct ask {
 	bool wait;
 };
 
-#define TEXT_BYTES_MAX	1000		/* of version, revision, message */
-#define CONFIRM_SEC_MAX INT64_C(604800) /* a week */
+#define TEXT_BYTES_MAX	1000		      /* of version, revision, message */
+#define CONFIRM_SEC_MAX INT64_C(604800)	      /* a week */
+#define UNTIL_SEC_MAX	INT64_C(253402300799) /* RFC 3339 ends with the year 9999 */
 
 static bool text_fits(struct session *session, const char *name, const char *text)
 {
@@ -323,11 +324,12 @@ void method_hold(struct daemon *daemon, struct session *session)
 	settings = service_authorize(daemon, session, RIGHT_HOLD, ask.app);
 	if (!settings || !ask_is_sound(session, &ask))
 		return;
-	if (ask.until_sec < 0 ||
+	if (ask.until_sec < 0 || ask.until_sec > UNTIL_SEC_MAX ||
 	    (ask.until_sec > 0 && ask.until_sec <= (json_int_t)time(NULL))) {
 		session_refuse(
 			session, RESULT_USAGE,
-			"the hold would have ended already; give a time to come");
+			"the end of a hold must be a time to come, before the year "
+			"10000");
 		return;
 	}
 	request = (struct operation_request){.kind = OP_KIND_HOLD,

@@ -64,6 +64,37 @@ assert_contains "$err" 'ask for less'
 expect 0 ctl history -n 500 --json hello
 assert_equal "$(jq length <<< "$out")" 500
 
+note "who hung up takes no place among those that follow a job"
+pack_hello slow.tar.gz 3 start_delay_ms=4000
+cursor=$(journal_cursor)
+start /tmp/out ctl deploy hello slow.tar.gz
+job=$(wait_journal "$cursor" 'deploy by deploy begins' -t deployd | grep -o '[0-9a-f]\{16\}')
+as deploy python3 - "$job" <<-'EOT'
+	import json, socket, sys
+	call = {'method': 'io.deployd.Attach', 'parameters': {'job': sys.argv[1]}, 'more': True}
+	for _ in range(20):
+	    with socket.socket(socket.AF_UNIX) as s:
+	        s.connect('/run/deployd/io.deployd')
+	        s.sendall(json.dumps(call).encode() + b'\0')
+	        reply = s.recv(65536)
+	        assert b'"progress"' in reply, reply
+EOT
+expect 0 ctl attach "$job"
+ended
+assert_equal "$status" 0 "$(cat /tmp/out)"
+expect 0 ctl rollback hello
+assert_equal "$(current_id)" "$good"
+
+note "a hold cannot end when no calendar can tell"
+expect 0 as deploy python3 -c "
+import json, socket
+s = socket.socket(socket.AF_UNIX)
+s.connect('/run/deployd/io.deployd')
+s.sendall(json.dumps({'method': 'io.deployd.Hold', 'parameters':
+	{'app': 'hello', 'message': '', 'untilSec': 1 << 60}}).encode() + b'\0')
+print(s.recv(65536))"
+assert_contains "$out" InvalidRequest
+
 note "the clock was a year ahead at the switch: the time to confirm is what it was"
 cursor=$(journal_cursor)
 expect 0 ctl deploy --confirm=6s hello hello-2.tar.gz
