@@ -54,6 +54,20 @@ expect 0 ctl unhold hello
 sed -i 's/^bake_sec = .*/bake_sec = 0/' /etc/deployd/apps.d/hello.conf
 expect 0 systemctl reload deployd
 
+note "an operator's own restart while it bakes is no sickness"
+sed -i 's/^bake_sec = .*/bake_sec = 4/' /etc/deployd/apps.d/hello.conf
+expect 0 systemctl reload deployd
+start /tmp/out ctl deploy hello hello-2.tar.gz
+timeout "$WAIT_SEC" grep -m 1 -q 'hello: baking' < <(exec tail -n +1 -f /tmp/out) ||
+	fail "it does not bake: $(cat /tmp/out)"
+systemctl restart hello
+ended
+assert_equal "$status" 0 "$(cat /tmp/out)"
+serves 2
+sed -i 's/^bake_sec = .*/bake_sec = 0/' /etc/deployd/apps.d/hello.conf
+expect 0 systemctl reload deployd
+expect 0 ctl rollback hello
+
 note "cancel: before the switch it drops what was unpacked"
 mkfifo fifo
 chown deploy fifo
