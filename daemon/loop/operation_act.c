@@ -217,8 +217,6 @@ static void on_socket_state(void *userdata, int error, const struct unit_state *
 		return;
 	}
 	socket_of(operation, unit);
-	/* A request that waits starts the service at once: it must be allowed to. */
-	units_reset_failed(operation->daemon->units, operation->settings->unit);
 	operation->unit_op =
 		units_act(operation->daemon->units, UNIT_ACTION_START, unit,
 			  operation->settings->job_timeout_sec * 1000,
@@ -242,6 +240,11 @@ static void start_with_socket(struct operation *operation, enum unit_action acti
 		start_job(operation);
 		return;
 	}
+	/*
+	 * A request that waits starts the service by itself, and the one start too many
+	 * would end the socket right after it was looked at.
+	 */
+	units_reset_failed(operation->daemon->units, operation->settings->unit);
 	socket_of(operation, unit);
 	operation->unit_query =
 		units_query(operation->daemon->units, unit, on_socket_state, operation);
