@@ -82,7 +82,12 @@ static int visit(const struct tree_entry *entry, void *userdata, struct errinfo 
 		return r;
 	mode = copy ? copy->mode : dir ? dir->mode : mode;
 	r = place_repair(sweep->setup, entry->fd, path, &owner, mode, ei);
-	return r < 0 ? r : 0;
+	if (r < 0 || sweep->setup->dry_run || !sweep->setup->is_root ||
+	    !S_ISREG(entry->st.st_mode) || owner.uid != 0 ||
+	    (mode & (S_IWGRP | S_IWOTH)) != 0)
+		return r < 0 ? r : 0;
+	/* Each time, or it would be asked only before the first time failed. */
+	return place_check_writers(sweep->setup, entry->fd, path, ei);
 }
 
 /* Everything in dir, and with itself the directory too. Nothing there is no error. */

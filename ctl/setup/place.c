@@ -170,6 +170,70 @@ int place_repair(struct setup *setup, int fd, const char *path,
 		     : 1;
 }
 
+/* May somebody have it open for writing who may no longer write it afterwards? */
+static bool had_other_writers(const struct setup *setup, const struct stat *st,
+			      const struct owner *owner, mode_t mode)
+{
+	return setup->is_root &&
+	       ((owner->uid != (uid_t)-1 && owner->uid != st->st_uid) ||
+		(st->st_mode & ~mode & (S_IWGRP | S_IWOTH)) != 0);
+}
+
+int place_check_writers(struct setup *setup, int fd, const char *path,
+			struct errinfo *ei)
+{
+	cleanup_close int lease_fd = -1;
+	char link[64];
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	lease_fd = open(link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (lease_fd < 0)
+		return errinfo_set(ei, errno, "cannot open '%s%s'", setup->destdir,
+				   path);
+	if (fcntl(lease_fd, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN)
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "'%s%s' is open for writing in some process; end "
+				      "it (`fuser -v FILE` tells which) and run this "
+				      "again",
+				      setup->destdir, path);
+	(void)fcntl(lease_fd, F_SETLEASE, F_UNLCK);
+	return 0;
+}
+
+int place_check_dirs(struct setup *setup, const char *path, struct errinfo *ei)
+{
+	char prefix[PATH_MAX];
+	size_t n = 0, length = strlen(path);
+
+	if (length >= sizeof(prefix))
+		return errinfo_set(ei, ENAMETOOLONG, "cannot open '%s'", path);
+	while (setup->is_root && n < length) {
+		cleanup_close int fd = -1;
+		struct stat st;
+		int r;
+
+		n += strspn(path + n, "/");
+		n += strcspn(path + n, "/");
+		(void)snprintf(prefix, sizeof(prefix), "%.*s", (int)n, path);
+		r = place_open_dir(setup, prefix, false, &fd, ei);
+		if (r < 0)
+			return r;
+		if (fstat(fd, &st) < 0)
+			return errinfo_set(ei, errno, "cannot examine '%s%s'",
+					   setup->destdir, prefix);
+		if (st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+			continue;
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "unsafe path: '%s%s' can be changed by others "
+				      "than root (owner %u, mode %04o); run: deployctl "
+				      "create-dirs %s",
+				      setup->destdir, prefix, (unsigned int)st.st_uid,
+				      (unsigned int)st.st_mode & 07777,
+				      setup->app->app_name);
+	}
+	return 0;
+}
+
 /* The regular file name in dir_fd, O_RDONLY; -ENOENT, or -EINVAL for another kind. */
 static int open_regular(int dir_fd, const char *name, int *ret_fd)
 {
@@ -277,6 +341,7 @@ int place_file(struct setup *setup, const char *path, const struct place_file *w
 	cleanup_close int dir_fd = -1, fd = -1;
 	bool is_there = false;
 	char text[160];
+	struct stat st;
 	const char *name;
 	int r = place_open_parent(setup, path, false, &dir_fd, &name, ei);
 
@@ -292,7 +357,11 @@ int place_file(struct setup *setup, const char *path, const struct place_file *w
 		if (r < 0 && r != -ENOENT && r != -EINVAL)
 			return errinfo_set(ei, r, "cannot read '%s%s'", setup->destdir,
 					   path);
-		if (r == 0)
+		if (r == 0 && fstat(fd, &st) < 0)
+			return errinfo_set(ei, errno, "cannot examine '%s%s'",
+					   setup->destdir, path);
+		/* Whoever has it open for writing keeps that: he gets no say in it. */
+		if (r == 0 && !had_other_writers(setup, &st, &want->owner, want->mode))
 			r = has_bytes(fd, want->data, want->length);
 		if (r == 1) {
 			r = place_repair(setup, fd, path, &want->owner, want->mode, ei);

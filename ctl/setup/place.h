@@ -43,7 +43,8 @@ int place_stat(struct setup *setup, const char *path, struct stat *ret_stat,
 
 /*
  * Sees to it that path is a regular file with these bytes, owner and mode. What is
- * there and differs is repaired: owner and mode in place, other contents by a new file.
+ * there and differs is repaired: owner and mode in place; other contents, or what
+ * others could write until now, by a new file.
  */
 struct place_file {
 	const char *data;
@@ -64,6 +65,22 @@ int place_link(struct setup *setup, const char *path, const char *target,
  */
 int place_repair(struct setup *setup, int fd, const char *path,
 		 const struct owner *owner, mode_t mode, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
+
+/*
+ * Refuses the regular file fd (O_PATH) while any process has it open for writing: who
+ * opened it while he might could still change it. path is for the message.
+ */
+int place_check_writers(struct setup *setup, int fd, const char *path,
+			struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
+
+/*
+ * Refuses path when it, or a directory on the way to it, can be changed by others than
+ * root. Only as root: others have no more than their own to lose. -ENOENT, without a
+ * word in ei, when it is missing.
+ */
+int place_check_dirs(struct setup *setup, const char *path, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));
 
 /* Removes a file or link; nothing there is no error. */
