@@ -125,6 +125,10 @@ static int open_beside(struct extract *extract, struct errinfo *ei)
 	int r = place_open_dir(extract->setup, extract->setup->app->deploy_dir, true,
 			       &fd, ei);
 
+	/* Who can rename what is in it could exchange what is chowned there. */
+	if (r == 0)
+		r = place_check_dirs(extract->setup, extract->setup->app->deploy_dir,
+				     ei);
 	if (r < 0)
 		return r;
 	extract->deploy_fd = openat(fd, ".", flags);

@@ -122,6 +122,9 @@ static int link_unit(struct setup *setup, const char *unit, bool *ret_found,
 				      "root '%s%s' && chmod go-w '%s%s'",
 				      setup->destdir, source, setup->destdir, source,
 				      setup->destdir, source);
+	r = place_check_dirs(setup, setup->app->etc_dir, ei);
+	if (r < 0)
+		return r;
 	*ret_found = true;
 	return place_link(setup, path, source, ei);
 }
