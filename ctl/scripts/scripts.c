@@ -106,7 +106,7 @@ int script_tell_instead(const struct script *script)
 	return result_exit_status(RESULT_USAGE);
 }
 
-int script_run(const char *const args[])
+static int run(const char *const args[], bool has_app)
 {
 	char *argv[SCRIPT_ARGS_MAX + 2] = {(char *)(uintptr_t) "deployctl"};
 	const struct verb *verb;
@@ -120,7 +120,19 @@ int script_run(const char *const args[])
 		return result_exit_status(RESULT_USAGE);
 	}
 	verb = options_parse(argc, argv, &options, &status);
+	/* A rule of sudoers for a script is one for its app, and for no other file. */
+	if (verb && has_app && options.app_file) {
+		terminal_error("a script is of the app whose scripts_dir it is in; for "
+			       "another file use `deployctl %s --app-file`",
+			       verb->name);
+		return result_exit_status(RESULT_USAGE);
+	}
 	return verb ? verb->run(verb, &options) : status;
+}
+
+int script_run(const char *const args[])
+{
+	return run(args, false);
 }
 
 char *script_directory(const char *path)
@@ -200,7 +212,7 @@ int script_main(int argc, char *argv[])
 	n_args += n;
 	for (int i = 1; n >= 0 && i < argc; i++)
 		args[n_args++] = argv[i];
-	status = n < 0 ? result_exit_status(RESULT_FAILED) : script_run(args);
+	status = n < 0 ? result_exit_status(RESULT_FAILED) : run(args, true);
 	app_config_free(app);
 	return status;
 }
