@@ -33,18 +33,38 @@ static bool exists(const char *dir, const char *name)
 	       access(path, F_OK) == 0;
 }
 
+/*
+ * Is it there, and of who made the hook, or root? A user can leave a bundle of his own
+ * above a script of root's.
+ */
+static bool is_of(uid_t owner, const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof(path), "%s/%s", dir, name) < PATH_MAX &&
+	       lstat(path, &st) == 0 && (st.st_uid == 0 || st.st_uid == owner);
+}
+
 /* The directory of the hook, or one above it, that has an appspec.yml. */
-static char *find_bundle(const char *file)
+static char *find_bundle(const char *file, uid_t *ret_owner)
 {
 	char *dir = file ? realpath(file, NULL) : NULL;
+	struct stat st;
 
+	if (dir && stat(dir, &st) < 0) {
+		free(dir);
+		return NULL;
+	}
+	*ret_owner = dir ? st.st_uid : 0;
 	for (int i = 0; dir && i < LEVELS_MAX; i++) {
 		char *slash = strrchr(dir, '/');
 
 		if (!slash || slash == dir)
 			break;
 		*slash = '\0';
-		if (exists(dir, APPSPEC) || exists(dir, APPSPEC_OLD))
+		if (is_of(*ret_owner, dir, APPSPEC) ||
+		    is_of(*ret_owner, dir, APPSPEC_OLD))
 			return dir;
 	}
 	free(dir);
@@ -52,7 +72,7 @@ static char *find_bundle(const char *file)
 }
 
 /* apps.d/APP.conf. Two would be two apps in one bundle. */
-static int find_app_file(struct bundle *bundle)
+static int find_app_file(struct bundle *bundle, uid_t owner)
 {
 	char pattern[PATH_MAX];
 	glob_t found = {0};
@@ -61,8 +81,9 @@ static int find_app_file(struct bundle *bundle)
 	if (snprintf(pattern, sizeof(pattern), "%s/apps.d/*.conf", bundle->dir) >=
 	    PATH_MAX)
 		return 0;
-	r = glob(pattern, 0, NULL, &found);
-	if (r == 0 && found.gl_pathc == 1)
+	r = is_of(owner, bundle->dir, "apps.d") ? glob(pattern, 0, NULL, &found)
+						: GLOB_NOMATCH;
+	if (r == 0 && found.gl_pathc == 1 && is_of(owner, "", found.gl_pathv[0] + 1))
 		bundle->app_file = strdup(found.gl_pathv[0]);
 	if (r == 0 && found.gl_pathc > 1) {
 		terminal_error("there are %zu files '%s'; a bundle is of one app",
@@ -131,11 +152,12 @@ static int find_app(struct bundle *bundle, const char *file)
 
 int bundle_open(const char *file, struct bundle *ret_bundle)
 {
+	uid_t owner = 0;
 	int status = 0;
 
-	*ret_bundle = (struct bundle){.dir = find_bundle(file)};
+	*ret_bundle = (struct bundle){.dir = find_bundle(file, &owner)};
 	if (ret_bundle->dir)
-		status = find_app_file(ret_bundle);
+		status = find_app_file(ret_bundle, owner);
 	if (status == 0)
 		status = find_app(ret_bundle, file);
 	if (status == 0 && ret_bundle->dir)
