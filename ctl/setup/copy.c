@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "deploy/names.h"
 #include "setup/accounts.h"
 #include "setup/source.h"
 #include "setup/tree.h"
@@ -20,6 +21,14 @@ static int in_section(const struct app_copy_file *copy, int r, struct errinfo *e
 	return r;
 }
 
+static bool has_control(const char *name)
+{
+	for (const unsigned char *p = (const unsigned char *)name; *p; p++)
+		if (*p < ' ' || *p == 0x7f)
+			return true;
+	return false;
+}
+
 static int copy_one(struct setup *setup, const struct app_copy_file *copy,
 		    const char *src, bool is_into, struct errinfo *ei)
 {
@@ -27,8 +36,15 @@ static int copy_one(struct setup *setup, const struct app_copy_file *copy,
 	const char *base = strrchr(src, '/');
 	char path[PATH_MAX];
 	struct place_file file = {.mode = copy->mode};
+	char shown[300];
 	int n, r;
 
+	/* A pattern finds what others named; the manifest has a line for each. */
+	if (has_control(base ? base + 1 : src))
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "'%s' has control characters in its name; rename "
+				      "it",
+				      names_escape(src, shown, sizeof(shown)));
 	n = is_into ? snprintf(path, sizeof(path), "%s/%s", copy->dst,
 			       base ? base + 1 : src)
 		    : snprintf(path, sizeof(path), "%s", copy->dst);
