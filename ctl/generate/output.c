@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "generate/text.h"
+#include "setup/walk.h"
 #include "util/fdio.h"
 
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -57,7 +59,37 @@ static int make_all(int dir_fd, const char *path, int flags, int *ret_fd,
 	return 0;
 }
 
-int output_open(const char *dir, int *ret_fd, struct errinfo *ei)
+static int make_missing(int dir_fd, const char *name, const char *path, void *userdata,
+			struct errinfo *ei)
+{
+	char shown[200];
+
+	(void)userdata;
+	if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
+		return errinfo_set(ei, errno, "cannot make the directory '%s'",
+				   names_escape(path, shown, sizeof(shown)));
+	return 0;
+}
+
+/* Root may be in another's project, whose links are not to lead what is written. */
+static int open_as_root(const char *dir, int *ret_fd, struct errinfo *ei)
+{
+	cleanup_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int path_fd = -1;
+	cleanup_free char *here = dir[0] == '/' ? strdup("") : getcwd(NULL, 0);
+	cleanup_free char *path = NULL;
+	int r;
+
+	if (root_fd < 0 || !here || asprintf(&path, "%s/%s", here, dir) < 0)
+		return errinfo_set(ei, errno, "cannot open the current directory");
+	r = walk_open(root_fd, path, make_missing, NULL, &path_fd, ei);
+	if (r < 0)
+		return r;
+	*ret_fd = openat(path_fd, ".", DIRECTORY_FLAGS);
+	return *ret_fd < 0 ? errinfo_set(ei, errno, "cannot open '%s'", dir) : 0;
+}
+
+static int open_as_user(const char *dir, int *ret_fd, struct errinfo *ei)
 {
 	cleanup_close int fd = open(dir[0] == '/' ? "/" : ".", DIRECTORY_FLAGS);
 
@@ -65,6 +97,12 @@ int output_open(const char *dir, int *ret_fd, struct errinfo *ei)
 		return errinfo_set(ei, errno, "cannot open the current directory");
 	/* Whoever names it may have links on the way. */
 	return make_all(fd, dir, 0, ret_fd, ei);
+}
+
+int output_open(const char *dir, int *ret_fd, struct errinfo *ei)
+{
+	return geteuid() == 0 ? open_as_root(dir, ret_fd, ei)
+			      : open_as_user(dir, ret_fd, ei);
 }
 
 int output_directory(int dir_fd, const char *path, int *ret_fd, struct errinfo *ei)

@@ -20,6 +20,7 @@
 #include "generate/output.h"
 #include "generate/text.h"
 #include "setup/app_file.h"
+#include "setup/source.h"
 #include "util/config_files.h"
 #include "verbs.h"
 
@@ -101,10 +102,19 @@ static int find_archive(const struct stage *stage, char ret_path[PATH_MAX],
 static int open_source(const char *path, struct stat *ret_stat, int *ret_fd,
 		       struct errinfo *ei)
 {
-	cleanup_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	cleanup_close int fd = -1;
 	char shown[300];
 
 	(void)names_escape(path, shown, sizeof(shown));
+	/* The project may be another's: what root can read is not to get out by it. */
+	if (geteuid() == 0) {
+		int r = source_open(path, &fd, ei);
+
+		if (r < 0)
+			return r;
+	} else {
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	}
 	if (fd < 0 || fstat(fd, ret_stat) < 0)
 		return errinfo_set(ei, errno, "cannot read '%s'", shown);
 	if (!S_ISREG(ret_stat->st_mode))
