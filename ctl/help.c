@@ -52,8 +52,11 @@ void help_program(void)
 	(void)puts(
 		"\nExit status: 0 ok, 1 failed, 2 usage, 4 denied, 5 not found, 6 bad\n"
 		"configuration, 7 deployd is not running, 10 archive rejected, 11 "
-		"busy,\n"
-		"16 stopped waiting, 17 --if-current mismatch, 18 no space.\n"
+		"busy\n"
+		"or held, 13 not healthy: rolled back, 14 not healthy: not rolled "
+		"back,\n"
+		"15 cancelled, 16 stopped waiting, 17 --if-current mismatch, 18 no "
+		"space.\n"
 		"See deployctl(1).");
 }
 
