@@ -215,7 +215,8 @@ int verb_doctor(const struct verb *verb, const struct options *options)
 	if (geteuid() != 0)
 		return call_tell(options, RESULT_DENIED,
 				 "doctor looks at what only root can see; run: sudo "
-				 "deployctl doctor %s",
+				 "deployctl doctor%s%s",
+				 options->app ? " " : "",
 				 options->app ? options->app : "");
 	status = app_file_load_all(options, &apps, &n_apps);
 	list = json_array();
