@@ -57,11 +57,11 @@ static int check_app_owner(const struct store *store, int fd, const char *path,
 static int read_only(const struct store *store, struct errinfo *ei)
 {
 	return errinfo_refuse(ei, RESULT_BAD_CONFIG,
-			      "deployd.service may not write in '%s'. Add it:\n"
-			      "  mkdir -p /etc/systemd/system/deployd.service.d\n"
-			      "  printf '[Service]\\nReadWritePaths=%s\\n' > "
-			      "/etc/systemd/system/deployd.service.d/%s.conf\n"
-			      "  systemctl daemon-reload && systemctl restart deployd",
+			      "deployd.service may not write in '%s'; run: "
+			      "mkdir -p /etc/systemd/system/deployd.service.d && "
+			      "printf '[Service]\\nReadWritePaths=%s\\n' > "
+			      "/etc/systemd/system/deployd.service.d/%s.conf && "
+			      "systemctl daemon-reload && systemctl restart deployd",
 			      store->app.base_dir, store->app.base_dir,
 			      store->app.name);
 }
