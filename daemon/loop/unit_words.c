@@ -21,7 +21,7 @@ static const struct {
 } exec_failures[] = {
 	{200, "its WorkingDirectory= cannot be entered"},
 	{203, "the program of its ExecStart= cannot be executed: is it in the release, "
-	      "and executable?"},
+	      "executable, and its interpreter here?"},
 	{216, "its Group= cannot be used"},
 	{217, "its User= cannot be used"},
 	{226, "its sandbox cannot be set up: do all its ReadWritePaths= exist?"},
