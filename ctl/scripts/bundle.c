@@ -34,8 +34,8 @@ static bool exists(const char *dir, const char *name)
 }
 
 /*
- * Is it there, and of who made the hook, or root? A user can leave a bundle of his own
- * above a script of root's.
+ * Is it there, and of root or of who can write the hook? A user can leave a bundle of
+ * his own above a script of root's.
  */
 static bool is_of(uid_t owner, const char *dir, const char *name)
 {
@@ -50,14 +50,15 @@ static bool is_of(uid_t owner, const char *dir, const char *name)
 static char *find_bundle(const char *file, uid_t *ret_owner)
 {
 	char *dir = file ? realpath(file, NULL) : NULL;
-	struct stat st;
+	cleanup_free char *above = dir ? script_directory(dir) : NULL;
+	struct stat st, st_above;
 
-	if (dir && stat(dir, &st) < 0) {
+	if (!above || stat(dir, &st) < 0 || stat(above, &st_above) < 0) {
 		free(dir);
 		return NULL;
 	}
-	*ret_owner = dir ? st.st_uid : 0;
-	for (int i = 0; dir && i < LEVELS_MAX; i++) {
+	*ret_owner = st_above.st_uid != 0 ? st_above.st_uid : st.st_uid;
+	for (int i = 0; i < LEVELS_MAX; i++) {
 		char *slash = strrchr(dir, '/');
 
 		if (!slash || slash == dir)
