@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t limit_of(const struct varlink_buffer *buffer)
+{
+	return buffer->message_bytes_max ? buffer->message_bytes_max
+					 : VARLINK_MESSAGE_BYTES_MAX;
+}
+
 /*
  * Does the last, unfinished message stay within the limit? Finished ones in front of it
  * may take as much again.
@@ -13,17 +19,16 @@ static bool fits(const struct varlink_buffer *buffer, const char *data, size_t l
 	size_t held = buffer->length - buffer->taken, unfinished = held;
 	const char *held_end, *end;
 
-	if (held + length <= VARLINK_MESSAGE_BYTES_MAX)
+	if (held + length <= limit_of(buffer))
 		return true;
-	if (held + length > (size_t)2 * VARLINK_MESSAGE_BYTES_MAX)
+	if (held + length > 2 * limit_of(buffer))
 		return false;
 	held_end = held > 0 ? memrchr(buffer->data + buffer->taken, '\0', held) : NULL;
 	if (held_end)
 		unfinished =
 			held - (size_t)(held_end + 1 - buffer->data - buffer->taken);
 	end = memchr(data, '\0', length);
-	return unfinished + (end ? (size_t)(end - data) : length) <
-	       VARLINK_MESSAGE_BYTES_MAX;
+	return unfinished + (end ? (size_t)(end - data) : length) < limit_of(buffer);
 }
 
 /* Moves what is left to the start once it is the smaller half, so that a byte moves at
@@ -46,7 +51,7 @@ int varlink_buffer_add(struct varlink_buffer *buffer, const void *data, size_t l
 
 	if (length == 0)
 		return 0;
-	if (length > VARLINK_MESSAGE_BYTES_MAX || !fits(buffer, data, length))
+	if (length > limit_of(buffer) || !fits(buffer, data, length))
 		return -EMSGSIZE;
 	compact(buffer);
 	needed = buffer->length + length;

@@ -12,9 +12,12 @@
 #define VARLINK_MESSAGE_BYTES_MAX (1u << 20)
 #define VARLINK_DEPTH_MAX	  32 /* levels of nesting accepted in a message */
 
-/* Bytes received and not yet taken as messages. Zero-initialise; owned by the caller.
+/*
+ * Bytes received and not yet taken as messages. Zero-initialise, but for the limit that
+ * is not the default; owned by the caller.
  */
 struct varlink_buffer {
+	size_t message_bytes_max; /* 0: VARLINK_MESSAGE_BYTES_MAX */
 	char *data;
 	size_t length;	/* bytes of data in use, those already taken included */
 	size_t taken;	/* bytes at the start that belong to messages taken */
@@ -24,7 +27,7 @@ struct varlink_buffer {
 
 /*
  * Appends received bytes. -EMSGSIZE when a message would pass
- * VARLINK_MESSAGE_BYTES_MAX, -ENOMEM; the buffer is unchanged then.
+ * the limit, -ENOMEM; the buffer is unchanged then.
  */
 int varlink_buffer_add(struct varlink_buffer *buffer, const void *data, size_t length)
 	__attribute__((warn_unused_result, nonnull));

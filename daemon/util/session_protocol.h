@@ -1,0 +1,87 @@
+#pragma once
+
+/*
+ * What deployd and a deployd-session process say to each other.
+ *
+ * A session is the unprivileged process that speaks Varlink with one client. It owns
+ * every fd that the client pushes: closing, reading or even looking at one of those can
+ * hang for ever, so none of them ever reaches deployd. That is why the channel is three
+ * fds, made by deployd, of which none can carry an fd upwards:
+ *
+ *   SESSION_WORDS_FD  pipe, deployd writes: words down
+ *   SESSION_REPORT_FD pipe, deployd reads: words up
+ *   SESSION_FDS_FD    unix stream socket whose receiving side deployd has shut: fds
+ *                     down. One byte with one fd in its SCM_RIGHTS for each word that
+ *                     says so below. The session takes from it only when such a word
+ *                     has come: until the session has said "taken", the socket's queue
+ *                     is what holds a client's connection, not a process that may be
+ *                     killed.
+ *
+ * A word is a JSON object that ends in NUL (the framing of Varlink), with a member
+ * "type". Unknown members are ignored, an unknown type ends the session: the two are of
+ * one package, and "version" tells when they are not.
+ *
+ * Words down:
+ *   connection  + fd: the client's socket. requestTimeoutMs: for a whole request, and
+ *               for the client to read what it was answered. refuse: null, or
+ *               {error, parameters}: answer this to the client at once, and end.
+ *   reply       request, continues, error (null or the error's name), parameters.
+ *               Without continues it ends the request, and the next may be sent up.
+ *   archive     request, index: read ahead (SESSION_AHEAD_BYTES) from that fd of the
+ *               request, which is kept when the request ends. One a session.
+ *   pump        + fd: the write end of a pipe. Write the archive into it, whole, and
+ *               close it.
+ *   drop        the archive is not wanted any more.
+ *   lines       request; + fd: the read end of a pipe. Send its lines to the client as
+ *               replies that continue, {"lines": [TEXT...]}, no faster than the client
+ *               reads them.
+ *   ping        number: answer with pong.
+ *   close       nothing more will come: send what is buffered, and end.
+ *
+ * Words up:
+ *   ready       version. Sent once, first.
+ *   taken       the client's socket is held.
+ *   request     request (1, 2, ... in order; the next only after the last reply of the
+ *               one before), call: the Varlink call as the client sent it, fds: how
+ * many came with it. All of it is a stranger's. archive     state: "flows" (a job may
+ * take its turn: it is a regular file, or SESSION_AHEAD_BYTES are here), "complete"
+ * (read to its end), "failed" (message). bytes: read so far; total: integer or null. A
+ * small archive goes to "complete" at once. lines-end   request: the pipe of lines has
+ * ended, and the client has been sent all. pong        number. gone        the client
+ * has hung up. The session stays while its archive is wanted. trouble     what: one of
+ * the SESSION_TROUBLE names; the session closes the connection for it.
+ */
+
+#define SESSION_PROTOCOL_VERSION 1
+
+#define SESSION_WORDS_FD  3
+#define SESSION_REPORT_FD 4
+#define SESSION_FDS_FD	  5
+
+/* Read ahead of the job's turn; also what makes an archive "flow". */
+#define SESSION_AHEAD_BYTES (4u << 20)
+
+/* fds with one request. */
+#define SESSION_FDS_MAX 8
+
+/* Of a word: a Varlink message and what is around it. */
+#define SESSION_WORD_BYTES_MAX ((1u << 20) + 4096)
+
+/* Replies that continue are left out beyond this much unread output. */
+#define SESSION_OUTPUT_BYTES_MAX (256u << 10)
+
+#define SESSION_TROUBLE_TIMEOUT	  "timeout"   /* no whole request came in time */
+#define SESSION_TROUBLE_MALFORMED "malformed" /* not a Varlink call */
+#define SESSION_TROUBLE_TOO_LARGE "too-large" /* request too large or too many fds */
+#define SESSION_TROUBLE_STALLED	  "stalled"   /* the client does not read its replies */
+
+/*
+ * deployd and the spawner (deployd-sessions). deployd connects to SESSIONS_SOCKET_PATH
+ * and shuts the receiving side of its socket. Its first message is one byte with one
+ * fd, the write end of the pipe for the spawner's words; each further message is
+ * "NUMBER\n" with three fds in its SCM_RIGHTS, in the order of the table above: start
+ * a session with them. The spawner writes lines: "started NUMBER PID\n" and, once it
+ * has reaped the process, "ended NUMBER\n". It reads nothing else from anybody and
+ * holds no fd of a client.
+ */
+#define SESSIONS_SOCKET_PATH "/run/deployd/sessions"
