@@ -44,7 +44,10 @@ only_sessions_asked
 note "a client that follows and does not read holds up nobody"
 fuse_attack deploy --unread "$socket" \
 	'{"method":"io.deployd.Logs","more":true,"parameters":{"app":"hello","follow":true}}'
-logger --tag flood < <(head -c 3000000 /dev/zero | tr '\0' 'x' | fold -w 1000) || true
+# Lines of the unit: by its control group the journal tells whose they are.
+bash -c 'echo $$ > /sys/fs/cgroup/system.slice/hello.service/cgroup.procs; exec logger' \
+	< <(head -c 3000000 /dev/zero | tr '\0' x | fold -w 1000)
+journalctl --sync
 deployd_works 1
 end_attacks
 deploy_works 2
