@@ -18,6 +18,7 @@
 #define SYSCALL_LANDLOCK 444 /* landlock_create_ruleset, on every architecture */
 
 int attempt_dir_fd = AT_FDCWD;
+int attempt_first_free_fd = REPORT_FD + 1;
 
 static const struct attempt *const tables[] = {
 	attempts_on_files,
@@ -69,7 +70,9 @@ static void do_without_landlock(void)
 	};
 	const struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
 
-	/* As root no no_new_privs is needed, which is for the helper to set. */
+	/* Root needs no no_new_privs for it, which is for the helper to set. */
+	if (getuid() != 0)
+		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
 		perror("no Landlock");
 		_exit(1);
@@ -91,7 +94,7 @@ static void __attribute__((constructor)) prepare(void)
 		do_without_landlock();
 }
 
-static const char *try_it(char *text, size_t size)
+static void try_it(char *text, size_t size)
 {
 	const struct attempt *attempt = find(wanted);
 	const char *how = "succeeded";
@@ -101,7 +104,6 @@ static const char *try_it(char *text, size_t size)
 	else if (attempt->run() < 0)
 		how = strerrorname_np(errno);
 	(void)snprintf(text, size, "%s: %s", wanted, how ? how : "failed");
-	return text;
 }
 
 void attempt_now(int dir_fd)
@@ -109,13 +111,9 @@ void attempt_now(int dir_fd)
 	char text[128];
 
 	attempt_dir_fd = dir_fd;
-	_exit(report_result(RESULT_FAILED, try_it(text, sizeof(text)), NULL));
-}
-
-void attempt_now_on_stdout(void)
-{
-	char text[128];
-
-	(void)!write(STDOUT_FILENO, text, strlen(try_it(text, sizeof(text))));
+	try_it(text, sizeof(text));
+	/* Not every program has a report; what it has else is a stdout. */
+	if (report_result(RESULT_FAILED, text, NULL) != 0)
+		(void)!write(STDOUT_FILENO, text, strlen(text));
 	_exit(0);
 }

@@ -19,6 +19,9 @@ extern const struct attempt attempts_on_kernel[];
 /* A directory the helper may make files in; AT_FDCWD when it has none. */
 extern int attempt_dir_fd;
 
+/* No fd from this one on is the helper's, but attempt_dir_fd; one behind the report. */
+extern int attempt_first_free_fd;
+
 /*
  * Runs the attempt that the environment (DEPLOYD_ATTACK) or, for one that deployd
  * starts, the file /run/deployd-attack names, and ends the process with what became of
@@ -26,6 +29,3 @@ extern int attempt_dir_fd;
  * attempt_dir_fd. The name is read before main(); "list" prints all of them.
  */
 void attempt_now(int dir_fd) __attribute__((noreturn));
-
-/* The same, on stdout instead of in a report: for programs that PID 1 starts. */
-void attempt_now_on_stdout(void) __attribute__((noreturn));

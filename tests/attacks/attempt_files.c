@@ -274,7 +274,7 @@ static long take_fds(void)
 /* lseek() is what every helper may call, and says whether there is such an fd. */
 static long find_inherited_fds(void)
 {
-	for (int fd = STDERR_FILENO + 2; fd < FDS_TOO_MANY; fd++)
+	for (int fd = attempt_first_free_fd; fd < FDS_TOO_MANY; fd++)
 		if (fd != attempt_dir_fd &&
 		    (lseek(fd, 0, SEEK_CUR) >= 0 || errno != EBADF))
 			return fd;

@@ -14,9 +14,10 @@ lock-down that stops them.
 import json
 import os
 import select
-import signal
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 
 UID, GID = 64001, 64001
@@ -40,9 +41,14 @@ def touch():
     return [f"--dir={fresh_directory('flags')}", f"--uid={UID}", f"--gid={GID}"]
 
 
+def session():
+    return []
+
+
 # name: its options. A new helper needs a line here and one in CMakeLists.txt.
-HELPERS = {"intake": intake, "touch": touch, "unpack": unpack}
-# what it says that stands where the attempt is blocked, not the helper
+HELPERS = {"intake": intake, "session": session, "touch": touch, "unpack": unpack}
+# These are started as the user that they are, in a unit of their own.
+STARTED_AS_USER = ["session"]
 VARIANTS = {
     "guarded": ("", {}),
     "no landlock": ("", {"DEPLOYD_ATTACK_NO_LANDLOCK": "1"}),
@@ -73,10 +79,11 @@ def fresh_directory(name):
     return path
 
 
-def start(program, options, environment):
-    """The pid, and the end of the report to read; fds as deployd gives them, and a few that
-    it has forgotten to close."""
+def start(program, options, environment, as_user):
+    """The pid, and the end of the report to read; fds as deployd gives them (a session's are
+    3, 4 and 5), and one that it has forgotten to close."""
     ours, theirs = socket.socketpair()
+    work = fresh_directory("work")
     pid = os.fork()
     if pid:
         theirs.close()
@@ -85,22 +92,29 @@ def start(program, options, environment):
         report = os.dup(theirs.fileno())
         directory = os.open("/etc", os.O_RDONLY)
         null = os.open("/dev/null", os.O_RDWR)
+        os.chdir(work)
         report = os.dup2(report, 100)
-        for fd in (0, 1, 2):
+        for fd in (0, 1, 2, 4, 5):
             os.dup2(null, fd)
         os.dup2(report, 3)
         os.dup2(directory, 50)
-        os.closerange(4, 50)
+        os.closerange(6, 50)
         os.closerange(51, 200)
         os.set_inheritable(50, True)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        if as_user:
+            os.setgroups([])
+            os.setresgid(GID, GID, GID)
+            os.setresuid(UID, UID, UID)
         os.execve(program, [program, *options], environment)
     finally:
         os._exit(99)
 
 
-def outcome(program, name, options, environment):
-    pid, report = start(program, options, {"DEPLOYD_ATTACK": name, **environment})
+def outcome(helper, program, name, variant):
+    suffix, environment = VARIANTS[variant]
+    pid, report = start(program + suffix, HELPERS[helper](),
+                        {"DEPLOYD_ATTACK": name, **environment},
+                        helper in STARTED_AS_USER and variant != "open")
     text = b""
     while True:
         ready, _, _ = select.select([report], [], [], TIMEOUT_SEC)
@@ -127,12 +141,16 @@ def outcome(program, name, options, environment):
 def run_all(build):
     """{helper: {attempt: {variant: outcome}}}"""
     table = {}
-    for helper, options in HELPERS.items():
+    for helper in HELPERS:
         program = f"{build}/tests/attacks/attack-{helper}"
-        names = os.popen(f"DEPLOYD_ATTACK=list {program}").read().split()
+        if not os.path.exists(program):
+            print(f"{helper}: not in this build")
+            continue
+        names = subprocess.run([program], env={"DEPLOYD_ATTACK": "list"}, check=True,
+                               stdout=subprocess.PIPE, text=True).stdout.split()
         table[helper] = {
-            name: {variant: outcome(program + suffix, name, options(), environment)
-                   for variant, (suffix, environment) in VARIANTS.items()}
+            name: {variant: outcome(helper, program, name, variant)
+                   for variant in VARIANTS}
             for name in names}
     return table
 
@@ -164,7 +182,7 @@ def judge(helper, attempts):
 
 
 def main():
-    build = sys.argv[1]
+    build = os.path.abspath(sys.argv[1])
     os.makedirs(SCRATCH)
     os.chmod(SCRATCH, 0o755)
     abstract = socket.socket(socket.AF_UNIX)
