@@ -39,11 +39,11 @@ struct operation_request {
 	const char *version;
 	const char *revision;
 	const char *message;
-	const char *if_current; /* "" = none must be current */
+	const char *if_current;	  /* "" = none must be current */
 	uint64_t archive_session; /* that reads the archive; 0 = none */
-	bool force;		/* a release known to be bad is taken all the same */
-	uint64_t confirm_sec;	/* goes back unless confirmed by then; 0 = no need to */
-	int64_t until_sec;	/* hold: CLOCK_REALTIME, 0 = for good */
+	bool force;		  /* a release known to be bad is taken all the same */
+	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
+	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
 	const char *user;
 };

@@ -17,9 +17,10 @@
 #define SERVER_SOCKET_GROUP "deployd"
 #define SERVER_ACCEPTS_MAX  16 /* in one turn of the loop */
 
-#define SERVER_IDLE_SESSIONS_MAX     4	/* kept ready for those who come next */
-#define SERVER_REFUSING_SESSIONS_MAX 16 /* that only say why, beyond connections_max   \
-					 */
+#define SERVER_IDLE_SESSIONS_MAX 4 /* kept ready for those who come next */
+#define SERVER_REFUSING_SESSIONS_MAX                                                   \
+	16 /* that only say why, beyond connections_max                                \
+	    */
 
 struct daemon;
 struct session;

@@ -16,9 +16,10 @@
  * words. The client's fds are the session's; none of them ever comes here.
  */
 
-#define SESSION_PING_MSEC 5000u	 /* between two pings of a session with a client */
-#define SESSION_HUNG_MSEC 10000u /* without an answer, or without an end, it is hung   \
-				  */
+#define SESSION_PING_MSEC 5000u /* between two pings of a session with a client */
+#define SESSION_HUNG_MSEC                                                              \
+	10000u /* without an answer, or without an end, it is hung                     \
+		*/
 
 struct server;
 
