@@ -63,9 +63,13 @@ static bool archive_failed(struct operation *operation)
 
 	if (archive && archive->state != ARCHIVE_STATE_FAILED)
 		return false;
-	operation_fail(operation, RESULT_FAILED, "the archive did not come whole: %s",
-		       archive ? archive->error
-			       : "the connection of its sender has ended");
+	if (archive && archive->result == RESULT_REJECTED)
+		operation_fail(operation, RESULT_REJECTED, "%s", archive->error);
+	else
+		operation_fail(operation, RESULT_FAILED,
+			       "the archive did not come whole: %s",
+			       archive ? archive->error
+				       : "the connection of its sender has ended");
 	return true;
 }
 

@@ -475,6 +475,7 @@ static void on_request(struct session *session, const json_t *word)
 static void on_archive_word(struct session *session, const json_t *word)
 {
 	const char *state = text_of(word, "state"), *message = text_of(word, "message");
+	const char *result = text_of(word, "result");
 	json_int_t bytes = json_integer_value(json_object_get(word, "bytes"));
 	json_int_t total = json_integer_value(json_object_get(word, "total"));
 	char escaped[160];
@@ -486,6 +487,9 @@ static void on_archive_word(struct session *session, const json_t *word)
 	}
 	session->archive.bytes = (uint64_t)bytes;
 	session->archive.total = (uint64_t)total;
+	session->archive.result = result && strcmp(result, "rejected") == 0
+					  ? RESULT_REJECTED
+					  : RESULT_FAILED;
 	if (strcmp(state, "flows") == 0)
 		set_archive(session, ARCHIVE_STATE_FLOWS, NULL);
 	else if (strcmp(state, "complete") == 0)
