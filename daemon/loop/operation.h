@@ -9,6 +9,7 @@
 #include "deploy/errinfo.h"
 #include "deploy/names.h"
 #include "loop/child.h"
+#include "loop/output.h"
 #include "loop/store_call.h"
 #include "loop/units.h"
 
@@ -81,7 +82,7 @@ struct operation {
 	struct unit_query *unit_query;
 	void (*with_unit)(struct operation *operation); /* goes on after unit_query */
 	struct unit_log *unit_log;
-	int log_fd;
+	struct output log_output;
 	struct health *health;
 	struct proof *proof;
 	struct touch *touch;

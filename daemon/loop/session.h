@@ -44,8 +44,8 @@ enum archive_state {
 
 struct archive {
 	enum archive_state state;
-	uint64_t bytes; /* read by the session, when complete */
-	uint64_t total; /* 0: not known */
+	uint64_t bytes;		   /* read by the session, when complete */
+	uint64_t total;		   /* 0: not known */
 	enum deploy_result result; /* when it has failed: failed or rejected */
 	char error[200];
 };
