@@ -23,6 +23,9 @@ struct world {
 /* Starts one and takes its "ready". */
 void world_start(struct world *world);
 
+/* The same as another user; by root only. */
+void world_start_as(struct world *world, uid_t uid);
+
 /* Hands a client over and takes "taken"; refuse may be NULL, its reference is taken. */
 void world_connect(struct world *world, int timeout_ms, json_t *refuse);
 
