@@ -322,13 +322,16 @@ void method_logs(struct daemon *daemon, struct session *session)
 
 static json_t *wire_session(const struct session *session)
 {
+	bool has_client = session->peer.uid != (uid_t)-1;
 	char since[RFC3339_SIZE];
 
 	names_rfc3339(session->since_sec, since);
-	return json_pack("{s:s, s:I, s:o, s:s, s:s}", "user", session->peer.user, "uid",
-			 (json_int_t)session->peer.uid, "pid",
-			 session->pid > 0 ? json_integer(session->pid) : json_null(),
-			 "state", session_state_name(session), "since", since);
+	return json_pack(
+		"{s:s?, s:o, s:o, s:s, s:s}", "user",
+		has_client ? session->peer.user : NULL, "uid",
+		has_client ? json_integer((json_int_t)session->peer.uid) : json_null(),
+		"pid", session->pid > 0 ? json_integer(session->pid) : json_null(),
+		"state", session_state_name(session), "since", since);
 }
 
 void method_daemon_status(struct daemon *daemon, struct session *session)
@@ -340,8 +343,7 @@ void method_daemon_status(struct daemon *daemon, struct session *session)
 		return;
 	sessions = json_array();
 	for (const struct session *s = daemon->server.sessions; s; s = s->next)
-		if (s->state >= SESSION_STATE_HANDED)
-			(void)json_array_append_new(sessions, wire_session(s));
+		(void)json_array_append_new(sessions, wire_session(s));
 	session_reply(session,
 		      json_pack("{s:I, s:s, s:o}", "pid", (json_int_t)getpid(),
 				"version", DEPLOYD_VERSION, "sessions", sessions),

@@ -25,10 +25,12 @@
 #include "loop/service.h"
 #include "util/session_protocol.h"
 
+/* As io.deployd.varlink names them, where a client that has gone makes no difference.
+ */
 static const char *const state_names[] = {
-	[SESSION_STATE_STARTING] = "starting", [SESSION_STATE_IDLE] = "idle",
-	[SESSION_STATE_HANDED] = "connected",  [SESSION_STATE_CONNECTED] = "connected",
-	[SESSION_STATE_ALONE] = "client gone", [SESSION_STATE_OVER] = "ending",
+	[SESSION_STATE_STARTING] = "idle",    [SESSION_STATE_IDLE] = "idle",
+	[SESSION_STATE_HANDED] = "connected", [SESSION_STATE_CONNECTED] = "connected",
+	[SESSION_STATE_ALONE] = "connected",  [SESSION_STATE_OVER] = "ended",
 };
 _Static_assert(sizeof(state_names) / sizeof(*state_names) == SESSION_STATE_COUNT,
 	       "a name for each state");
@@ -602,6 +604,7 @@ struct session *session_new(struct server *server, uint64_t id)
 	session->id = id;
 	session->pidfd = -1;
 	session->peer.uid = (uid_t)-1;
+	session->since_sec = (int64_t)time(NULL);
 	r = channel_new(server->daemon->loop, &events, session, &session->channel,
 			&ends);
 	if (r < 0) {
