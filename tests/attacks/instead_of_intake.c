@@ -2,7 +2,7 @@
 #include <fcntl.h>
 
 #include "attempt.h"
-#include "intake/source.h"
+#include "util/source.h"
 
 int source_init(struct source *source, int fd, unsigned int idle_sec,
 		struct errinfo *ei)

@@ -58,7 +58,7 @@ deployd_works 2
 note "what hangs is said, counted for its user, and not waited for"
 wait_journal "$cursor" 'session.*(hung|hangs|does not answer)' -u deployd > /dev/null
 timeout "$WAIT_SEC" bash -c 'until deployctl status --daemon --json | jq -e "
-	[.. | objects | select(.state? == \"hung\" and .user? == \"eve\")] | length >= 5"; do
+	[.sessions[] | select(.state == \"hung\" and .user == \"eve\")] | length >= 5"; do
 	read -r -t 0.2 _ <> <(:) || true; done' > /dev/null 2>&1 ||
 	fail "not every hung session is reported: $(deployctl status --daemon --json)"
 
