@@ -1,8 +1,10 @@
 #include "util/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 
 /*
@@ -21,8 +23,16 @@ static const int base_syscalls[] = {
 	SCMP_SYS(ppoll),
 };
 
-static int allow(scmp_filter_ctx filter, int syscall)
+/* O_TMPFILE has O_DIRECTORY in it, which a reader may ask for. */
+#define WRITE_FLAGS                                                                    \
+	(O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY))
+
+static int allow(scmp_filter_ctx filter, int syscall, bool reading)
 {
+	if (syscall == SCMP_SYS(openat) && reading)
+		return seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, syscall, 1,
+			SCMP_A2(SCMP_CMP_MASKED_EQ, WRITE_FLAGS, O_RDONLY));
 	if (syscall == SCMP_SYS(fchmod))
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 1,
 					SCMP_A1(SCMP_CMP_MASKED_EQ, 07000, 0));
@@ -41,24 +51,26 @@ static int allow_memory(scmp_filter_ctx filter)
 	return r;
 }
 
-static int fill(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
+static int fill(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls,
+		bool reading)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(base_syscalls) / sizeof(*base_syscalls); i++) {
-		r = allow(filter, base_syscalls[i]);
+		r = allow(filter, base_syscalls[i], reading);
 		if (r < 0)
 			return r;
 	}
 	for (size_t i = 0; i < n_syscalls; i++) {
-		r = allow(filter, syscalls[i]);
+		r = allow(filter, syscalls[i], reading);
 		if (r < 0)
 			return r;
 	}
 	return allow_memory(filter);
 }
 
-int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+static int install(const int *syscalls, size_t n_syscalls, bool reading,
+		   struct errinfo *ei)
 {
 	scmp_filter_ctx filter;
 	int r;
@@ -70,11 +82,21 @@ int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return errinfo_set(ei, ENOMEM, "cannot make the system call filter");
-	r = fill(filter, syscalls, n_syscalls);
+	r = fill(filter, syscalls, n_syscalls, reading);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);
 	if (r < 0)
 		return errinfo_set(ei, r, "cannot install the system call filter");
 	return 0;
+}
+
+int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+{
+	return install(syscalls, n_syscalls, false, ei);
+}
+
+int sandbox_seccomp_reading(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+{
+	return install(syscalls, n_syscalls, true, ei);
 }

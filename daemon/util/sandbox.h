@@ -27,3 +27,10 @@
  */
 int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));
+
+/*
+ * The same for a program that only reads: openat, when given, neither writes, creates
+ * nor truncates.
+ */
+int sandbox_seccomp_reading(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
