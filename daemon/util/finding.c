@@ -1,4 +1,4 @@
-#include "probe/finding.h"
+#include "util/finding.h"
 
 #include <stdarg.h>
 #include <stdio.h>
