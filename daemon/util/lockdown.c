@@ -10,7 +10,10 @@ int lockdown_begin(const struct privdrop_limit *limits, size_t n_limits,
 		   struct errinfo *ei)
 {
 #ifdef BREAK_LOCKDOWN_SKIPPED
-	return privdrop_limits(limits, n_limits, ei);
+	(void)limits;
+	(void)n_limits;
+	(void)ei;
+	return 0;
 #endif
 	/* First: until then a process of the same user could take this one over. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
