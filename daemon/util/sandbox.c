@@ -6,6 +6,7 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /*
  * write and lseek are also what the error path needs (report line, stderr), brk to
@@ -99,4 +100,75 @@ int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 int sandbox_seccomp_reading(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 {
 	return install(syscalls, n_syscalls, true, ei);
+}
+
+/* fork() of libc is clone(), which threads need, too: a child has this filter as well. */
+static const int reaching_syscalls[] = {
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(process_madvise),
+	SCMP_SYS(pidfd_open),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(kill),
+	SCMP_SYS(tkill),
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(fork),
+	SCMP_SYS(vfork),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(unshare),
+	SCMP_SYS(setns),
+	SCMP_SYS(mount),
+	SCMP_SYS(sched_setaffinity),
+	SCMP_SYS(sched_setscheduler),
+	SCMP_SYS(setpriority),
+};
+
+static int deny_reach(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp others = SCMP_A0(SCMP_CMP_NE, 0);
+	const struct scmp_arg_cmp not_own = SCMP_A0(SCMP_CMP_NE, (uint64_t)getpid());
+	int r = 0;
+
+	for (size_t i = 0;
+	     r == 0 && i < sizeof(reaching_syscalls) / sizeof(*reaching_syscalls); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+				     reaching_syscalls[i], 0);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64),
+				     1, others);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+				     not_own);
+	return r;
+}
+
+int sandbox_deny_reach(struct errinfo *ei)
+{
+	scmp_filter_ctx filter;
+	int r;
+
+	if (SANDBOX_SANITIZED)
+		return 0;
+	filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter)
+		return errinfo_set(ei, ENOMEM, "cannot make the system call filter");
+	r = deny_reach(filter);
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	if (r < 0)
+		return errinfo_set(ei, r, "cannot install the system call filter");
+	return 0;
 }
