@@ -190,7 +190,7 @@ static void judge(struct proof *proof, const json_t *report)
 	struct proof_report facts = {
 		.releases_dir = proof->settings->releases_dir,
 		.main_pid = proof->main_pid,
-		.truncated = !json_is_false(json_object_get(report, "truncated")),
+		.truncated = !json_is_false(json_object_get(report, "unit_truncated")),
 	};
 
 	if (!sighting_init(&sighting, json_object_get(report, "processes"))) {
@@ -205,6 +205,7 @@ static void judge(struct proof *proof, const json_t *report)
 	if (!proof->is_running)
 		not_running(proof);
 	facts.n_processes = sighting.n_processes;
+	facts.truncated = !json_is_false(json_object_get(report, "truncated"));
 	proof->outcome.complete =
 		note_releases(proof, &sighting) && proof_complete(&facts);
 	sighting_deinit(&sighting);

@@ -37,13 +37,16 @@ static int list_own(int cgroup_fd, struct pid_list *list, struct errinfo *ei)
 	return 0;
 }
 
-static int look_at_one(struct machine *machine, pid_t pid)
+static int look_at_one(struct machine *machine, pid_t pid, bool own)
 {
 	json_t *process = NULL;
 	int r;
 
-	r = process_look(&machine->look, pid, pid_list_has(machine->own, pid),
-			 &process);
+	if (machine->n_seen == LOOK_PROCESSES_MAX || now_ms() > machine->deadline_ms) {
+		machine->look.truncated = true;
+		return 0;
+	}
+	r = process_look(&machine->look, pid, own, &process);
 	if (r == -ESRCH)
 		return 0;
 	if (r < 0)
@@ -52,6 +55,16 @@ static int look_at_one(struct machine *machine, pid_t pid)
 	if (process && json_array_append_new(machine->processes, process) < 0)
 		return -ENOMEM;
 	return 0;
+}
+
+/* Before all others: nobody can use up what there is for them. */
+static int look_at_own(struct machine *machine)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < machine->own->n_pids; i++)
+		r = look_at_one(machine, machine->own->pids[i], true);
+	return r;
 }
 
 /* False for what is no process. */
@@ -65,7 +78,7 @@ static bool read_pid(const char *name, pid_t *ret_pid)
 	return true;
 }
 
-static int look_at_all(struct machine *machine)
+static int look_at_others(struct machine *machine)
 {
 	const int fd =
 		openat(machine->look.proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -81,20 +94,10 @@ static int look_at_all(struct machine *machine)
 		(void)close(fd);
 		return -ENOMEM;
 	}
-	while (r == 0 && (entry = readdir(dir))) {
-		if (!read_pid(entry->d_name, &pid))
-			continue;
-		if (machine->n_seen == LOOK_PROCESSES_MAX ||
-		    now_ms() > machine->deadline_ms) {
-			machine->look.truncated = true;
-			break;
-		}
-		r = look_at_one(machine, pid);
-	}
+	while (r == 0 && !machine->look.truncated && (entry = readdir(dir)))
+		if (read_pid(entry->d_name, &pid) && !pid_list_has(machine->own, pid))
+			r = look_at_one(machine, pid, false);
 	(void)closedir(dir);
-	/* One of the unit that is in no pid namespace of ours. */
-	if (r == 0 && pid_list_has(machine->own, 0))
-		r = look_at_one(machine, 0);
 	return r;
 }
 
@@ -126,6 +129,7 @@ int look_read(int cgroup_fd, int proc_fd, const struct releases *releases,
 		.own = &own,
 		.deadline_ms = deadline_ms,
 	};
+	bool unit_truncated;
 	int r;
 
 	if (!processes)
@@ -133,16 +137,20 @@ int look_read(int cgroup_fd, int proc_fd, const struct releases *releases,
 	r = list_own(cgroup_fd, &own, ei);
 	if (r < 0)
 		return r;
-	machine.look.truncated = own.truncated;
-	r = look_at_all(&machine);
+	machine.look.truncated = own.truncated || releases->truncated;
+	r = look_at_own(&machine);
+	unit_truncated = machine.look.truncated;
+	machine.look.truncated = false;
+	if (r == 0)
+		r = look_at_others(&machine);
 	if (r < 0)
 		return errinfo_set(ei, r, "cannot look at the processes");
 	r = list_own(cgroup_fd, &own, ei);
 	if (r < 0)
 		return r;
 	disown_gone(processes, &own);
-	ret_finding->truncated =
-		machine.look.truncated || own.truncated || releases->truncated;
+	ret_finding->unit_truncated = unit_truncated || own.truncated;
+	ret_finding->truncated = machine.look.truncated || ret_finding->unit_truncated;
 	finding_pass(ret_finding, "looked at %zu processes", machine.n_seen);
 	ret_finding->processes = steal_ptr(&processes);
 	return 0;

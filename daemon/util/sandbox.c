@@ -102,7 +102,8 @@ int sandbox_seccomp_reading(const int *syscalls, size_t n_syscalls, struct errin
 	return install(syscalls, n_syscalls, true, ei);
 }
 
-/* fork() of libc is clone(), which threads need, too: a child has this filter as well. */
+/* fork() of libc is clone(), which threads need, too: a child has this filter as well.
+ */
 static const int reaching_syscalls[] = {
 	SCMP_SYS(ptrace),
 	SCMP_SYS(process_vm_readv),

@@ -334,7 +334,7 @@ static void prove(struct proven *proven, const char *report)
 	"false}"
 #define REPORT(processes)                                                              \
 	"{\"type\":\"result\",\"result\":\"ok\",\"message\":\"\",\"processes\":"       \
-	"[" processes "],\"truncated\":false}\n"
+	"[" processes "],\"truncated\":false,\"unit_truncated\":false}\n"
 
 static void what_the_probe_saw_is_judged(void **state)
 {
@@ -354,6 +354,13 @@ static void what_the_probe_saw_is_judged(void **state)
 	assert_int_equal(proven.verdict, PROOF_PROVEN);
 	assert_true(proven.complete);
 	assert_string_equal(proven.in_use, "[\"" NEW "\",\"" OLD "\"]");
+	/* Of others not all: that is no doubt of the unit. */
+	prove(&proven, "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[" PROCESS(
+			       "10", NEW) "],\"truncated\":true,"
+					  "\"unit_truncated\":false}\n");
+	assert_int_equal(proven.verdict, PROOF_PROVEN);
+	assert_false(proven.complete);
+	assert_string_equal(proven.in_use, "[\"" NEW "\"]");
 	prove(&proven, REPORT(PROCESS_OF("1", "10", NEW)));
 	assert_int_equal(proven.verdict, PROOF_UNKNOWN);
 	assert_false(proven.complete);
