@@ -156,16 +156,28 @@ static void resolve_process_user(const char *option, const char *name,
 		diag_error(diag, file, origin->line, "%s: must not be root", option);
 }
 
+/* PID 1 looks the user up again; found here, it is found before a release is checked.
+ */
+static void resolve_unit_user(const char *name, const char *consequence, uid_t *ret_uid,
+			      struct diag *diag)
+{
+	gid_t gid;
+
+	if (find_user(name, ret_uid, &gid) == ENOENT)
+		diag_warning(diag, "deployd.conf", 0,
+			     "there is no user '%s', so that %s; run systemd-sysusers",
+			     name, consequence);
+}
+
 static void load_daemon(struct config_set *set, struct diag *diag)
 {
 	struct config_file_list files;
-	gid_t gid;
 
 	set->intake_uid = set->unpack_uid = (uid_t)-1;
 	set->probe_uid = set->proc_uid = (uid_t)-1;
-	/* Who else is one of them could answer in their place. */
-	(void)find_user(PROBE_USER, &set->probe_uid, &gid);
-	(void)find_user(PROC_USER, &set->proc_uid, &gid);
+	resolve_unit_user(PROBE_USER, "no http or tcp check can pass", &set->probe_uid,
+			  diag);
+	resolve_unit_user(PROC_USER, "no release can be proven", &set->proc_uid, diag);
 	set->intake_gid = set->unpack_gid = (gid_t)-1;
 	config_files_read("deployd.conf", &files, diag);
 	set->daemon = daemon_config_parse(files.texts, files.n_texts, diag);
