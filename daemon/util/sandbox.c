@@ -138,8 +138,8 @@ static const int reaching_syscalls[] = {
 
 static int deny_reach(scmp_filter_ctx filter)
 {
-	const struct scmp_arg_cmp others = SCMP_A0(SCMP_CMP_NE, 0);
-	const struct scmp_arg_cmp not_own = SCMP_A0(SCMP_CMP_NE, (uint64_t)getpid());
+	const struct scmp_arg_cmp others = SCMP_A0(SCMP_CMP_NE, 0, 0);
+	const struct scmp_arg_cmp not_own = SCMP_A0(SCMP_CMP_NE, (uint64_t)getpid(), 0);
 	int r = 0;
 
 	for (size_t i = 0;
