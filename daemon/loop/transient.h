@@ -13,6 +13,10 @@
  * The command is run as it is: no shell, no $NAME, no %-specifier.
  */
 
+/* Users of programs of ours; sysusers.d makes them. */
+#define PROBE_USER "deployd-probe"
+#define PROC_USER  "deployd-proc"
+
 #define TRANSIENT_ARGS_MAX 1100 /* words of a command */
 
 struct transient_options {
@@ -28,6 +32,7 @@ struct transient_options {
 	const char *clone_of;
 	/* Without clone_of, or where that unit has no User=. One of them is needed. */
 	const char *user, *group;
+	const char *extra_group; /* beside the user's own; NULL = none; no clone_of */
 	const char
 		*network_of; /* the unit whose network it shares; NULL = the host's */
 	/*

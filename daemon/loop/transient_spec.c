@@ -72,6 +72,7 @@ static int copy(struct transient_spec *spec, const struct transient_options *opt
 	TRY(copy_text(options->clone_of, &spec->clone_of));
 	TRY(copy_text(options->user, &spec->user));
 	TRY(copy_text(options->group, &spec->group));
+	TRY(copy_text(options->extra_group, &spec->extra_group));
 	TRY(copy_text(options->network_of, &spec->network_of));
 	TRY(copy_argv(options->argv, &spec->argv));
 	TRY(copy_text(options->stdout_path, &spec->stdout_path));
@@ -110,6 +111,7 @@ void transient_spec_deinit(struct transient_spec *spec)
 	free(spec->clone_of);
 	free(spec->user);
 	free(spec->group);
+	free(spec->extra_group);
 	free(spec->network_of);
 	free(spec->stdout_path);
 	free(spec->stderr_path);
@@ -287,6 +289,9 @@ static int add_identity(const struct transient_spec *spec, sd_bus_message *messa
 	TRY(sd_bus_message_append(message, "(sv)", "User", "s", spec->user));
 	if (spec->group)
 		TRY(sd_bus_message_append(message, "(sv)", "Group", "s", spec->group));
+	if (spec->extra_group)
+		TRY(sd_bus_message_append(message, "(sv)", "SupplementaryGroups", "as",
+					  1, spec->extra_group));
 	return 0;
 }
 
@@ -408,8 +413,9 @@ static int add_protection(const struct transient_spec *spec, sd_bus_message *mes
 				  "@system-service", "seccomp", "SystemCallErrorNumber",
 				  "i", EPERM));
 	if (!spec->network_of)
-		return sd_bus_message_append(message, "(sv)", "RestrictAddressFamilies",
-					     "(bas)", 1, 1, "AF_UNIX");
+		return sd_bus_message_append(message, "(sv)(sv)", "PrivateNetwork", "b",
+					     1, "RestrictAddressFamilies", "(bas)", 1,
+					     1, "AF_UNIX");
 	/* AF_NETLINK: what getaddrinfo() asks for the machine's own addresses. */
 	return sd_bus_message_append(message, "(sv)", "RestrictAddressFamilies",
 				     "(bas)", 1, 4, "AF_UNIX", "AF_INET", "AF_INET6",
