@@ -178,7 +178,6 @@ static void run_exec(struct health_attempt *attempt)
 		.with_stderr = true,
 		.unit = {.argv = (const char *const *)argv,
 			 .clone_of = attempt->settings->unit,
-			 .network_of = attempt->settings->unit,
 			 .timeout_ms = attempt->check->timeout_ms},
 	};
 
