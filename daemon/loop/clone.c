@@ -246,18 +246,14 @@ static int append_directory(const struct cloning *cloning, const char *name,
 static int append_label(const struct cloning *cloning, const char *name,
 			sd_bus_message *value)
 {
-	cleanup_free char *text = NULL;
 	const char *label;
 	int ignored;
 
 	TRY(sd_bus_message_read(value, "(bs)", &ignored, &label));
 	if (label[0] == '\0')
 		return 0;
-	if (asprintf(&text, "%s%s", ignored ? "-" : "", label) < 0) {
-		text = NULL;
-		return -ENOMEM;
-	}
-	return sd_bus_message_append(cloning->message, "(sv)", name, "s", text);
+	return sd_bus_message_append(cloning->message, "(sv)", name, "(bs)", ignored,
+				     label);
 }
 
 static void free_strv(char **strv)

@@ -12,7 +12,7 @@
 
 enum clone_kind {
 	CLONE_AS_IS,	  /* is set by the same type as it is read */
-	CLONE_LABEL,	  /* (ignored, label): set as a string with '-' before it */
+	CLONE_LABEL,	  /* (ignored, label): "" is none, and cannot be set */
 	CLONE_FILTER,	  /* (allow, names): an empty one may not be settable */
 	CLONE_DIRECTORY,  /* WorkingDirectory: '!' is '-' where it is set */
 	CLONE_RUNTIME,	  /* RuntimeDirectory: a copy's end would delete it */

@@ -26,6 +26,7 @@
 
 struct world {
 	uv_loop_t loop;
+	uv_timer_t tick; /* the loop is left to look at systemd */
 	struct units *units;
 	sd_bus *bus; /* of the test itself */
 	bool done;
@@ -42,14 +43,24 @@ struct properties {
 	} list[PROPERTIES_MAX];
 };
 
+#define TICK_MSEC 20
+
+static void on_tick(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
 static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
 	assert_int_equal(uv_loop_init(&world->loop), 0);
+	assert_int_equal(uv_timer_init(&world->loop, &world->tick), 0);
+	assert_int_equal(uv_timer_start(&world->tick, on_tick, TICK_MSEC, TICK_MSEC),
+			 0);
 	assert_int_equal(units_new(&world->loop, NULL, NULL, NULL, &world->units), 0);
 	while (!units_connected(world->units))
-		(void)uv_run(&world->loop, UV_RUN_ONCE);
+		(void)uv_run(&world->loop, UV_RUN_DEFAULT);
 	assert_true(sd_bus_open_system(&world->bus) >= 0);
 	*state = world;
 	return 0;
@@ -60,6 +71,7 @@ static int teardown(void **state)
 	struct world *world = *state;
 
 	sd_bus_flush_close_unref(world->bus);
+	uv_close((uv_handle_t *)&world->tick, NULL);
 	units_close(world->units, NULL, NULL);
 	(void)uv_run(&world->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&world->loop), 0);
@@ -283,7 +295,7 @@ static unsigned int differences(struct world *world, const char *unit)
 	unsigned int n_bad;
 
 	for (;;) {
-		(void)uv_run(&world->loop, UV_RUN_ONCE);
+		(void)uv_run(&world->loop, UV_RUN_DEFAULT);
 		if (world->done)
 			fail_msg("%s: %s", unit, world->unit.error.what);
 		read_unit(world, COPY ".service", of_copy);

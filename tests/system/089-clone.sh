@@ -20,7 +20,7 @@ unit() { # NAME LINES...
 		> "/run/systemd/system/$name.service"
 	clone_units+=("$name.service")
 }
-unit plain
+unit plain 'User=hello'
 unit user 'User=hello' 'Group=hello' 'SupplementaryGroups=games' 'UMask=0037' \
 	'WorkingDirectory=-/nonexistent' 'Environment=A=b "C=d e" "P=100%%" "Q=\"$HOME\\n"' \
 	'EnvironmentFile=-/etc/missing' 'EnvironmentFile=/etc/clone.env' \
@@ -51,7 +51,7 @@ unit rights 'User=hello' 'CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_KILL' \
 	'SystemCallFilter=@system-service seccomp:ENOSYS' 'SystemCallFilter=~@privileged' \
 	'SystemCallLog=mount' 'RestrictAddressFamilies=AF_UNIX AF_INET' \
 	'DevicePolicy=strict' 'DeviceAllow=/dev/null rw' 'DeviceAllow=char-pts' \
-	'AppArmorProfile=-unconfined_u'
+	'AppArmorProfile=-none-such'
 unit denied 'User=hello' 'SystemCallFilter=~@mount reboot:EPERM' \
 	'RestrictAddressFamilies=~AF_PACKET' 'RestrictNamespaces=~user' 'PrivateUsers=yes'
 unit nothing 'User=hello' 'RestrictAddressFamilies=none' 'RestrictNamespaces=yes' \
@@ -75,7 +75,7 @@ unit dynamic 'DynamicUser=yes' 'RuntimeDirectory=clone-dynamic' 'StateDirectory=
 unit kept 'DynamicUser=yes' 'RuntimeDirectory=clone-kept' 'RuntimeDirectoryPreserve=restart'
 # An allow-list that was emptied allows nothing, which no transient unit can be told.
 printf '%s\n' '[Service]' 'ExecStart=/bin/sleep infinity' 'User=hello' \
-	'SystemCallFilter=read' 'SystemCallFilter=~read' '[Install]' \
+	'SystemCallFilter=read' 'SystemCallFilter=~read @default' \
 	> /run/systemd/system/clone-none.service
 systemctl daemon-reload
 CLONE_UNITS="${clone_units[*]}"
