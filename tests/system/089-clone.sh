@@ -82,3 +82,97 @@ CLONE_UNITS="${clone_units[*]}"
 export CLONE_UNITS
 expect 0 "$live_build/tests/health/test_clone"
 echo "$out$err"
+
+note "a check tries what the service may not do"
+readonly clone_dir=/srv/clone drop_in=/etc/systemd/system/hello.service.d
+mkdir -p -m 0777 $clone_dir/open
+echo readable > /etc/clone.readable
+setup_hello
+mkdir -p $drop_in
+strict=('[Service]' 'ProtectSystem=strict' 'PrivateTmp=yes' 'PrivateNetwork=yes'
+	'InaccessiblePaths=/etc/clone.readable' 'SystemCallFilter=~@chown'
+	'SystemCallErrorNumber=EPERM' 'CapabilityBoundingSet=CAP_KILL' 'LockPersonality=yes'
+	'RestrictNamespaces=yes' 'RuntimeDirectory=hello-run' 'StateDirectory=hello-state'
+	'LimitFSIZE=4096' 'LimitNOFILE=99' 'MemoryMax=64M' 'MemorySwapMax=0' 'TasksMax=20'
+	'NoExecPaths=/var/lib/hello-state' 'DevicePolicy=closed'
+	"ExecStartPre=/bin/sh -c 'echo service > /tmp/marker; echo service > /run/hello-run/marker'")
+printf '%s\n' "${strict[@]}" > $drop_in/strict.conf
+systemctl daemon-reload
+cat > /usr/local/bin/hello-check <<'EOT'
+#!/bin/bash
+failed=0
+bad() { echo "NOT STOPPED: $*"; failed=1; }
+must() { echo "DOES NOT WORK: $*"; failed=1; }
+: 2> /dev/null > /srv/clone/open/file && bad 'writing outside'
+cat /etc/clone.readable > /dev/null 2>&1 && bad 'an inaccessible file'
+touch /tmp/mine; chown "$(id -u)" /tmp/mine 2> /dev/null && bad 'chown(2)'
+setarch "$(uname -m)" --addr-no-randomize true 2> /dev/null && bad 'personality(2)'
+unshare --user true 2> /dev/null && bad 'a user namespace'
+(exec 3<> /dev/tcp/127.0.0.1/8099) 2> /dev/null && bad "the machine's network"
+head -c 8192 /dev/zero 2> /dev/null > /tmp/large && bad 'a large file'
+cp /bin/true "$STATE_DIRECTORY/true"; "$STATE_DIRECTORY/true" 2> /dev/null && bad 'exec'
+[ "$(ulimit -n)" = 99 ] || bad 'LimitNOFILE'
+grep -q '^CapBnd:.*0000000000000020$' /proc/self/status || bad 'the bounding set'
+grep -q '^Seccomp:.*2' /proc/self/status || bad 'seccomp'
+group=/sys/fs/cgroup$(cut -d : -f 3 /proc/self/cgroup)
+if [ -e "$group/pids.max" ]; then
+	[ "$(< "$group/pids.max")" = 20 ] || bad 'TasksMax'
+fi
+if [ -e "$group/memory.max" ]; then
+	tail /dev/zero > /dev/null 2>&1 && bad 'MemoryMax'
+fi
+[ "$(cat /tmp/marker)" = service ] || must "the service's /tmp"
+[ "$RUNTIME_DIRECTORY" = /run/hello-run ] || must "RUNTIME_DIRECTORY is $RUNTIME_DIRECTORY"
+[ "$(cat "$RUNTIME_DIRECTORY/marker")" = service ] || must 'the RuntimeDirectory'
+echo check > "$RUNTIME_DIRECTORY/check" || must 'writing into the RuntimeDirectory'
+(exec 3<> /dev/tcp/127.0.0.1/8080) || must "the service's network"
+exit $failed
+EOT
+chmod 0755 /usr/local/bin/hello-check
+systemd-run --quiet --unit=outside --property=Type=exec \
+	python3 -m http.server --bind 127.0.0.1 8099
+timeout "$WAIT_SEC" bash -c 'until (exec 3<> /dev/tcp/127.0.0.1/8099) 2> /dev/null; do :; done'
+setup_lines=(min_healthy_sec=0 bake_sec=0 healthy_deadline_sec=5)
+app_file hello hello '[health]' "${setup_lines[@]}" '[health_check self]' 'type = exec' \
+	'command = /usr/local/bin/hello-check'
+expect 0 systemctl reload deployd
+expect 0 ctl deploy hello hello-1.tar.gz
+[ -e /srv/clone/open/file ] && fail "it wrote outside"
+assert_equal "$(cat /run/hello-run/marker)" service
+assert_equal "$(cat /run/hello-run/check)" check
+assert_equal "$(stat -c %U /run/hello-run)" hello
+assert_equal "$(systemctl list-units --all --plain --no-legend 'deployd-check-*')" ""
+
+note "a unit that cannot be copied is named at load, and no release is switched to"
+printf '%s\n' '[Service]' 'SystemCallFilter=' 'SystemCallFilter=read' \
+	'SystemCallFilter=~read @default' > $drop_in/zz.conf
+systemctl daemon-reload
+from=$(journal_cursor)
+expect 0 deployctl reload
+assert_contains "$out$err" 'hello.conf'
+assert_contains "$out$err" 'SystemCallFilter='
+wait_journal "$from" 'health_check self. cannot be run.*SystemCallFilter=' -u deployd
+release=$(current_id)
+main_pid=$(systemctl show -P MainPID hello)
+expect 1 ctl deploy hello hello-2.tar.gz
+assert_contains "$err" 'SystemCallFilter='
+assert_contains "$err" 'nothing was changed'
+assert_equal "$(current_id)" "$release"
+assert_equal "$(systemctl show -P MainPID hello)" "$main_pid"
+from=$(journal_cursor)
+systemctl restart deployd
+wait_journal "$from" 'health_check self. cannot be run.*SystemCallFilter=' -u deployd
+
+note "with the setting gone it goes on"
+rm $drop_in/zz.conf
+systemctl daemon-reload
+expect 0 ctl deploy hello hello-2.tar.gz
+expect 0 deployctl reload
+assert_lacks "$out$err" SystemCallFilter=
+
+note "DynamicUser=: the copy is the same user"
+printf '%s\n' '[Service]' 'DynamicUser=yes' > $drop_in/dynamic.conf
+systemctl daemon-reload
+expect 0 ctl restart hello
+expect 0 ctl deploy --force hello hello-1.tar.gz
+assert_equal "$(cat /run/hello-run/check)" check
