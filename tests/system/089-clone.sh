@@ -84,8 +84,8 @@ expect 0 "$live_build/tests/health/test_clone"
 echo "$out$err"
 
 note "a check tries what the service may not do"
-readonly clone_dir=/srv/clone drop_in=/etc/systemd/system/hello.service.d
-mkdir -p -m 0777 $clone_dir/open
+readonly drop_in=/etc/systemd/system/hello.service.d
+mkdir -p -m 0777 /srv/clone/open
 echo readable > /etc/clone.readable
 setup_hello
 mkdir -p $drop_in
@@ -132,9 +132,9 @@ chmod 0755 /usr/local/bin/hello-check
 systemd-run --quiet --unit=outside --property=Type=exec \
 	python3 -m http.server --bind 127.0.0.1 8099
 timeout "$WAIT_SEC" bash -c 'until (exec 3<> /dev/tcp/127.0.0.1/8099) 2> /dev/null; do :; done'
-setup_lines=(min_healthy_sec=0 bake_sec=0 healthy_deadline_sec=5)
-app_file hello hello '[health]' "${setup_lines[@]}" '[health_check self]' 'type = exec' \
-	'command = /usr/local/bin/hello-check'
+app_file hello hello '[health]' 'min_healthy_sec = 0' 'bake_sec = 0' \
+	'[health_check self]' 'type = exec' 'command = /usr/local/bin/hello-check' \
+	'timeout_sec = 20'
 expect 0 systemctl reload deployd
 expect 0 ctl deploy hello hello-1.tar.gz
 [ -e /srv/clone/open/file ] && fail "it wrote outside"
