@@ -132,9 +132,9 @@ chmod 0755 /usr/local/bin/hello-check
 systemd-run --quiet --unit=outside --property=Type=exec \
 	python3 -m http.server --bind 127.0.0.1 8099
 timeout "$WAIT_SEC" bash -c 'until (exec 3<> /dev/tcp/127.0.0.1/8099) 2> /dev/null; do :; done'
-app_file hello hello '[health]' 'min_healthy_sec = 0' 'bake_sec = 0' \
+app_file hello hello '[health]' 'min_healthy_sec = 0' 'bake_sec = 0' 'healthy_deadline_sec = 20' \
 	'[health_check self]' 'type = exec' 'command = /usr/local/bin/hello-check' \
-	'timeout_sec = 20'
+	'timeout_sec = 10'
 expect 0 systemctl reload deployd
 expect 0 ctl deploy hello hello-1.tar.gz
 [ -e /srv/clone/open/file ] && fail "it wrote outside"
