@@ -21,6 +21,7 @@ unit() { # NAME LINES...
 	clone_units+=("$name.service")
 }
 unit plain 'User=hello'
+# shellcheck disable=SC2016
 unit user 'User=hello' 'Group=hello' 'SupplementaryGroups=games' 'UMask=0037' \
 	'WorkingDirectory=-/nonexistent' 'Environment=A=b "C=d e" "P=100%%" "Q=\"$HOME\\n"' \
 	'EnvironmentFile=-/etc/missing' 'EnvironmentFile=/etc/clone.env' \
@@ -85,7 +86,8 @@ echo "$out$err"
 
 note "a check tries what the service may not do"
 readonly drop_in=/etc/systemd/system/hello.service.d
-mkdir -p -m 0777 /srv/clone/open
+mkdir -p /srv/clone/open
+chmod 0777 /srv/clone/open
 echo readable > /etc/clone.readable
 setup_hello
 mkdir -p $drop_in
