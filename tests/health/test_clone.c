@@ -208,6 +208,9 @@ static void every_property_of_a_service_is_decided(void **state)
 	}
 	assert_int_equal(n_bad, 0);
 	assert_true(n_copied > 150);
+	assert_null(clone_table_find("Private"));
+	assert_null(clone_table_find("Tmp"));
+	assert_null(clone_table_find(""));
 	properties_free(unit);
 }
 
@@ -363,6 +366,35 @@ static void a_copy_has_what_the_unit_has(void **state)
 	assert_int_equal(n_bad, 0);
 }
 
+/* --- whose it is ---------------------------------------------------------------------
+ */
+
+static void a_copy_of_a_dynamic_user_is_that_user(void **state)
+{
+	static const char *const units[] = {"clone-dynamic", "clone-kept"};
+	static const char *const argv[] = {
+		"/bin/sh", "-c",
+		"id -u; cd \"$RUNTIME_DIRECTORY\" && echo x > check && ls", NULL};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct properties *unit = calloc(1, sizeof(*unit));
+		char name[64], wanted[64];
+
+		(void)snprintf(name, sizeof(name), "%s.service", units[i]);
+		read_unit(world, name, unit);
+		(void)snprintf(wanted, sizeof(wanted), "%scheck\nmarker\n",
+			       value_of(unit, "UID"));
+		wanted[strcspn(wanted, " ")] = '\n';
+		properties_free(unit);
+		(void)copy(world, name, argv);
+		while (!world->done)
+			(void)uv_run(&world->loop, UV_RUN_DEFAULT);
+		assert_string_equal(world->unit.error.what, "");
+		assert_string_equal(world->text, wanted);
+	}
+}
+
 /* --- what cannot be copied ----------------------------------------------------------
  */
 
@@ -410,6 +442,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_copy_has_what_the_unit_has, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_copy_of_a_dynamic_user_is_that_user,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_cannot_be_copied_is_refused_by_name, setup, teardown),
 	};

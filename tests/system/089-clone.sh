@@ -72,17 +72,24 @@ unit limits 'User=hello' 'LimitNOFILE=700:800' 'LimitCORE=0' 'LimitAS=2G' 'Limit
 	'ManagedOOMMemoryPressureLimit=70%' 'ManagedOOMPreference=avoid' \
 	'DisableControllers=io' 'Slice=clone-limits.slice' 'IOAccounting=yes' \
 	'CPUAccounting=no'
-unit dynamic 'DynamicUser=yes' 'RuntimeDirectory=clone-dynamic' 'StateDirectory=clone-dynamic'
-unit kept 'DynamicUser=yes' 'RuntimeDirectory=clone-kept' 'RuntimeDirectoryPreserve=restart'
+marker="ExecStartPre=/bin/sh -c 'echo service > \"\$RUNTIME_DIRECTORY/marker\"'"
+unit dynamic 'DynamicUser=yes' "$marker" 'RuntimeDirectory=clone-dynamic' 'StateDirectory=clone-dynamic'
+unit kept 'DynamicUser=yes' "$marker" 'RuntimeDirectory=clone-kept' 'RuntimeDirectoryPreserve=restart'
 # An allow-list that was emptied allows nothing, which no transient unit can be told.
 printf '%s\n' '[Service]' 'ExecStart=/bin/sleep infinity' 'User=hello' \
 	'SystemCallFilter=read' 'SystemCallFilter=~read @default' \
 	> /run/systemd/system/clone-none.service
 systemctl daemon-reload
+systemctl start clone-dynamic clone-kept
 CLONE_UNITS="${clone_units[*]}"
 export CLONE_UNITS
 expect 0 "$live_build/tests/health/test_clone"
 echo "$out$err"
+for name in dynamic kept; do
+	assert_equal "$(cat /run/clone-$name/marker /run/clone-$name/check)" $'service\nx'
+	systemctl stop clone-$name
+	[ ! -e /run/clone-$name/marker ] || fail "/run/clone-$name outlives its service"
+done
 
 note "a check tries what the service may not do"
 readonly drop_in=/etc/systemd/system/hello.service.d
