@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
@@ -29,13 +30,30 @@
 			return try_r;                                                  \
 	} while (0)
 
+#define N_DIRECTORIES 5
+
+static const struct directories {
+	const char *name, *symlinks, *variable, *prefix;
+	bool can_be_private; /* below prefix/private, with DynamicUser= */
+} directories[N_DIRECTORIES] = {
+	{"RuntimeDirectory", "RuntimeDirectorySymlink", "RUNTIME_DIRECTORY", "/run",
+	 true},
+	{"StateDirectory", "StateDirectorySymlink", "STATE_DIRECTORY", "/var/lib",
+	 true},
+	{"CacheDirectory", "CacheDirectorySymlink", "CACHE_DIRECTORY", "/var/cache",
+	 true},
+	{"LogsDirectory", "LogsDirectorySymlink", "LOGS_DIRECTORY", "/var/log", true},
+	{"ConfigurationDirectory", "ConfigurationDirectorySymlink",
+	 "CONFIGURATION_DIRECTORY", "/etc", false},
+};
+
 struct cloning {
 	sd_bus_message *message;
 	const char *unit;
 	char load_state[32];
 	char preserve[32];
 	bool has_user, dynamic_user;
-	char **runtime; /* RuntimeDirectory, owned */
+	char **directories[N_DIRECTORIES]; /* owned */
 	struct errinfo *ei;
 };
 
@@ -75,48 +93,67 @@ static int take_fact(const char *name, sd_bus_message *value, void *userdata)
 		cloning->dynamic_user = truth;
 		return 0;
 	}
-	if (strcmp(name, "RuntimeDirectory") != 0)
-		return sd_bus_message_skip(value, "v");
-	TRY(sd_bus_message_enter_container(value, 'v', "as"));
-	TRY(sd_bus_message_read_strv(value, &cloning->runtime));
-	return sd_bus_message_exit_container(value);
+	for (size_t i = 0; i < N_DIRECTORIES; i++) {
+		if (strcmp(name, directories[i].name) != 0)
+			continue;
+		TRY(sd_bus_message_enter_container(value, 'v', "as"));
+		TRY(sd_bus_message_read_strv(value, &cloning->directories[i]));
+		return sd_bus_message_exit_container(value);
+	}
+	return sd_bus_message_skip(value, "v");
 }
 
-/* --- RuntimeDirectory --------------------------------------------------------------
+/* --- RuntimeDirectory, StateDirectory and the like ----------------------------------
  */
 
 /*
- * With DynamicUser= and a directory that outlives the service, it is below
- * /run/private, where only systemd lets the user in; and a copy that preserves it, too,
- * deletes nothing. Elsewhere the copy must not say RuntimeDirectory=: it would delete
- * the service's, or move it below /run/private.
+ * What makes a directory at the start of a copy gives it the mode and the owner of the
+ * unit once more, whatever the service has made of it, and a RuntimeDirectory would be
+ * deleted at the end. So the copy only says where they are, and mounts them as systemd
+ * itself does.
+ *
+ * With DynamicUser= they are below /var/lib/private and the like, where only systemd
+ * lets the user in: then the copy has them as the unit has. Below /run/private is only
+ * what outlives the service, and a copy that preserves it, too, deletes nothing.
  */
-static bool has_private_runtime(const struct cloning *cloning)
+static bool is_private(const struct cloning *cloning, const struct directories *kind)
 {
-	return cloning->dynamic_user && strcmp(cloning->preserve, "no") != 0;
+	if (!cloning->dynamic_user || !kind->can_be_private)
+		return false;
+	return strcmp(kind->name, "RuntimeDirectory") != 0 ||
+	       strcmp(cloning->preserve, "no") != 0;
 }
 
-static int append_runtime_variable(const struct cloning *cloning)
+static bool is_private_by_name(const struct cloning *cloning, const char *name)
 {
-	cleanup_free char *text = strdup("RUNTIME_DIRECTORY=");
+	for (size_t i = 0; i < N_DIRECTORIES; i++)
+		if (strcmp(name, directories[i].name) == 0 ||
+		    strcmp(name, directories[i].symlinks) == 0)
+			return is_private(cloning, &directories[i]);
+	return false;
+}
 
-	for (char **p = cloning->runtime; text && *p; p++) {
+static int append_variable(const struct cloning *cloning,
+			   const struct directories *kind, char **names)
+{
+	cleanup_free char *text = NULL;
+
+	for (char **p = names; *p; p++) {
 		char *longer;
 
-		if (asprintf(&longer, "%s%s/run/%s", text,
-			     p == cloning->runtime ? "" : ":", *p) < 0)
-			longer = NULL;
+		if (asprintf(&longer, "%s%s%s/%s", text ? text : kind->variable,
+			     text ? ":" : "=", kind->prefix, *p) < 0)
+			return -ENOMEM;
 		free(text);
 		text = longer;
 	}
-	if (!text)
-		return -ENOMEM;
 	return sd_bus_message_append(cloning->message, "(sv)", "Environment", "as", 1,
 				     text);
 }
 
-/* Writable, and there also where the rest of /run is not: as systemd itself does it. */
-static int append_runtime_mounts(const struct cloning *cloning)
+/* Writable, and there also where what is around it is not. */
+static int append_mounts(const struct cloning *cloning, const struct directories *kind,
+			 char **names)
 {
 	sd_bus_message *message = cloning->message;
 
@@ -124,14 +161,15 @@ static int append_runtime_mounts(const struct cloning *cloning)
 	TRY(sd_bus_message_append(message, "s", "BindPaths"));
 	TRY(sd_bus_message_open_container(message, 'v', "a(ssbt)"));
 	TRY(sd_bus_message_open_container(message, 'a', "(ssbt)"));
-	for (char **p = cloning->runtime; *p; p++) {
+	for (char **p = names; *p; p++) {
 		char path[PATH_MAX];
 
-		if ((size_t)snprintf(path, sizeof(path), "/run/%s", *p) >= sizeof(path))
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", kind->prefix, *p) >=
+		    sizeof(path))
 			return -ENAMETOOLONG;
 		/* It need not be there: the service may have ended. */
 		TRY(sd_bus_message_append(message, "(ssbt)", path, path, true,
-					  UINT64_C(0)));
+					  (uint64_t)MS_REC));
 	}
 	for (int i = 0; i < 3; i++)
 		TRY(sd_bus_message_close_container(message));
@@ -139,12 +177,17 @@ static int append_runtime_mounts(const struct cloning *cloning)
 }
 
 /* Before the unit's own: those of Environment= may say otherwise, as in the service. */
-static int append_runtime(const struct cloning *cloning)
+static int append_directories(const struct cloning *cloning)
 {
-	if (!cloning->runtime || !cloning->runtime[0] || has_private_runtime(cloning))
-		return 0;
-	TRY(append_runtime_variable(cloning));
-	return append_runtime_mounts(cloning);
+	for (size_t i = 0; i < N_DIRECTORIES; i++) {
+		char **names = cloning->directories[i];
+
+		if (!names || !names[0] || is_private(cloning, &directories[i]))
+			continue;
+		TRY(append_variable(cloning, &directories[i], names));
+		TRY(append_mounts(cloning, &directories[i], names));
+	}
+	return 0;
 }
 
 /* --- the kinds ---------------------------------------------------------------------
@@ -226,8 +269,8 @@ static int append_as_is(const struct cloning *cloning, const char *name,
 	return append_list(cloning, name, type, value);
 }
 
-static int append_directory(const struct cloning *cloning, const char *name,
-			    sd_bus_message *value)
+static int append_working(const struct cloning *cloning, const char *name,
+			  sd_bus_message *value)
 {
 	char optional[PATH_MAX + 1];
 	const char *text;
@@ -337,16 +380,17 @@ static int append_property(const struct cloning *cloning, const char *name,
 		return append_label(cloning, name, value);
 	case CLONE_FILTER:
 		return append_filter(cloning, name, value);
-	case CLONE_DIRECTORY:
-		return append_directory(cloning, name, value);
+	case CLONE_WORKING:
+		return append_working(cloning, name, value);
 	case CLONE_NAMESPACES:
 		return append_namespaces(cloning, name, value);
-	case CLONE_RUNTIME:
-		if (has_private_runtime(cloning))
+	case CLONE_DIRECTORY:
+	case CLONE_SYMLINK:
+		if (is_private_by_name(cloning, name))
 			return append_as_is(cloning, name, property, value);
 		break;
 	case CLONE_PRESERVE:
-		if (has_private_runtime(cloning))
+		if (is_private(cloning, &directories[0]))
 			TRY(sd_bus_message_append(cloning->message, "(sv)", name, "s",
 						  "yes"));
 		break;
@@ -452,7 +496,7 @@ static int append(struct cloning *cloning, sd_bus_message *reply)
 			cloning->unit, state[0] ? state : "unknown");
 		return -ENOENT;
 	}
-	TRY(append_runtime(cloning));
+	TRY(append_directories(cloning));
 	TRY(sd_bus_message_rewind(reply, true));
 	return unit_values_each(reply, take_property, cloning);
 }
@@ -463,7 +507,8 @@ int clone_append(sd_bus_message *message, sd_bus_message *reply, const char *uni
 	struct cloning cloning = {.message = message, .unit = unit, .ei = ei};
 	int r = append(&cloning, reply);
 
-	free_strv(cloning.runtime);
+	for (size_t i = 0; i < N_DIRECTORIES; i++)
+		free_strv(cloning.directories[i]);
 	*ret_has_user = cloning.has_user;
 	/* A break is no failure yet, and has no words. */
 	if (r < 0 && r != -ENOTCONN && ei->what[0] == '\0')

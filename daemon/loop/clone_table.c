@@ -43,7 +43,7 @@ static const struct group groups[] = {
 	COPIED(CLONE_AS_IS, "a(ss)",
 	       "LoadCredential LoadCredentialEncrypted ImportCredentialEx"),
 	COPIED(CLONE_AS_IS, "a(say)", "SetCredential SetCredentialEncrypted"),
-	COPIED(CLONE_DIRECTORY, "s", "WorkingDirectory"),
+	COPIED(CLONE_WORKING, "s", "WorkingDirectory"),
 
 	/* What it sees of the file system. */
 	COPIED(CLONE_AS_IS, "s",
@@ -64,18 +64,15 @@ static const struct group groups[] = {
 	COPIED(CLONE_AS_IS, "a(sba(ss))", "ExtensionImages"),
 	COPIED_UNLESS(0, "t", "MountFlags"),
 
-	/*
-	 * Its directories. Those that stay are made again as they are: the same user
-	 * and mode, as at every start of the service.
-	 */
-	COPIED(CLONE_AS_IS, "as",
-	       "StateDirectory CacheDirectory LogsDirectory ConfigurationDirectory"),
+	/* Its directories, see clone.c. */
+	COPIED(CLONE_DIRECTORY, "as",
+	       "RuntimeDirectory StateDirectory CacheDirectory LogsDirectory "
+	       "ConfigurationDirectory"),
+	COPIED(CLONE_SYMLINK, "a(sst)",
+	       "StateDirectorySymlink CacheDirectorySymlink LogsDirectorySymlink"),
 	COPIED(CLONE_AS_IS, "u",
 	       "RuntimeDirectoryMode StateDirectoryMode CacheDirectoryMode "
 	       "LogsDirectoryMode ConfigurationDirectoryMode"),
-	COPIED(CLONE_AS_IS, "a(sst)",
-	       "StateDirectorySymlink CacheDirectorySymlink LogsDirectorySymlink"),
-	COPIED(CLONE_RUNTIME, "as", "RuntimeDirectory"),
 	COPIED(CLONE_PRESERVE, "s", "RuntimeDirectoryPreserve"),
 
 	/* What it may do. */

@@ -14,8 +14,9 @@ enum clone_kind {
 	CLONE_AS_IS,	  /* is set by the same type as it is read */
 	CLONE_LABEL,	  /* (ignored, label): "" is none, and cannot be set */
 	CLONE_FILTER,	  /* (allow, names): an empty one may not be settable */
-	CLONE_DIRECTORY,  /* WorkingDirectory: '!' is '-' where it is set */
-	CLONE_RUNTIME,	  /* RuntimeDirectory: a copy's end would delete it */
+	CLONE_WORKING,	  /* WorkingDirectory: '!' is '-' where it is set */
+	CLONE_DIRECTORY,  /* StateDirectory and the like: a copy must not make it */
+	CLONE_SYMLINK,	  /* StateDirectorySymlink and the like: goes with it */
 	CLONE_PRESERVE,	  /* RuntimeDirectoryPreserve: goes with it */
 	CLONE_NAMESPACES, /* JoinsNamespaceOf: the unit itself is added */
 	CLONE_LEAVE,	  /* is left out, why says the reason */

@@ -248,23 +248,31 @@ static struct capture *copy(struct world *world, const char *unit,
 	return capture;
 }
 
-static bool has_runtime(const struct properties *unit)
+static const char *const directories[] = {"RuntimeDirectory", "StateDirectory",
+					  "CacheDirectory", "LogsDirectory",
+					  "ConfigurationDirectory"};
+
+static bool has_directories(const struct properties *unit)
 {
-	return strcmp(value_of(unit, "RuntimeDirectory"), "()") != 0;
+	for (size_t i = 0; i < sizeof(directories) / sizeof(*directories); i++)
+		if (strcmp(value_of(unit, directories[i]), "()") != 0)
+			return true;
+	return false;
 }
 
 /* What is to differ, see clone_table.h and clone.c. */
 static bool may_differ(const struct properties *unit, const char *name)
 {
-	static const char *const with_runtime[] = {"RuntimeDirectory",
-						   "RuntimeDirectoryPreserve",
-						   "Environment", "BindPaths"};
-
 	if (strcmp(name, "JoinsNamespaceOf") == 0)
 		return true;
-	for (size_t i = 0; i < sizeof(with_runtime) / sizeof(*with_runtime); i++)
-		if (strcmp(name, with_runtime[i]) == 0)
-			return has_runtime(unit);
+	if (!has_directories(unit))
+		return false;
+	if (strcmp(name, "Environment") == 0 || strcmp(name, "BindPaths") == 0 ||
+	    strcmp(name, "RuntimeDirectoryPreserve") == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(directories) / sizeof(*directories); i++)
+		if (strncmp(name, directories[i], strlen(directories[i])) == 0)
+			return !strstr(name, "Mode");
 	return false;
 }
 

@@ -102,9 +102,12 @@ strict=('[Service]' 'ProtectSystem=strict' 'PrivateTmp=yes' 'PrivateNetwork=yes'
 	'InaccessiblePaths=/etc/clone.readable' 'SystemCallFilter=~@chown'
 	'SystemCallErrorNumber=EPERM' 'CapabilityBoundingSet=CAP_KILL' 'LockPersonality=yes'
 	'RestrictNamespaces=yes' 'RuntimeDirectory=hello-run' 'StateDirectory=hello-state'
+	'CacheDirectory=hello-cache'
 	'LimitFSIZE=4096' 'LimitNOFILE=99' 'MemoryMax=64M' 'MemorySwapMax=0' 'TasksMax=20'
 	'NoExecPaths=/var/lib/hello-state' 'DevicePolicy=closed'
-	"ExecStartPre=/bin/sh -c 'echo service > /tmp/marker; echo service > /run/hello-run/marker'")
+	"ExecStartPre=/bin/sh -c 'echo service > /tmp/marker; echo service > /run/hello-run/marker'"
+	"ExecStartPre=/bin/sh -c 'echo service > /var/cache/hello-cache/marker'"
+	"ExecStartPost=/bin/sh -c 'chmod 0700 /var/lib/hello-state'")
 printf '%s\n' "${strict[@]}" > $drop_in/strict.conf
 systemctl daemon-reload
 cat > /usr/local/bin/hello-check <<'EOT'
@@ -135,6 +138,8 @@ fi
 [ "$(cat "$RUNTIME_DIRECTORY/marker")" = service ] || must 'the RuntimeDirectory'
 echo check > "$RUNTIME_DIRECTORY/check" || must 'writing into the RuntimeDirectory'
 (exec 3<> /dev/tcp/127.0.0.1/8080) || must "the service's network"
+echo check > "$STATE_DIRECTORY/check" || must 'writing into the StateDirectory'
+[ "$(cat "$CACHE_DIRECTORY/marker")" = service ] || must 'the CacheDirectory'
 exit $failed
 EOT
 chmod 0755 /usr/local/bin/hello-check
@@ -150,6 +155,8 @@ expect 0 ctl deploy hello hello-1.tar.gz
 assert_equal "$(cat /run/hello-run/marker)" service
 assert_equal "$(cat /run/hello-run/check)" check
 assert_equal "$(stat -c %U /run/hello-run)" hello
+assert_equal "$(stat -c '%U %a' /var/lib/hello-state)" 'hello 700' 'what the service made of it'
+assert_equal "$(cat /var/lib/hello-state/check)" check
 assert_equal "$(systemctl list-units --all --plain --no-legend 'deployd-check-*')" ""
 
 note "a unit that cannot be copied is named at load, and no release is switched to"
