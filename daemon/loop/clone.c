@@ -14,10 +14,7 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "loop/clone_table.h"
-#include "loop/unit_request.h"
 #include "loop/unit_values.h"
-
-#define QUERY_TIMEOUT_MSEC 5000
 
 /* Other copies of the unit share its namespaces, too, and systemd lists both sides. */
 #define OWN_UNITS "deployd-"
@@ -295,6 +292,10 @@ static int append_label(const struct cloning *cloning, const char *name,
 	TRY(sd_bus_message_read(value, "(bs)", &ignored, &label));
 	if (label[0] == '\0')
 		return 0;
+	/* Its '-' cannot be set: in the copy a label that is refused is an error. */
+	if (strcmp(name, "SELinuxContext") == 0)
+		return sd_bus_message_append(cloning->message, "(sv)", name, "s",
+					     label);
 	return sd_bus_message_append(cloning->message, "(sv)", name, "(bs)", ignored,
 				     label);
 }
@@ -324,7 +325,9 @@ static int append_names(const struct cloning *cloning, const char *name, bool al
 
 /*
  * A list of what is allowed that is empty allows nothing in the unit, but set in a new
- * one it would be no list at all; that of address families is read as "none".
+ * one it would be no list at all; that of address families is read as "none". A systemd
+ * without BPF drops every file system from its list and enforces nothing; where it
+ * does, a service that may open no file does not start.
  */
 static int append_filter(const struct cloning *cloning, const char *name,
 			 sd_bus_message *value)
@@ -340,7 +343,7 @@ static int append_filter(const struct cloning *cloning, const char *name,
 		r = append_names(cloning, name, allow, names);
 	else if (r >= 0 && allow && strcmp(name, "RestrictAddressFamilies") == 0)
 		r = append_names(cloning, name, true, NULL);
-	else if (r >= 0 && allow)
+	else if (r >= 0 && allow && strcmp(name, "RestrictFileSystems") != 0)
 		r = refuse(cloning, name, "allows nothing at all");
 	free_strv(names);
 	return r;
@@ -514,83 +517,4 @@ int clone_append(sd_bus_message *message, sd_bus_message *reply, const char *uni
 	if (r < 0 && r != -ENOTCONN && ei->what[0] == '\0')
 		return errinfo_set(ei, r, "cannot read the properties of %s", unit);
 	return r;
-}
-
-/* --- the question of others ---------------------------------------------------------
- */
-
-struct clone_query {
-	struct unit_request request; /* first */
-	char unit[UNIT_NAME_MAX + 1];
-	struct errinfo error;
-	void (*done)(void *userdata, const struct errinfo *error);
-	void *userdata;
-};
-
-static struct clone_query *query_of(struct unit_request *request)
-{
-	return (struct clone_query *)request; /* the first member */
-}
-
-static void query_end(struct unit_request *request)
-{
-	struct clone_query *query = query_of(request);
-
-	if (!request->forgotten)
-		query->done(query->userdata, &query->error);
-	free(query);
-}
-
-static const struct unit_request_type query_type = {
-	.on_lost = unit_request_end,
-	.on_deadline = unit_request_end,
-	.on_closing = unit_request_end,
-	.end = query_end,
-};
-
-static int on_values(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
-{
-	struct unit_request *request = userdata;
-	struct clone_query *query = query_of(request);
-	sd_bus_message *message = NULL;
-	bool has_user;
-	int r;
-
-	(void)ret;
-	/* What is asked about is made, and not sent. */
-	r = units_new_call(request->units, "StartTransientUnit", &message);
-	if (r >= 0)
-		r = sd_bus_message_append(message, "ss", query->unit, "fail");
-	if (r >= 0)
-		r = sd_bus_message_open_container(message, 'a', "(sv)");
-	if (r >= 0)
-		r = clone_append(message, reply, query->unit, &has_user, &query->error);
-	sd_bus_message_unref(message);
-	if (r >= 0 || r == -ENOENT || query->error.what[0] == '\0')
-		query->error = (struct errinfo){.result = RESULT_OK};
-	unit_request_end(request);
-	return 0;
-}
-
-struct clone_query *
-clone_query(struct units *units, const char *unit,
-	    void (*done)(void *userdata, const struct errinfo *error), void *userdata)
-{
-	struct clone_query *query = calloc(1, sizeof(*query));
-
-	if (!query)
-		return NULL;
-	(void)snprintf(query->unit, sizeof(query->unit), "%s", unit);
-	query->done = done;
-	query->userdata = userdata;
-	unit_request_init(&query->request, &query_type, units, QUERY_TIMEOUT_MSEC);
-	if (unit_values_call(&query->request, unit, on_values) < 0)
-		unit_request_end(&query->request);
-	return query;
-}
-
-void clone_query_cancel(struct clone_query *query)
-{
-	if (query)
-		unit_request_forget(&query->request);
 }

@@ -34,6 +34,3 @@ struct clone_query *
 clone_query(struct units *units, const char *unit,
 	    void (*done)(void *userdata, const struct errinfo *error), void *userdata)
 	__attribute__((warn_unused_result, nonnull(1, 2, 3)));
-
-/* done is not called. Accepts NULL. */
-void clone_query_cancel(struct clone_query *query);

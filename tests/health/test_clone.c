@@ -329,8 +329,10 @@ static unsigned int differences(struct world *world, const char *unit)
 	struct capture *capture = copy(world, unit, argv);
 	unsigned int n_bad;
 
+	/* Without a wait: one that cannot be executed is gone as soon as that is seen.
+	 */
 	for (;;) {
-		(void)uv_run(&world->loop, UV_RUN_DEFAULT);
+		(void)uv_run(&world->loop, UV_RUN_NOWAIT);
 		if (world->done)
 			fail_msg("%s: %s", unit, world->unit.error.what);
 		read_unit(world, COPY ".service", of_copy);

@@ -368,7 +368,7 @@ static void new_form(sd_bus_message *reply)
 static void emptied_filter(sd_bus_message *reply)
 {
 	append(reply, "RestrictAddressFamilies", "(bas)", true, 0);
-	append(reply, "RestrictFileSystems", "(bas)", true, 0);
+	append(reply, "RestrictNetworkInterfaces", "(bas)", true, 0);
 }
 
 static void a_unit_that_cannot_be_copied_is_not_run(void **state)
@@ -382,7 +382,7 @@ static void a_unit_that_cannot_be_copied_is_not_run(void **state)
 		{new_list, "PrivateMoon= is not known"},
 		{new_filter, "PrivateMoon= is not known"},
 		{new_form, "PrivateTmp= has a form"},
-		{emptied_filter, "RestrictFileSystems= allows nothing"},
+		{emptied_filter, "RestrictNetworkInterfaces= allows nothing"},
 	};
 	struct world *world = *state;
 
@@ -406,7 +406,8 @@ static void what_is_off(sd_bus_message *reply)
 	append(reply, "MoonPaths", "a(ss)", 0);
 	append(reply, "RestrictMoons", "(bas)", false, 0);
 	append(reply, "MoonsUsed", "t", UINT64_C(5));
-	append(reply, "RestrictFileSystems", "(bas)", false, 0);
+	append(reply, "RestrictFileSystems", "(bas)", true, 0);
+	append(reply, "RestrictNetworkInterfaces", "(bas)", false, 0);
 	append(reply, "AppArmorProfile", "(bs)", false, "");
 }
 

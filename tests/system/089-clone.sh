@@ -75,6 +75,17 @@ unit limits 'User=hello' 'LimitNOFILE=700:800' 'LimitCORE=0' 'LimitAS=2G' 'Limit
 marker="ExecStartPre=/bin/sh -c 'echo service > \"\$RUNTIME_DIRECTORY/marker\"'"
 unit dynamic 'DynamicUser=yes' "$marker" 'RuntimeDirectory=clone-dynamic' 'StateDirectory=clone-dynamic'
 unit kept 'DynamicUser=yes' "$marker" 'RuntimeDirectory=clone-kept' 'RuntimeDirectoryPreserve=restart'
+# What is not on this machine: the copy cannot be executed either, and has it all the same.
+unit missing 'User=hello' 'RootImage=/missing.img' 'RootImageOptions=root:ro' \
+	'RootVerity=/missing.verity' "RootHash=$(printf '%064d' 7)" \
+	'RootHashSignature=base64:AAAA' 'MountImages=/missing.img:/mnt:root:ro' \
+	'ExtensionImages=-/missing.raw' 'ExtensionDirectories=-/missing' \
+	'NetworkNamespacePath=/run/netns/missing' 'IPCNamespacePath=/run/ipcns/missing' \
+	'SELinuxContext=missing' 'SmackProcessLabel=-missing' 'RestrictFileSystems=~ext4 tmpfs' \
+	'RestrictNetworkInterfaces=~lo' 'IPIngressFilterPath=/sys/fs/bpf/missing' \
+	'BPFProgram=egress:/sys/fs/bpf/missing' 'NUMAPolicy=bind' 'NUMAMask=0' \
+	'LoadCredentialEncrypted=three:/missing' 'StartupAllowedCPUs=0' 'AllowedMemoryNodes=0' \
+	'CPUShares=500' 'StartupCPUShares=600' 'BlockIOWeight=500' 'MemoryLimit=1G'
 # An allow-list that was emptied allows nothing, which no transient unit can be told.
 printf '%s\n' '[Service]' 'ExecStart=/bin/sleep infinity' 'User=hello' \
 	'SystemCallFilter=read' 'SystemCallFilter=~read @default' \
