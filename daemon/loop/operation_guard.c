@@ -144,8 +144,8 @@ static void on_clone(void *userdata, const struct errinfo *error)
 }
 
 /*
- * Once the release is current, a check that cannot be run would be held against it.
- * What is gone back to is needed now, with its checks or without.
+ * Once the release is current, a check that cannot be run would be held against it. A
+ * rollback is needed now, whether or not its checks can be run.
  */
 static void with_copy(struct operation *operation)
 {
