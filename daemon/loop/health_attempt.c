@@ -176,7 +176,6 @@ static void run_exec(struct health_attempt *attempt)
 			 .clone_of = attempt->settings->unit,
 			 .user = attempt->settings->app_user,
 			 .group = attempt->settings->app_group,
-			 .network_of = attempt->settings->unit,
 			 .timeout_ms = attempt->check->timeout_ms},
 	};
 
