@@ -19,22 +19,15 @@
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-static unsigned int count_of(const struct server *server, uid_t uid)
+/* The uids lent to a user by /etc/subuid count with his own; root is not counted. */
+static unsigned int count_of(const struct server *server, uid_t owner)
 {
 	unsigned int n = 0;
 
 	for (const struct session *s = server->sessions; s; s = s->next)
-		if (s->peer.uid == uid)
+		if (s->peer.uid != 0 && s->peer.owner == owner)
 			n++;
 	return n;
-}
-
-static void on_user_name(void *userdata, uint64_t session_id, const char *name)
-{
-	struct session *session = server_find(userdata, session_id);
-
-	if (session)
-		session_start(session, name);
 }
 
 /*
@@ -50,6 +43,58 @@ static void turn_away(int fd, const char *why)
 
 	if (message)
 		(void)send(fd, message, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Why there is no place for the session; NULL: there is one. */
+static const char *over_limit(const struct server *server,
+			      const struct session *session)
+{
+	const struct daemon_config *limits = server->daemon->config->daemon;
+	const struct peer *peer = &session->peer;
+
+	if (peer->uid == 0)
+		return NULL;
+	if (server->n_sessions > limits->connections_max)
+		return "too many connections; try again";
+	if (count_of(server, peer->owner) <= limits->connections_per_user_max)
+		return NULL;
+	if (peer->owner == (uid_t)-1)
+		return "too many connections of uids that cannot be looked up; try "
+		       "again";
+	if (peer->kind == POLICY_PEER_SUBORDINATE || peer->owner != peer->uid)
+		return "too many connections of the user this uid is subordinate to; "
+		       "try again";
+	return "too many connections of this user; try again";
+}
+
+/* False: it is closed, and its client told why. */
+static bool keep_within_limits(struct server *server, struct session *session)
+{
+	const char *why = over_limit(server, session);
+
+	if (!why)
+		return true;
+	turn_away(session->fd, why);
+	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING,
+		      &(struct journal_context){.uid = session->peer.uid,
+						.pid = session->peer.pid},
+		      "refusing a connection of %s (pid %d): %s", session->peer.user,
+		      (int)session->peer.pid, why);
+	session_close(session);
+	return false;
+}
+
+static void on_user_found(void *userdata, uint64_t session_id,
+			  const struct user_answer *answer)
+{
+	struct server *server = userdata;
+	struct session *session = server_find(server, session_id);
+
+	if (!session)
+		return;
+	peer_set_user(&session->peer, answer);
+	if (keep_within_limits(server, session))
+		session_start(session);
 }
 
 static void admit(struct server *server, int accepted_fd)
@@ -76,20 +121,10 @@ static void admit(struct server *server, int accepted_fd)
 		server->sessions->prev = session;
 	server->sessions = session;
 	server->n_sessions++;
-	if (session->peer.uid != 0 &&
-	    (server->n_sessions > limits->connections_max ||
-	     count_of(server, session->peer.uid) > limits->connections_per_user_max)) {
-		turn_away(session->fd, "too many connections of this user; try again");
-		journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING,
-			      &(struct journal_context){.uid = session->peer.uid,
-							.pid = session->peer.pid},
-			      "uid %u has too many connections",
-			      (unsigned int)session->peer.uid);
-		session_close(session);
-		return;
-	}
-	user_names_find(&server->daemon->user_names, session->peer.uid, on_user_name,
-			server, id);
+	session->peer.owner = users_owner(&server->daemon->users, session->peer.uid);
+	if (keep_within_limits(server, session))
+		users_find(&server->daemon->users, session->peer.uid, on_user_found,
+			   server, id);
 }
 
 static void listen_again(struct server *server)

@@ -22,6 +22,7 @@
 #include "loop/service.h"
 
 static void update_poll(struct session *session);
+static void wait_for_request(struct session *session);
 
 static void close_fds(struct session *session)
 {
@@ -63,6 +64,11 @@ static void on_deadline(uv_timer_t *timer)
 {
 	struct session *session = timer->data;
 
+	/* The client waits for us; a look-up has a deadline of its own. */
+	if (!session->named) {
+		wait_for_request(session);
+		return;
+	}
 	journal_log(
 		LOG_INFO,
 		"closing the connection of %s (pid %d): no whole request came in time",
@@ -376,9 +382,8 @@ static void update_poll(struct session *session)
 		session_close(session);
 }
 
-void session_start(struct session *session, const char *user)
+void session_start(struct session *session)
 {
-	(void)snprintf(session->peer.user, sizeof(session->peer.user), "%s", user);
 	session->named = true;
 	next_request(session);
 }

@@ -33,7 +33,7 @@ struct session {
 	uv_timer_t deadline;
 	unsigned int open_handles;
 	bool reading;	  /* waiting for a request, under the deadline */
-	bool named;	  /* peer.user is known */
+	bool named;	  /* who the peer is has been looked up */
 	bool busy;	  /* a request is being worked on */
 	bool half_closed; /* the peer writes no more, and may still read */
 	bool closing;
@@ -57,8 +57,8 @@ int session_new(struct server *server, int fd, uint64_t id,
 /* Idempotent; the session is freed when its last handle is closed. */
 void session_close(struct session *session) __attribute__((nonnull));
 
-/* The first look at the socket, once the peer's name is known. */
-void session_start(struct session *session, const char *user) __attribute__((nonnull));
+/* The first look at the socket, once it is known who the peer is. */
+void session_start(struct session *session) __attribute__((nonnull));
 
 /*
  * Answers the request: continues = more replies follow (dropped when the client did not
