@@ -172,7 +172,7 @@ static void load_daemon(struct config_set *set, struct diag *diag)
 	resolve_process_user("unpack_user", set->daemon->unpack_user,
 			     &set->daemon->unpack_origin, &set->unpack_uid,
 			     &set->unpack_gid, diag);
-	resolve_process_user("deployd-users", CONFIG_USERS_USER, &no_origin,
+	resolve_process_user("look-ups of users", CONFIG_USERS_USER, &no_origin,
 			     &set->users_uid, &set->users_gid, diag);
 	if (set->intake_uid != (uid_t)-1 && set->intake_uid == set->unpack_uid)
 		diag_error(diag,

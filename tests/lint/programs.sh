@@ -62,9 +62,10 @@ links deployd-intake "libcrypto" "libjansson libseccomp libinih"
 links deployd-unpack "libarchive libz" "libjansson libseccomp libinih"
 links deployd-store "libcap libz" "libjansson libinih libseccomp"
 links deployd-touch "" "libjansson libseccomp libinih"
+links deployd-users "" "libjansson libseccomp libinih"
 links deployd-probe "libcurl" "libjansson libinih libseccomp libpthread"
 for name in deployd deployctl deployd-intake deployd-unpack deployd-store \
-	deployd-probe deployd-touch; do
+	deployd-probe deployd-touch deployd-users; do
 	hardened "$name"
 done
 exit $faults

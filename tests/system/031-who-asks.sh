@@ -54,7 +54,7 @@ assert_contains "$out$err" "rule 'not alice'"
 
 note "twenty of them take the places of one user"
 coproc holder { stranger hold alice "$first" 20 3 2>&1; }
-# The file descriptors go when the coprocess ends.
+# bash closes its own when the coprocess ends.
 exec 7<&"${holder[0]}" 8>&"${holder[1]}"
 in=0 out_of=0
 for ((done = 0; done < 20;)); do
@@ -150,11 +150,9 @@ echo hang > /run/nss-trouble
 systemctl restart deployd
 cursor=$(journal_cursor)
 start /tmp/hung as bob deployctl status hello
-bob=$client
 expect 0 deployctl status hello
 expect 0 deployctl restart hello
 ended
-assert_equal "$bob" "$client"
 assert_equal "$status" 1 "status of a user who cannot be looked up: $(cat /tmp/hung)"
 assert_contains "$(cat /tmp/hung)" "cannot look up the user of uid $(id -u bob): deployd-users was ended: it took longer than 5 s; try again"
 assert_lacks "$(journal_since "$cursor" -o cat -t deployd)" denied
@@ -168,9 +166,9 @@ ended
 
 echo fail > /run/nss-trouble
 until_failed() {
-	until [[ $(runuser -u bob -- deployctl status hello 2>&1) = *"cannot look up the user of uid"*"the name service does not answer"* ]]; do :; done
+	until [[ $(as bob deployctl status hello 2>&1) = *"cannot look up the user of uid"*"the name service does not answer"* ]]; do :; done
 }
-export -f until_failed
+export -f until_failed as
 timeout "$WAIT_SEC" bash -c until_failed || fail "bob is told something else"
 expect 1 as bob deployctl status hello
 
@@ -189,7 +187,7 @@ while True: s.accept()[0].detach()' &
 nscd=$!
 until [ -e /run/nscd/up ]; do :; done
 chmod 0666 /run/nscd/socket
-expect 0 systemctl reload deployd
+touch /etc/passwd
 status=0
 text=$(setpriv --reuid="$(id -u bob)" --regid="$(id -g bob)" --groups="$(id -G bob | tr ' ' ,)" \
 	deployctl status hello 2>&1) || status=$?
@@ -199,5 +197,4 @@ note "status $status"
 expect 0 deployctl status hello
 kill $nscd
 rm -r /run/nscd
-expect 0 systemctl reload deployd
 expect 0 as bob deployctl status hello
