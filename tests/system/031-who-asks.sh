@@ -79,7 +79,7 @@ wait "$holder_PID" || true
 until as alice deployctl status hello > /dev/null 2>&1; do :; done
 
 note "a rule may name such a uid, and no other has its rights"
-printf '[rule one of them]\nallow = status restart\nuser = uid:%s\napp = hello\n' $((first + 2)) \
+printf '[rule one of them]\nallow = status restart stop start\nuser = uid:%s\napp = hello\n' $((first + 2)) \
 	> /etc/deployd/policy.d/one.conf
 expect 0 systemctl reload deployd
 expect 0 stranger call alice $((first + 2)) io.deployd.Status '{"app": "hello"}'
@@ -89,6 +89,14 @@ assert_contains "$out" io.deployd.Denied
 expect 0 stranger call alice $((first + 2)) io.deployd.Restart '{"app": "hello"}'
 assert_contains "$out" "rule 'not alice'"
 expect 0 deployctl can status hello --user "uid:$((first + 2))"
+
+note "the history says whose uid it was"
+expect 0 stranger call alice $((first + 2)) io.deployd.Stop '{"app": "hello"}'
+assert_lacks "$out" error
+expect 0 stranger call alice $((first + 2)) io.deployd.Start '{"app": "hello"}'
+assert_lacks "$out" error
+expect 0 deployctl history hello --json
+assert_contains "$out" "uid:$((first + 2)) (subordinate to alice)"
 expect 0 deployctl policy list
 assert_contains "$out" "user uid:$((first + 2))"
 
