@@ -54,8 +54,10 @@ assert_contains "$out$err" "rule 'not alice'"
 
 note "twenty of them take the places of one user"
 coproc holder { stranger hold alice "$first" 20 3 2>&1; }
-# bash closes its own when the coprocess ends.
-exec 7<&"${holder[0]}" 8>&"${holder[1]}"
+# bash forgets all of these when the coprocess ends.
+# shellcheck disable=SC2154 # coproc sets it
+held_by=$holder_PID
+exec 7<&"${holder[0]}"
 in=0 out_of=0
 for ((done = 0; done < 20;)); do
 	read -r -t "$WAIT_SEC" -u 7 line || fail "the strangers do not answer"
@@ -72,10 +74,9 @@ expect 0 as bob deployctl status hello
 expect 0 deployctl status hello
 expect 11 as alice deployctl status hello
 assert_contains "$err" "too many connections of this user"
-exec 8>&- 7<&-
-# shellcheck disable=SC2154 # coproc sets it
-kill "$holder_PID"
-wait "$holder_PID" || true
+exec 7<&-
+kill "$held_by"
+wait "$held_by" || true
 until as alice deployctl status hello > /dev/null 2>&1; do :; done
 
 note "a rule may name such a uid, and no other has its rights"
@@ -158,6 +159,8 @@ echo hang > /run/nss-trouble
 systemctl restart deployd
 cursor=$(journal_cursor)
 start /tmp/hung as bob deployctl status hello
+until helper=$(pgrep --oldest --uid deployd-users); do :; done
+helper_is=$(cat "/proc/$helper/status" "/proc/$helper/limits")
 expect 0 deployctl status hello
 expect 0 deployctl restart hello
 ended
@@ -166,6 +169,12 @@ assert_contains "$(cat /tmp/hung)" "cannot look up the user of uid $(id -u bob):
 assert_lacks "$(journal_since "$cursor" -o cat -t deployd)" denied
 expect 1 deployctl can status hello --user bob
 assert_contains "$err" "cannot look up the user 'bob'"
+
+note "what hangs there can do nothing"
+for field in 'CapEff:.0000000000000000' 'CapPrm:.0000000000000000' 'NoNewPrivs:.1' 'Seccomp:.2' \
+	'Groups:. *$' 'Max file size  *0  *0 ' 'Max processes  *0  *0 '; do
+	grep -q "^$field" <<< "$helper_is" || fail "deployd-users is not '$field': $helper_is"
+done
 
 note "deployd stops while a look-up hangs"
 start /tmp/hung as bob deployctl status hello
