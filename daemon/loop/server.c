@@ -19,14 +19,23 @@
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* The uids lent to a user by /etc/subuid count with his own; root is not counted. */
-static unsigned int count_of(const struct server *server, uid_t owner)
+/*
+ * The uids lent to a user by /etc/subuid count with his own (*ret_own); root is not
+ * counted.
+ */
+static unsigned int count_of(const struct server *server, uid_t owner,
+			     unsigned int *ret_own)
 {
 	unsigned int n = 0;
 
-	for (const struct session *s = server->sessions; s; s = s->next)
-		if (s->peer.uid != 0 && s->peer.owner == owner)
-			n++;
+	*ret_own = 0;
+	for (const struct session *s = server->sessions; s; s = s->next) {
+		if (s->peer.uid == 0 || s->peer.owner != owner)
+			continue;
+		n++;
+		if (s->peer.uid == owner)
+			(*ret_own)++;
+	}
 	return n;
 }
 
@@ -51,18 +60,22 @@ static const char *over_limit(const struct server *server,
 {
 	const struct daemon_config *limits = server->daemon->config->daemon;
 	const struct peer *peer = &session->peer;
+	unsigned int own;
 
 	if (peer->uid == 0)
 		return NULL;
 	if (server->n_sessions > limits->connections_max)
 		return "too many connections; try again";
-	if (count_of(server, peer->owner) <= limits->connections_per_user_max)
+	if (count_of(server, peer->owner, &own) <= limits->connections_per_user_max)
 		return NULL;
 	if (peer->owner == (uid_t)-1)
 		return "too many connections of uids that cannot be looked up; try "
 		       "again";
-	if (peer->kind == POLICY_PEER_SUBORDINATE || peer->owner != peer->uid)
+	if (peer->owner != peer->uid)
 		return "too many connections of the user this uid is subordinate to; "
+		       "try again";
+	if (own <= limits->connections_per_user_max)
+		return "too many connections of this user and its subordinate uids; "
 		       "try again";
 	return "too many connections of this user; try again";
 }

@@ -73,7 +73,7 @@ assert_equal "$out_of" 44 "refused connections of alice's uids"
 expect 0 as bob deployctl status hello
 expect 0 deployctl status hello
 expect 11 as alice deployctl status hello
-assert_contains "$err" "too many connections of this user"
+assert_contains "$err" "too many connections of this user and its subordinate uids"
 exec 7<&-
 kill "$held_by"
 wait "$held_by" || true
