@@ -98,6 +98,7 @@ static int set_up(void **state)
 			  "deployd-probe:x:903:903::/:/bin/sh\n"
 			  "deployd-proc:x:904:904::/:/bin/sh\n"
 			  "prober:x:903:903::/:/bin/sh\n"
+			  "deployd-users:x:905:905::/:/bin/sh\n"
 			  "twin:x:901:901::/:/bin/sh\n");
 	put("etc/group", "root:x:0:\ntoor:x:0:\ndeploy:x:1001:\nhello:x:1101:\n"
 			 "world:x:1102:\nops:x:2001:deploy\n");
@@ -423,6 +424,11 @@ static void it_is_the_number_that_counts(void **state)
 	put("etc/deployd/deployd.conf", "[deployd]\nunpack_user = toor\n");
 	load();
 	assert_true(told("/etc/deployd/deployd.conf:2: unpack_user: must not be root"));
+	put("etc/deployd/apps.d/b.conf", APP "app_user = deployd-users\n"
+					     "app_group = hello\n");
+	load();
+	assert_true(told("/etc/deployd/apps.d/b.conf:3: app_user: 'deployd-users' is "
+			 "the user of one of deployd's own processes; make another"));
 }
 
 static void a_large_group_is_found(void **state)
