@@ -24,11 +24,21 @@ enum policy_verdict {
 
 #define POLICY_GROUPS_MAX 65536 /* NGROUPS_MAX, and the primary group */
 
+/* What the name service says about a uid. What is not set is a uid without a name. */
+enum policy_peer_kind {
+	POLICY_PEER_UNNAMED = 0, /* definitely not known */
+	POLICY_PEER_NAMED,
+	POLICY_PEER_SUBORDINATE, /* lent to another user by /etc/subuid */
+};
+
 /* The caller as the kernel named him at accept; nothing the client says. */
 struct policy_peer {
 	uid_t uid;
 	const gid_t *gids; /* supplementary and primary */
 	size_t n_gids;
+	enum policy_peer_kind kind;
+	uid_t owner;		/* of a subordinate uid */
+	const char *owner_name; /* for reasons; may be NULL */
 };
 
 /* Why: "allowed by rule 'deployers' (/etc/deployd/policy.d/hello.conf:3)". */

@@ -195,6 +195,13 @@ static bool parse_who(struct policy_reader *reader, const struct ini_entry *entr
 			   shown, prefix, prefix, POLICY_ID_OVERFLOW);
 		return false;
 	}
+	if (!group && by_number && id == 0) {
+		diag_error(reader->diag, entry->file, entry->line,
+			   "'%s' cannot be in a rule: root may do everything without "
+			   "one, and nothing can be denied to it; remove it",
+			   shown);
+		return false;
+	}
 	*ret_id = id;
 	return true;
 }

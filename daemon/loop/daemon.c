@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "build_config.h"
+#include "loop/clone_review.h"
 #include "loop/config_set.h"
 #include "loop/journal.h"
 
@@ -62,31 +63,12 @@ static void on_reload_work(uv_work_t *work)
 	reload->config = config_set_load(&reload->diag);
 }
 
-static void on_reload_done(uv_work_t *work, int status)
+static void reload_end(struct reload *reload, bool ok)
 {
-	struct reload *reload = work->data;
 	struct daemon *daemon = reload->daemon;
-	bool ok = status == 0 && reload->config;
 
 	daemon->reloading = false;
 	log_messages(&reload->diag, ok);
-	/* What is being finished is finished as it was begun. */
-	if (daemon->stopping)
-		ok = false;
-	else
-		daemon->config_stale = !ok;
-	if (ok) {
-		config_set_unref(daemon->config);
-		daemon->config = reload->config;
-		user_names_flush(&daemon->user_names);
-		log_loaded(daemon);
-		manager_take_config(&daemon->manager);
-	} else {
-		config_set_unref(reload->config);
-		journal_event(
-			JOURNAL_CONFIG_REFUSED, LOG_ERR, NULL,
-			"the configuration has errors; the one before stays in use");
-	}
 	if (!daemon->stopping) {
 		notify_ready("reloaded");
 		update_status(daemon);
@@ -96,6 +78,39 @@ static void on_reload_done(uv_work_t *work, int status)
 			     reload->diag.n_messages);
 	diag_deinit(&reload->diag);
 	free(reload);
+}
+
+static void on_reload_reviewed(void *userdata)
+{
+	reload_end(userdata, true);
+}
+
+static void on_reload_done(uv_work_t *work, int status)
+{
+	struct reload *reload = work->data;
+	struct daemon *daemon = reload->daemon;
+	bool ok = status == 0 && reload->config;
+
+	/* What is being finished is finished as it was begun. */
+	if (daemon->stopping)
+		ok = false;
+	else
+		daemon->config_stale = !ok;
+	if (ok) {
+		config_set_unref(daemon->config);
+		daemon->config = reload->config;
+		users_flush(&daemon->users, reload->config->users_uid,
+			    reload->config->users_gid);
+		log_loaded(daemon);
+		manager_take_config(&daemon->manager);
+		clone_review(daemon->units, daemon->config, &reload->diag,
+			     on_reload_reviewed, reload);
+		return;
+	}
+	config_set_unref(reload->config);
+	journal_event(JOURNAL_CONFIG_REFUSED, LOG_ERR, NULL,
+		      "the configuration has errors; the one before stays in use");
+	reload_end(reload, false);
 }
 
 int daemon_reload(struct daemon *daemon, uint64_t session_id, reload_done_fn done)
@@ -122,6 +137,26 @@ int daemon_reload(struct daemon *daemon, uint64_t session_id, reload_done_fn don
 	return 0;
 }
 
+/* --- the units, at a start and when systemd is back ------------------------------ */
+
+static void on_reviewed(void *userdata)
+{
+	struct diag *diag = userdata;
+
+	log_messages(diag, true);
+	diag_deinit(diag);
+	free(diag);
+}
+
+static void on_connected(void *userdata)
+{
+	struct daemon *daemon = userdata;
+	struct diag *diag = calloc(1, sizeof(*diag));
+
+	if (diag)
+		clone_review(daemon->units, daemon->config, diag, on_reviewed, diag);
+}
+
 /* --- stop --------------------------------------------------------------------- */
 
 static void on_units_closed(void *userdata)
@@ -143,6 +178,7 @@ static void close_everything(struct daemon *daemon)
 	if (daemon->flags)
 		flags_close(daemon->flags, on_flags_closed, daemon);
 	server_close_sessions(&daemon->server);
+	users_close(&daemon->users);
 	close_handle((uv_handle_t *)&daemon->stop_extend);
 	close_handle((uv_handle_t *)&daemon->sigterm);
 	close_handle((uv_handle_t *)&daemon->sigint);
@@ -254,8 +290,14 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 
 	*daemon =
 		(struct daemon){.loop = loop, .config = config, .listen_fd = listen_fd};
-	user_names_init(&daemon->user_names, loop);
-	r = manager_init(&daemon->manager, daemon);
+	r = users_start(
+		&daemon->users, loop,
+		&(struct users_options){.program = DEPLOYD_LIBEXECDIR "/deployd-users",
+					.dir = USERS_DIR,
+					.uid = config->users_uid,
+					.gid = config->users_gid});
+	if (r == 0)
+		r = manager_init(&daemon->manager, daemon);
 	if (r == 0)
 		r = watch_signal(daemon, &daemon->sigterm, SIGTERM, on_stop_signal);
 	if (r == 0)
@@ -271,7 +313,7 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 	if (r == 0)
 		r = notify_start(&daemon->notify, loop);
 	if (r == 0)
-		r = units_new(loop, NULL, NULL, NULL, &daemon->units);
+		r = units_new(loop, NULL, on_connected, daemon, &daemon->units);
 	if (r < 0)
 		return r;
 	daemon->manager.on_recovered = on_recovered;

@@ -10,6 +10,7 @@
 #include "deploy/names.h"
 #include "loop/child.h"
 #include "loop/output.h"
+#include "loop/peer.h"
 #include "loop/session.h"
 #include "loop/store_call.h"
 #include "loop/units.h"
@@ -58,7 +59,7 @@ struct operation {
 	struct op op;
 	char id[OPERATION_ID_SIZE];
 	uid_t uid;
-	char user[64];
+	char user[PEER_USER_SIZE];
 	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
 	char *sha256, *version, *revision, *message, *if_current;

@@ -41,13 +41,23 @@ static unsigned int connections(const struct server *server)
 	return n;
 }
 
-static unsigned int connections_of(const struct server *server, uid_t uid)
+/*
+ * The uids lent to a user by /etc/subuid count with the user's own (*ret_own); root is
+ * not counted.
+ */
+static unsigned int connections_of(const struct server *server, uid_t owner,
+				   unsigned int *ret_own)
 {
 	unsigned int n = 0;
 
-	for (const struct session *s = server->sessions; s; s = s->next)
-		if (is_connection(s) && s->peer.uid == uid)
-			n++;
+	*ret_own = 0;
+	for (const struct session *s = server->sessions; s; s = s->next) {
+		if (!is_connection(s) || s->peer.uid == 0 || s->peer.owner != owner)
+			continue;
+		n++;
+		if (s->peer.uid == owner)
+			(*ret_own)++;
+	}
 	return n;
 }
 
@@ -61,28 +71,71 @@ static struct session *idle_session(const struct server *server)
 
 /* --- connections ------------------------------------------------------------------ */
 
-/* Why the client is turned away; NULL: it is not. */
-static const char *refusal_for(const struct server *server, const struct peer *peer)
+/* One place is kept for root, who may have to see why all are taken. */
+static const char *total_refusal(const struct server *server, const struct peer *peer)
 {
-	const struct daemon_config *limits = server->daemon->config->daemon;
+	uint64_t max = server->daemon->config->daemon->connections_max;
 	unsigned int n = connections(server);
 
-	/* One place is kept for root, who may have to see why all are taken. */
-	if (n > limits->connections_max ||
-	    (peer->uid != 0 && n >= limits->connections_max))
+	if (n > max || (peer->uid != 0 && n >= max))
 		return "too many connections; try again";
-	if (peer->uid != 0 &&
-	    connections_of(server, peer->uid) >= limits->connections_per_user_max)
-		return "too many connections of this user; try again";
 	return NULL;
 }
 
-static void on_user_name(void *userdata, uint64_t session_id, const char *name)
+/*
+ * Why there is no place for one more of this peer's owner, or for as many as there are
+ * (with more = 0); NULL: there is one.
+ */
+static const char *user_refusal(const struct server *server, const struct peer *peer,
+				unsigned int more)
 {
-	struct session *session = server_find(userdata, session_id);
+	uint64_t max = server->daemon->config->daemon->connections_per_user_max;
+	unsigned int own;
 
-	if (session)
-		session_start(session, name);
+	if (peer->uid == 0 || connections_of(server, peer->owner, &own) + more <= max)
+		return NULL;
+	if (peer->owner == (uid_t)-1)
+		return "too many connections of uids that cannot be looked up; try "
+		       "again";
+	if (peer->owner != peer->uid)
+		return "too many connections of the user this uid is subordinate to; "
+		       "try again";
+	if (own + more <= max)
+		return "too many connections of this user and its subordinate uids; "
+		       "try again";
+	return "too many connections of this user; try again";
+}
+
+static const char *refusal_for(const struct server *server, const struct peer *peer)
+{
+	const char *refusal = total_refusal(server, peer);
+
+	return refusal ? refusal : user_refusal(server, peer, 1);
+}
+
+static void log_refusal(const struct session *session, const char *refusal)
+{
+	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING,
+		      &(struct journal_context){.uid = session->peer.uid,
+						.pid = session->peer.pid},
+		      "turning away uid %u (pid %d): %s",
+		      (unsigned int)session->peer.uid, (int)session->peer.pid, refusal);
+}
+
+static void on_user_found(void *userdata, uint64_t session_id,
+			  const struct user_answer *answer)
+{
+	struct server *server = userdata;
+	struct session *session = server_find(server, session_id);
+
+	if (!session)
+		return;
+	peer_set_user(&session->peer, answer);
+	/* Only now is it known whose connection it is. */
+	session->turned_away = user_refusal(server, &session->peer, 0);
+	if (session->turned_away)
+		log_refusal(session, session->turned_away);
+	session_start(session);
 }
 
 static void ping_again(struct server *server);
@@ -95,6 +148,7 @@ static bool admit(struct server *server, int fd)
 	struct session *session;
 	int r = peer_init(&peer, fd);
 
+	peer.owner = users_owner(&server->daemon->users, peer.uid);
 	refusal =
 		r < 0 ? "the kernel does not say who asks" : refusal_for(server, &peer);
 	while ((session = idle_session(server)))
@@ -108,16 +162,11 @@ static bool admit(struct server *server, int fd)
 	 */
 	(void)close(fd);
 	ping_again(server);
-	if (!refusal) {
-		user_names_find(&server->daemon->user_names, session->peer.uid,
-				on_user_name, server, session->id);
-		return true;
-	}
-	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING,
-		      &(struct journal_context){.uid = session->peer.uid,
-						.pid = session->peer.pid},
-		      "turning away uid %u: %s", (unsigned int)session->peer.uid,
-		      refusal);
+	if (refusal)
+		log_refusal(session, refusal);
+	else
+		users_find(&server->daemon->users, session->peer.uid, on_user_found,
+			   server, session->id);
 	return true;
 }
 

@@ -306,6 +306,13 @@ void service_dispatch(struct daemon *daemon, struct session *session)
 	const struct varlink_call *call = &session->call;
 	char escaped[256];
 
+	/* Not a denial: whoever it is may well be allowed. */
+	if (session->peer.trouble[0] && strcmp(call->interface, "io.deployd") == 0) {
+		session_refuse(session, RESULT_FAILED,
+			       "cannot look up the user of uid %u: %s; try again",
+			       (unsigned int)session->peer.uid, session->peer.trouble);
+		return;
+	}
 	if (strcmp(call->interface, "io.deployd") == 0) {
 		for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
 			if (strcmp(methods[i].member, call->member) == 0) {

@@ -440,7 +440,12 @@ static void dispatch(struct session *session, json_t *call)
 	}
 	session->busy = true;
 	session->dispatching = true;
-	service_dispatch(session->server->daemon, session);
+	if (session->turned_away) {
+		session_refuse(session, RESULT_BUSY, "%s", session->turned_away);
+		session_close(session);
+	} else {
+		service_dispatch(session->server->daemon, session);
+	}
 	session->dispatching = false;
 	release_if_over(session);
 }
@@ -656,9 +661,8 @@ int session_hand(struct session *session, int fd, const struct peer *peer,
 	return 0;
 }
 
-void session_start(struct session *session, const char *user)
+void session_start(struct session *session)
 {
-	(void)snprintf(session->peer.user, sizeof(session->peer.user), "%s", user);
 	session->named = true;
 	next_request(session);
 }

@@ -112,7 +112,10 @@ static void cve_2009_0034_group_vector(void **context)
 				     "[rule no]\ndeny = deploy\ngroup = ops\n"
 				     "app = hello\n");
 	gid_t *gids = calloc(POLICY_GROUPS_MAX, sizeof(*gids));
-	struct policy_peer peer = {1002, gids, POLICY_GROUPS_MAX};
+	struct policy_peer peer = {.uid = 1002,
+				   .gids = gids,
+				   .n_gids = POLICY_GROUPS_MAX,
+				   .kind = POLICY_PEER_NAMED};
 	struct policy_decision decision;
 
 	(void)context;

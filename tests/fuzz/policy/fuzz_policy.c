@@ -62,10 +62,18 @@ static void use(const struct policy *policy)
 	char **lines = policy_list(policy);
 
 	for (size_t i = 0; i < sizeof(uids) / sizeof(*uids); i++) {
-		struct policy_peer peer = {uids[i], gids, 2};
+		struct policy_peer peer = {.uid = uids[i],
+					   .gids = gids,
+					   .n_gids = 2,
+					   .kind = POLICY_PEER_NAMED};
 
 		check(policy, &peer, "hello", NOON);
 		check(policy, &peer, "*", UINT32_MAX);
+		peer.kind = POLICY_PEER_UNNAMED;
+		check(policy, &peer, "hello", NOON);
+		peer.kind = POLICY_PEER_SUBORDINATE;
+		peer.owner = 1000 + 'a';
+		check(policy, &peer, "hello", NOON);
 	}
 	for (char **line = lines; line && *line; line++)
 		free(*line);
