@@ -203,7 +203,10 @@ static int receive_fd(int *ret_fd)
 
 static void broken(struct session *session, const char *why)
 {
-	(void)fprintf(stderr, "deployd-session: %s: is it of the same package?\n", why);
+	(void)fprintf(stderr,
+		      "deployd-session: %s; if it is from another "
+		      "version of the package, restart it\n",
+		      why);
 	session->over = true;
 }
 
@@ -215,7 +218,7 @@ static void handle_waiting(struct session *session)
 	int fd = -1, r;
 
 	if (!word) {
-		broken(session, "deployd said an unknown word");
+		broken(session, "deployd sent an unknown word");
 		return;
 	}
 	r = word->has_fd ? receive_fd(&fd) : 1;
@@ -227,7 +230,7 @@ static void handle_waiting(struct session *session)
 	else if (r < 0)
 		broken(session, "deployd sent a word without its file descriptor");
 	else if (!word->handle(session, object, fd))
-		broken(session, "deployd said a word that makes no sense");
+		broken(session, "deployd sent a word that makes no sense");
 	json_decref(object);
 }
 
@@ -239,7 +242,7 @@ void words_handle(struct session *session)
 		if (!session->waiting)
 			r = varlink_buffer_take(&session->words, &session->waiting);
 		if (r < 0)
-			broken(session, "deployd said something that is not a word");
+			broken(session, "deployd sent something that is not a word");
 		if (r <= 0)
 			return;
 		handle_waiting(session);
@@ -258,5 +261,5 @@ void words_read(struct session *session)
 	if (n <= 0)
 		session_become_orphan(session);
 	else if (varlink_buffer_add(&session->words, data, (size_t)n) < 0)
-		broken(session, "deployd said a word that is too long");
+		broken(session, "deployd sent a word that is too long");
 }

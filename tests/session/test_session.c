@@ -391,8 +391,8 @@ static void what_is_not_a_call_is_refused(void **state)
 		"{\"method\":\"a.B\",\"method\":\"a.B\"}",
 		"{\"method\":\"a.B\",\"parameters\":[]}",
 		/* one level of nesting more than fits into a word */
-		"{\"method\":\"a.B\",\"parameters\":{\"x\":"
-		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}",
+		("{\"method\":\"a.B\",\"parameters\":{\"x\":"
+		 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}"),
 	};
 	struct world world;
 
