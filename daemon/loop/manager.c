@@ -166,7 +166,7 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 	}
 	r = enqueue(manager, operation);
 	if (r < 0) {
-		operation->archive_fd = -1; /* stays the caller's */
+		operation->archive_session = 0; /* stays the caller's */
 		operation_free(operation);
 		(void)errinfo_refuse(error, r == -EBUSY ? RESULT_BUSY : RESULT_FAILED,
 				     "%s: %s", app->name,
@@ -181,6 +181,16 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 		(void)!operation_watch(operation, session_id);
 	*ret_operation = operation;
 	return RESULT_OK;
+}
+
+void manager_archive_changed(struct manager *manager, const struct session *session)
+{
+	for (struct operation *o = manager->operations; o; o = o->next) {
+		if (o->archive_session == session->id) {
+			operation_archive_changed(o, session); /* may free it */
+			return;
+		}
+	}
 }
 
 json_t *manager_job(const struct operation *operation)
@@ -309,12 +319,14 @@ void manager_stop(struct manager *manager)
 	struct operation *operation = manager->operations, *next;
 
 	/*
-	 * Those that wait end at once; those that run before their switch end when
-	 * their helpers are dead. Each leaves the list by itself.
+	 * Those that wait end at once; those that run before their switch and lack a
+	 * part of their archive end when their helpers are dead. The rest goes on. Each
+	 * leaves the list by itself.
 	 */
 	for (; operation; operation = next) {
 		next = operation->next;
-		operation_abandon(operation, RESULT_FAILED, stopping);
+		if (!operation_has_archive(operation))
+			operation_abandon(operation, RESULT_FAILED, stopping);
 	}
 	check_idle(manager);
 }

@@ -22,6 +22,7 @@
 
 struct config_set;
 struct daemon;
+struct session;
 
 /* An app's run-time side; outlives a reload. */
 struct app {
@@ -90,8 +91,8 @@ struct app *manager_app(struct manager *manager, const char *name)
 
 /*
  * Queues an operation; manager_run() then starts what can start. session_id watches it
- * (0 = nobody). RESULT_BUSY when the app's queue is full; then request->archive_fd
- * stays the caller's.
+ * (0 = nobody). RESULT_BUSY when the app's queue is full; then the archive stays
+ * the caller's.
  */
 enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
 				  const struct app_config *settings,
@@ -99,6 +100,10 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 				  uint64_t session_id, struct operation **ret_operation,
 				  struct errinfo *error)
 	__attribute__((warn_unused_result, nonnull));
+
+/* A session has come further with its archive, or has failed. */
+void manager_archive_changed(struct manager *manager, const struct session *session)
+	__attribute__((nonnull));
 
 /* Starts every operation whose turn it is. */
 void manager_run(struct manager *manager) __attribute__((nonnull));
@@ -130,7 +135,8 @@ void manager_forget_view(struct app *app, const char *why) __attribute__((nonnul
 void manager_operation_over(struct manager *manager, struct operation *operation)
 	__attribute__((nonnull));
 
-/* Abandons what can be, as deployd stops. on_idle follows, at once when idle. */
+/* Abandons what lacks its archive, as deployd stops. on_idle follows, at once when
+ * idle. */
 void manager_stop(struct manager *manager) __attribute__((nonnull));
 
 bool manager_is_idle(const struct manager *manager) __attribute__((nonnull));
