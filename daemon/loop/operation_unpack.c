@@ -162,7 +162,13 @@ void operation_archive_changed(struct operation *operation,
 			pipeline_over(operation);
 		return;
 	}
-	if (!operation->running && archive->state == ARCHIVE_STATE_FAILED) {
+	if (archive->state != ARCHIVE_STATE_FAILED)
+		return;
+	if (operation->running && operation->op.state == OP_STATE_UNPACKING) {
+		/* A session that hangs still holds the pipe: its end would not come. */
+		child_kill(&operation->intake);
+		child_kill(&operation->unpack);
+	} else if (!operation->running) {
 		(void)archive_failed(operation);
 		operation_abandon(operation, RESULT_FAILED, operation->error.what);
 	}
