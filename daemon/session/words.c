@@ -88,6 +88,7 @@ static bool on_archive(struct session *session, const json_t *word, int fd)
 	if (!get_number(word, "request", &request) ||
 	    !get_number(word, "index", &index) || archive_is_wanted(&session->archive))
 		return false;
+	session->archive_decided = true;
 	archive_start(&session->archive,
 		      is_current(session, request)
 			      ? client_take_fd(&session->client, index)
@@ -106,7 +107,7 @@ static bool on_drop(struct session *session, const json_t *word, int fd)
 {
 	(void)word;
 	(void)fd;
-	session->archive_refused = true;
+	session->archive_decided = true;
 	archive_drop(&session->archive);
 	return true;
 }
@@ -140,7 +141,7 @@ static bool on_close(struct session *session, const json_t *word, int fd)
 	(void)word;
 	(void)fd;
 	session->connected = true; /* or will never be */
-	session->archive_refused = true;
+	session->archive_decided = true;
 	lines_close(&session->lines);
 	if (session->client.fd >= 0)
 		session_end_client(session, session->timeout_ms);
