@@ -148,7 +148,8 @@ static void not_started(struct transient *transient)
 	health_end_words(outcome->code, outcome->status, words, sizeof(words));
 	(void)errinfo_refuse(&transient->outcome.error, RESULT_FAILED,
 			     "%s could not be started: %s (%s; 203 = it cannot be "
-			     "executed, see systemd.exec(5))",
+			     "executed, 217 = its user is missing: run "
+			     "systemd-sysusers)",
 			     transient->spec.argv[0], words, outcome->result);
 }
 

@@ -17,7 +17,7 @@ struct transient_spec {
 	char unit[UNIT_NAME_MAX + 1]; /* with suffix */
 	char *description;
 	char **argv;
-	char *clone_of, *user, *group, *network_of;
+	char *clone_of, *user, *group, *extra_group, *network_of;
 	bool harden;
 	uint64_t ambient;
 	char *stdout_path, *stderr_path; /* may be NULL */

@@ -34,3 +34,17 @@
  */
 int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));
+
+/*
+ * For a program whose libraries call what nobody can list: denies (EPERM) what reaches
+ * into other processes, runs programs or widens what the kernel can be asked. Needs
+ * no_new_privs. Does nothing in sanitizer builds.
+ */
+int sandbox_deny_reach(struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
+
+/*
+ * sandbox_seccomp() for a program that only reads: openat, when given, neither writes,
+ * creates nor truncates.
+ */
+int sandbox_seccomp_reading(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));

@@ -45,7 +45,8 @@ static const char * or (const char *text, const char *other)
 }
 
 static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
-			     const char *control_group)
+			     const char *control_group,
+			     void (*more)(sd_bus_message *reply))
 {
 	sd_bus_message *reply;
 
@@ -71,6 +72,8 @@ static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
 	append(reply, "ActiveExitTimestampMonotonic", "t", unit->active_exit);
 	append(reply, "ControlGroup", "s", or (control_group, ""));
 	append(reply, "Job", "(uo)", unit->job ? 77u : 0u, or (unit->job, "/"));
+	if (more)
+		more(reply);
 	assert_true(sd_bus_message_close_container(reply) >= 0);
 	assert_true(sd_bus_send(sd_bus_message_get_bus(call), reply, NULL) >= 0);
 	sd_bus_message_unref(reply);
@@ -86,7 +89,7 @@ static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 
 	if (strstr(sd_bus_message_get_path(call), "deployd_2dlogs"))
 		return answer_properties(call, fake->log_over ? &gone : &fake->unit,
-					 NULL);
+					 NULL, NULL);
 	if (fake->transient_state &&
 	    strstr(sd_bus_message_get_path(call), "/deployd_2d"))
 		now.active_state = fake->transient_state;
@@ -94,7 +97,8 @@ static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 		fake->unit = *fake->later;
 		fake->later = NULL;
 	}
-	return answer_properties(call, &now, fake->control_group);
+	return answer_properties(call, &now, fake->control_group,
+				 fake->more_properties);
 }
 
 static void send_job_removed(struct fake_manager *fake, const char *job,

@@ -109,7 +109,7 @@ deploy_call='{"method":"io.deployd.Deploy","more":true,"parameters":{"app":"hell
 root_fuse_attack deploy --hang getattr,flush "$socket" "$deploy_call"
 wait_line "$attack" '^getattr .* hangs'
 deployd_works 1
-fuse_attack deploy --hang read,flush "$socket" "$deploy_call"
+root_fuse_attack deploy --hang read,flush "$socket" "$deploy_call"
 wait_line "$attack" '^read .* hangs'
 deployd_works 1
 tell "$attack" leave
