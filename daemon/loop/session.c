@@ -307,13 +307,23 @@ static char *encode_reply(const struct session *session, const char *error,
 	return text;
 }
 
+/*
+ * A client that has gone hears nothing; but its session, which keeps what the client
+ * passed until the request is over, must hear that it is.
+ */
+static bool takes_reply(const struct session *session, bool continues)
+{
+	return session_is_connected(session) ||
+	       (!continues && session->state == SESSION_STATE_ALONE);
+}
+
 void session_reply(struct session *session, json_t *parameters, bool continues)
 {
 	size_t length;
 	char *text;
 
 	assert(session->busy);
-	if (!session_is_connected(session) ||
+	if (!takes_reply(session, continues) ||
 	    (continues && (!session->call.more || session->call.oneway))) {
 		json_decref(parameters);
 		return;
@@ -339,7 +349,7 @@ void session_error(struct session *session, const char *error, json_t *parameter
 	char *text;
 
 	assert(session->busy);
-	if (!session_is_connected(session)) {
+	if (!takes_reply(session, false)) {
 		json_decref(parameters);
 		return;
 	}
