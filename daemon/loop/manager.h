@@ -90,8 +90,10 @@ struct app *manager_app(struct manager *manager, const char *name)
 
 /*
  * Queues an operation; manager_run() then starts what can start. session_id watches it
- * (0 = nobody). RESULT_BUSY when the app's queue is full; then request->archive_fd
- * stays the caller's.
+ * (0 = nobody). When a job that waits already does the same, *ret_operation is that
+ * one. A rollback that is not going to be refused cancels the app's running deploy,
+ * stage or activate that has not switched. RESULT_BUSY when no place is free for it;
+ * then request->archive_fd stays the caller's.
  */
 enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
 				  const struct app_config *settings,
@@ -99,6 +101,15 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 				  uint64_t session_id, struct operation **ret_operation,
 				  struct errinfo *error)
 	__attribute__((warn_unused_result, nonnull));
+
+/* The operation's archive is flowing or complete: from now on it can get its turn. */
+void manager_archive_flows(struct manager *manager, const struct operation *operation)
+	__attribute__((nonnull));
+
+/* What a waiting operation waits for, in words; false: it is or may be about to begin.
+ */
+bool manager_waits_for(const struct operation *operation, char *ret_text, size_t size)
+	__attribute__((nonnull));
 
 /* Starts every operation whose turn it is. */
 void manager_run(struct manager *manager) __attribute__((nonnull));
