@@ -100,12 +100,14 @@ static bool same_pool(const struct entry *a, const struct entry *b)
 static int check_places(const struct queue *queue, const struct line *line,
 			const struct entry *entry)
 {
-	size_t places, n = 0, n_own = 0;
+	size_t places, share, n = 0, n_own = 0;
 
 	if (entry->rank == QUEUE_RANK_OWED)
 		return 0;
 	places = entry->rank == QUEUE_RANK_DEPLOY ? queue->waiting_max
 						  : QUEUE_URGENT_WAITING_MAX;
+	/* With no place to wait at all a job may still be the next to run. */
+	share = places > 0 ? half(places) : 1;
 	/* The one that is about to run is not among those that wait behind it. */
 	places += !line || !line->running ? 1 : 0;
 	for (const struct entry *other = line ? line->waiting : NULL; other;
@@ -117,7 +119,7 @@ static int check_places(const struct queue *queue, const struct line *line,
 	}
 	if (n >= places)
 		return -EBUSY;
-	return has_share(entry) && n_own >= half(places) ? -EDQUOT : 0;
+	return has_share(entry) && n_own >= share ? -EDQUOT : 0;
 }
 
 static bool has_slot(const struct queue *queue, const struct entry *entry)

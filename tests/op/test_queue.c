@@ -413,7 +413,7 @@ static void one_user_has_half_of_the_places(void **context)
 	queue_free(queue);
 }
 
-/* With the line idle, its next job is not among those that wait. */
+/* The next job of an idle line is not among those that wait, whosever it will be. */
 static void half_of_an_idle_line(void **context)
 {
 	struct queue *queue = queue_new(4, 4);
@@ -421,11 +421,11 @@ static void half_of_an_idle_line(void **context)
 	(void)context;
 	assert_int_equal(add_unready(queue, "a", "1", ALICE), 0);
 	assert_int_equal(add_unready(queue, "a", "2", ALICE), 0);
-	assert_int_equal(add_unready(queue, "a", "3", ALICE), 0);
-	assert_int_equal(add_unready(queue, "a", "4", ALICE), -EDQUOT);
+	assert_int_equal(add_unready(queue, "a", "3", ALICE), -EDQUOT);
+	assert_int_equal(add_unready(queue, "a", "3", BOB), 0);
 	assert_int_equal(add_unready(queue, "a", "4", BOB), 0);
-	assert_int_equal(add_unready(queue, "a", "5", BOB), 0);
-	assert_int_equal(add_unready(queue, "a", "6", BOB), -EBUSY);
+	assert_int_equal(add_unready(queue, "a", "5", CAROL), 0);
+	assert_int_equal(add_unready(queue, "a", "6", CAROL), -EBUSY);
 	queue_free(queue);
 }
 
