@@ -173,15 +173,15 @@ static bool is_waiting(const struct operation *operation)
 	       operation->app->running != operation;
 }
 
-/* Without an archive there is nothing to wait for. */
-static int enqueue(struct manager *manager, const struct operation *operation)
+static int enqueue(struct manager *manager, const struct operation *operation,
+		   bool ready)
 {
 	return queue_add(manager->queue,
 			 &(struct queue_job){.app = operation->app->name,
 					     .id = operation->id,
 					     .rank = rank_of(operation->op.kind),
 					     .owner = operation->uid,
-					     .ready = true});
+					     .ready = ready});
 }
 
 void manager_archive_flows(struct manager *manager, const struct operation *operation)
@@ -373,7 +373,7 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 		(void)errinfo_refuse(error, RESULT_FAILED, "out of memory");
 		return RESULT_FAILED;
 	}
-	r = enqueue(manager, operation);
+	r = enqueue(manager, operation, !request->awaits_archive);
 	if (r < 0) {
 		refuse(manager, operation, r, error);
 		operation->archive_fd = -1; /* stays the caller's */

@@ -40,6 +40,7 @@ struct operation_request {
 	const char *message;
 	const char *if_current; /* "" = none must be current */
 	int archive_fd;		/* taken over on success; -1 = none */
+	bool awaits_archive;	/* manager_archive_flows() tells when it can begin */
 	bool force;		/* a release known to be bad is taken all the same */
 	uint64_t confirm_sec;	/* goes back unless confirmed by then; 0 = no need to */
 	int64_t until_sec;	/* hold: CLOCK_REALTIME, 0 = for good */

@@ -43,13 +43,17 @@ for app in hello other; do
 	expect 0 ctl deploy "$app" hello-2.tar.gz
 done
 
-# A pipe of which only the first bytes ever come: endless USER VERB APP
+# Enough for a turn, and never all: endless USER VERB APP leaves $deployctl_status, $said.
+mkdir /tmp/big
+tar xzf hello-2.tar.gz -C /tmp/big
+head -c 8M /dev/urandom > /tmp/big/ballast
+tar czf /tmp/big.tar.gz -C /tmp/big .
 pipes=0
 endless() {
 	local pipe=/tmp/pipe$((pipes++)) keep
 	mkfifo -m 0666 "$pipe"
 	exec {keep}<> "$pipe"
-	head -c 100 hello-2.tar.gz >&"$keep"
+	head -c 6M /tmp/big.tar.gz >&"$keep" 2> /dev/null &
 	deployctl_status=0
 	said=$(as "$1" deployctl "$2" --no-block "$3" "$pipe" 2>&1) || deployctl_status=$?
 }
@@ -61,17 +65,19 @@ jobs_of() { # APP JQ-FILTER
 
 note "five stages from pipes that never end: one runs, and half of the places are taken"
 cursor=$(journal_cursor)
-for i in 1 2 3 4 5; do
+endless mallory stage hello
+wait_journal "$cursor" 'hello: stage by mallory begins' -t deployd > /dev/null
+for i in 2 3 4 5; do
 	endless mallory stage hello
 	[ "$i" != 4 ] || fourth="$deployctl_status $said"
 done
-wait_journal "$cursor" 'hello: stage by mallory begins' -t deployd > /dev/null
 
 note "and deploys from such pipes to four other apps"
 for app in $slow_apps; do
 	endless mallory deploy "$app"
 	assert_equal "$deployctl_status" 0 "$said"
 done
+wait_journal "$cursor" 'slow.: deploy by mallory begins' -t deployd > /dev/null
 
 note "root's restart and a user's, of the same app, wait together for what runs"
 start /tmp/restart1 deployctl restart hello
@@ -114,7 +120,7 @@ assert_equal "$(jq -r '.[:3] | map(.operation) | join(" ")' <<< "$out")" \
 assert_contains "$(jq -r '.[1].message' <<< "$out")" "cancelled the stage of mallory"
 assert_contains "$(jq -r '.[2].message' <<< "$out")" "by a rollback of bob"
 
-note "mallory had one running and two that waited; a third and a fifth were refused"
+note "mallory had one running and two that waited; the fourth stage was refused"
 assert_contains "$fourth" '11 '
 assert_contains "$fourth" 'mallory already has half of the places for waiting deploys (queue_max = 4): 2 of mallory'
 
@@ -122,7 +128,9 @@ note "the other half is for others, and when all is full it is said whose it is"
 assert_equal "$(jobs_of hello 'map(select(.by.user == "mallory")) | length')" 2
 endless mallory stage hello
 assert_equal "$deployctl_status" 11 "$said"
+cursor=$(journal_cursor)
 endless deploy stage hello # has its turn: mallory's slots are taken
+wait_journal "$cursor" 'hello: stage by deploy begins' -t deployd > /dev/null
 endless deploy stage hello
 endless deploy stage hello
 assert_equal "$deployctl_status" 0 "$said"
