@@ -197,6 +197,11 @@ static void on_reload_signal(uv_signal_t *signal, int signum)
 
 /* --- start -------------------------------------------------------------------- */
 
+static void on_archive(struct daemon *daemon, struct session *session)
+{
+	manager_archive_changed(&daemon->manager, session);
+}
+
 static void on_recovered(struct daemon *daemon)
 {
 	int r;
@@ -214,6 +219,7 @@ static void on_recovered(struct daemon *daemon)
 		daemon_stop(daemon);
 		return;
 	}
+	daemon->server.on_archive = on_archive;
 	daemon->listen_fd = -1;
 	daemon->ready = true;
 	journal_event(JOURNAL_STARTED, LOG_INFO, NULL,

@@ -17,7 +17,8 @@ struct session;
 /*
  * The running daemon: one loop, and everything on it. Start: configuration, recovery of
  * every app, then the socket, then READY. Stop: no more connections, running operations
- * are abandoned before the switch or finished after it, then everything is closed.
+ * are finished, but for those that lack a part of their archive, then everything is
+ * closed.
  */
 struct daemon {
 	uv_loop_t *loop;

@@ -88,10 +88,8 @@ static void submit(struct flags_app *app)
 {
 	struct manager *manager = &app->flags->daemon->manager;
 	const struct app_config *settings = flags_app_settings(app);
-	struct operation_request request = {.kind = OP_KIND_FLAG,
-					    .archive_fd = -1,
-					    .uid = app->owner,
-					    .user = app->user};
+	struct operation_request request = {
+		.kind = OP_KIND_FLAG, .uid = app->owner, .user = app->user};
 	struct operation *operation = NULL;
 	struct errinfo error = {0};
 

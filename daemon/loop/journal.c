@@ -30,6 +30,7 @@ static const char *const message_ids[] = {
 	[JOURNAL_BUS_LOST] = "8de2f14397224825bd26123af0206b4b",
 	[JOURNAL_FLAG_TOUCHED] = "382c980a393e40c9a9a802e40e07e7a2",
 	[JOURNAL_FLAG_TROUBLE] = "50899d33f1c54a008b01b80985d3e8c3",
+	[JOURNAL_SESSION_HUNG] = "793b3d8eb34e486596039a28f935fb76",
 	[JOURNAL_LIMIT_REACHED] = "756b1102cbb147f5a8699203a4e9e0cd",
 };
 static_assert(sizeof(message_ids) / sizeof(*message_ids) == JOURNAL_EVENT_COUNT,

@@ -184,12 +184,6 @@ static int enqueue(struct manager *manager, const struct operation *operation,
 					     .ready = ready});
 }
 
-void manager_archive_flows(struct manager *manager, const struct operation *operation)
-{
-	if (queue_set_ready(manager->queue, operation->id))
-		manager_run(manager);
-}
-
 static bool same_text(const char *a, const char *b)
 {
 	return strcmp(a ? a : "", b ? b : "") == 0 && !a == !b;
@@ -373,10 +367,10 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 		(void)errinfo_refuse(error, RESULT_FAILED, "out of memory");
 		return RESULT_FAILED;
 	}
-	r = enqueue(manager, operation, !request->awaits_archive);
+	r = enqueue(manager, operation, request->archive_session == 0);
 	if (r < 0) {
 		refuse(manager, operation, r, error);
-		operation->archive_fd = -1; /* stays the caller's */
+		operation->archive_session = 0; /* stays the caller's */
 		operation_free(operation);
 		return error->result;
 	}
@@ -415,6 +409,21 @@ static json_t *waits_for(const struct operation *operation)
 	if (!manager_waits_for(operation, text, sizeof(text)))
 		(void)snprintf(text, sizeof(text), "jobs of other apps");
 	return json_string(text);
+}
+
+void manager_archive_changed(struct manager *manager, const struct session *session)
+{
+	enum archive_state state = session->archive.state;
+	struct operation *operation = manager->operations;
+
+	while (operation && operation->archive_session != session->id)
+		operation = operation->next;
+	if (!operation)
+		return;
+	if (state == ARCHIVE_STATE_FLOWS || state == ARCHIVE_STATE_COMPLETE)
+		(void)queue_set_ready(manager->queue, operation->id);
+	operation_archive_changed(operation, session); /* may free it */
+	manager_run(manager);
 }
 
 json_t *manager_job(const struct operation *operation)
@@ -543,12 +552,14 @@ void manager_stop(struct manager *manager)
 	struct operation *operation = manager->operations, *next;
 
 	/*
-	 * Those that wait end at once; those that run before their switch end when
-	 * their helpers are dead. Each leaves the list by itself.
+	 * Those that wait end at once; those that run before their switch and lack a
+	 * part of their archive end when their helpers are dead. The rest goes on. Each
+	 * leaves the list by itself.
 	 */
 	for (; operation; operation = next) {
 		next = operation->next;
-		operation_abandon(operation, RESULT_FAILED, stopping);
+		if (!operation_has_archive(operation))
+			operation_abandon(operation, RESULT_FAILED, stopping);
 	}
 	check_idle(manager);
 }

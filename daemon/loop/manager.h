@@ -22,6 +22,7 @@
 
 struct config_set;
 struct daemon;
+struct session;
 
 /* An app's run-time side; outlives a reload. */
 struct app {
@@ -93,7 +94,7 @@ struct app *manager_app(struct manager *manager, const char *name)
  * (0 = nobody). When a job that waits already does the same, *ret_operation is that
  * one. A rollback that is not going to be refused cancels the app's running deploy,
  * stage or activate that has not switched. RESULT_BUSY when no place is free for it;
- * then request->archive_fd stays the caller's.
+ * then the archive stays the caller's.
  */
 enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
 				  const struct app_config *settings,
@@ -102,13 +103,16 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 				  struct errinfo *error)
 	__attribute__((warn_unused_result, nonnull));
 
-/* The operation's archive is flowing or complete: from now on it can get its turn. */
-void manager_archive_flows(struct manager *manager, const struct operation *operation)
-	__attribute__((nonnull));
-
 /* What a waiting operation waits for, in words; false: it is or may be about to begin.
  */
 bool manager_waits_for(const struct operation *operation, char *ret_text, size_t size)
+	__attribute__((nonnull));
+
+/*
+ * A session has come further with its archive, or has failed. Its operation can get its
+ * turn from the first time on that the archive flows or is complete.
+ */
+void manager_archive_changed(struct manager *manager, const struct session *session)
 	__attribute__((nonnull));
 
 /* Starts every operation whose turn it is. */
@@ -141,7 +145,8 @@ void manager_forget_view(struct app *app, const char *why) __attribute__((nonnul
 void manager_operation_over(struct manager *manager, struct operation *operation)
 	__attribute__((nonnull));
 
-/* Abandons what can be, as deployd stops. on_idle follows, at once when idle. */
+/* Abandons what lacks its archive, as deployd stops. on_idle follows, at once when
+ * idle. */
 void manager_stop(struct manager *manager) __attribute__((nonnull));
 
 bool manager_is_idle(const struct manager *manager) __attribute__((nonnull));

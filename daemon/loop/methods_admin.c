@@ -2,10 +2,13 @@
  * The methods about deployd itself, and logs: the policy's answers, reloading, and a
  * unit's journal for those who may read it.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "build_config.h"
 #include "deploy/names.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
@@ -180,11 +183,17 @@ void method_reload_configuration(struct daemon *daemon, struct session *session)
 		session_refuse(session, RESULT_BUSY, "a reload is under way already");
 }
 
-/* A logs request that runs; the transient unit ends with the session. */
+/* --- logs ----------------------------------------------------------------------- */
+
+/*
+ * The transient unit writes into a pipe of ours, the session reads it: no fd of the
+ * client's comes near the service manager. It is over when both have ended.
+ */
 struct logs {
 	struct daemon *daemon;
 	uint64_t session_id;
-	struct unit_log *log;
+	struct unit_log *log; /* NULL: has ended */
+	bool lines_sent;
 	char app[APP_NAME_MAX + 1];
 };
 
@@ -202,9 +211,8 @@ static void on_client_gone(void *userdata)
 	logs_free(logs);
 }
 
-static void on_logs_done(void *userdata, int error)
+static void end_logs(struct logs *logs, int error)
 {
-	struct logs *logs = userdata;
 	struct session *session = server_find(&logs->daemon->server, logs->session_id);
 
 	if (session) {
@@ -214,25 +222,64 @@ static void on_logs_done(void *userdata, int error)
 				       "cannot read the journal for %s: %s", logs->app,
 				       strerror(-error));
 		else
-			session_reply(session, NULL, false);
+			session_reply(session, json_pack("{s:[]}", "lines"), false);
 	}
 	logs_free(logs);
+}
+
+static void on_logs_done(void *userdata, int error)
+{
+	struct logs *logs = userdata;
+
+	logs->log = NULL;
+	if (error < 0 || logs->lines_sent)
+		end_logs(logs, error);
+}
+
+static void on_lines_sent(void *userdata)
+{
+	struct logs *logs = userdata;
+
+	logs->lines_sent = true;
+	if (!logs->log)
+		end_logs(logs, 0);
+}
+
+/* 0, or negative errno with nothing begun. */
+static int start_logs(struct logs *logs, struct session *session, const char *unit,
+		      uint64_t lines, bool follow)
+{
+	int fds[2];
+	int r = 0;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	logs->log = units_log(logs->daemon->units, unit, lines, follow, fds[1],
+			      on_logs_done, logs);
+	if (!logs->log)
+		r = -ENOMEM;
+	if (r == 0)
+		r = session_send_lines(session, fds[0], on_lines_sent, logs);
+	if (r < 0)
+		unit_log_cancel(logs->log);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	return r;
 }
 
 void method_logs(struct daemon *daemon, struct session *session)
 {
 	const char *app = NULL;
-	json_int_t out = -1, lines = LOGS_LINES_DEFAULT;
+	json_int_t lines = LOGS_LINES_DEFAULT;
 	bool follow = false;
 	const struct param params[] = {{"app", PARAM_STRING, true, &app},
-				       {"stdoutFileDescriptor", PARAM_INT, true, &out},
 				       {"lines", PARAM_INT, false, &lines},
 				       {"follow", PARAM_BOOL, false, &follow}};
 	const struct app_config *settings;
 	struct logs *logs;
-	int fd;
+	int r;
 
-	if (!service_params(session, params, 4))
+	if (!service_params(session, params, 3))
 		return;
 	settings = service_authorize(daemon, session, RIGHT_LOGS, app);
 	if (!settings)
@@ -242,32 +289,61 @@ void method_logs(struct daemon *daemon, struct session *session)
 			       "lines must be 0 (all) to 1000000");
 		return;
 	}
+	if (!session_wants_more(session)) {
+		session_refuse(session, RESULT_USAGE,
+			       "Logs answers with many replies: call it with \"more\"");
+		return;
+	}
 	if (daemon->n_logs >= LOGS_RUNNING_MAX) {
 		session_refuse(session, RESULT_BUSY,
 			       "too many clients are reading logs; try again");
 		return;
 	}
-	fd = session_take_fd(session, out);
-	if (fd < 0) {
-		session_error(session, "org.varlink.service.InvalidParameter",
-			      json_pack("{s:s}", "parameter", "stdoutFileDescriptor"));
-		return;
-	}
 	logs = calloc(1, sizeof(*logs));
-	if (logs) {
-		logs->daemon = daemon;
-		logs->session_id = session->id;
-		(void)strcpy(logs->app, settings->app_name);
-		daemon->n_logs++;
-		logs->log = units_log(daemon->units, settings->unit, (uint64_t)lines,
-				      follow, fd, on_logs_done, logs);
-	}
-	(void)close(fd);
-	if (logs && logs->log) {
-		session_on_gone(session, on_client_gone, logs);
+	if (!logs) {
+		session_refuse(session, RESULT_FAILED, "out of memory");
 		return;
 	}
-	if (logs)
+	logs->daemon = daemon;
+	logs->session_id = session->id;
+	(void)strcpy(logs->app, settings->app_name);
+	daemon->n_logs++;
+	r = start_logs(logs, session, settings->unit, (uint64_t)lines, follow);
+	if (r < 0) {
 		logs_free(logs);
-	session_refuse(session, RESULT_FAILED, "out of memory");
+		session_refuse(session, RESULT_FAILED,
+			       "cannot read the journal for %s: %s", app, strerror(-r));
+		return;
+	}
+	session_on_gone(session, on_client_gone, logs);
+}
+
+/* --- deployd itself --------------------------------------------------------------- */
+
+static json_t *wire_session(const struct session *session)
+{
+	char since[RFC3339_SIZE];
+
+	names_rfc3339(session->since_sec, since);
+	return json_pack("{s:s, s:I, s:o, s:s, s:s}", "user", session->peer.user, "uid",
+			 (json_int_t)session->peer.uid, "pid",
+			 session->pid > 0 ? json_integer(session->pid) : json_null(),
+			 "state", session_state_name(session), "since", since);
+}
+
+void method_daemon_status(struct daemon *daemon, struct session *session)
+{
+	json_t *sessions;
+
+	if (!service_params(session, NULL, 0) ||
+	    !service_authorize_root(session, "status --daemon"))
+		return;
+	sessions = json_array();
+	for (const struct session *s = daemon->server.sessions; s; s = s->next)
+		if (s->state >= SESSION_STATE_HANDED)
+			(void)json_array_append_new(sessions, wire_session(s));
+	session_reply(session,
+		      json_pack("{s:I, s:s, s:o}", "pid", (json_int_t)getpid(),
+				"version", DEPLOYD_VERSION, "sessions", sessions),
+		      false);
 }

@@ -2,10 +2,10 @@
  * The methods that start an operation: deploy, stage, activate, rollback, the verbs of
  * the unit, confirm, hold and unhold; attach, which follows one, and cancel.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "deploy/names.h"
 #include "loop/config_set.h"
@@ -124,8 +124,8 @@ static void submit(struct daemon *daemon, struct session *session,
 			session_refuse(session, result, "%s", error.what);
 	}
 	if (result != RESULT_OK) {
-		if (request->archive_fd >= 0)
-			(void)close(request->archive_fd);
+		if (request->archive_session != 0)
+			session_archive_drop(session);
 		return;
 	}
 	if (!wait && operation)
@@ -137,6 +137,26 @@ static void submit(struct daemon *daemon, struct session *session,
 	else if (operation)
 		operation_tell(operation); /* its id, should it have to wait */
 	manager_run(&daemon->manager);
+}
+
+/* The session begins to read it now, so that it flows when the job has its turn. */
+static bool archive_is_there(struct session *session, json_int_t index)
+{
+	int r = session_archive_open(session, index);
+
+	if (r == 0)
+		return true;
+	if (r == -EINVAL)
+		session_error(session, "org.varlink.service.InvalidParameter",
+			      json_pack("{s:s}", "parameter", "archiveFileDescriptor"));
+	else if (r == -EBUSY)
+		session_refuse(session, RESULT_BUSY,
+			       "a connection takes one archive: send the next one over "
+			       "another connection");
+	else
+		session_refuse(session, RESULT_FAILED, "cannot take the archive: %s",
+			       strerror(-r));
+	return false;
 }
 
 static void take_archive(struct daemon *daemon, struct session *session,
@@ -177,15 +197,11 @@ static void take_archive(struct daemon *daemon, struct session *session,
 					     .revision = ask.revision,
 					     .message = ask.message,
 					     .if_current = ask.if_current,
+					     .archive_session = session->id,
 					     .uid = session->peer.uid,
 					     .user = session->peer.user};
-	request.archive_fd = session_take_fd(session, ask.archive);
-	if (request.archive_fd < 0) {
-		session_error(session, "org.varlink.service.InvalidParameter",
-			      json_pack("{s:s}", "parameter", "archiveFileDescriptor"));
-		return;
-	}
-	submit(daemon, session, settings, &request, ask.wait);
+	if (archive_is_there(session, ask.archive))
+		submit(daemon, session, settings, &request, ask.wait);
 }
 
 void method_deploy(struct daemon *daemon, struct session *session)
@@ -228,7 +244,6 @@ static void go_to_release(struct daemon *daemon, struct session *session,
 					     .force = ask.force,
 					     .confirm_sec = (uint64_t)ask.confirm_sec,
 					     .if_current = ask.if_current,
-					     .archive_fd = -1,
 					     .uid = session->peer.uid,
 					     .user = session->peer.user};
 	submit(daemon, session, settings, &request, ask.wait);
@@ -260,10 +275,8 @@ static void act_on_unit(struct daemon *daemon, struct session *session,
 	settings = service_authorize(daemon, session, right, ask.app);
 	if (!settings)
 		return;
-	request = (struct operation_request){.kind = kind,
-					     .archive_fd = -1,
-					     .uid = session->peer.uid,
-					     .user = session->peer.user};
+	request = (struct operation_request){
+		.kind = kind, .uid = session->peer.uid, .user = session->peer.user};
 	submit(daemon, session, settings, &request, ask.wait);
 }
 
@@ -335,7 +348,6 @@ void method_hold(struct daemon *daemon, struct session *session)
 	request = (struct operation_request){.kind = OP_KIND_HOLD,
 					     .message = ask.message,
 					     .until_sec = (int64_t)ask.until_sec,
-					     .archive_fd = -1,
 					     .uid = session->peer.uid,
 					     .user = session->peer.user};
 	submit(daemon, session, settings, &request, ask.wait);

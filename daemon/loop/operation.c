@@ -43,7 +43,6 @@ struct operation *operation_new(struct daemon *daemon, struct app *app,
 
 	if (!operation)
 		return NULL;
-	operation->archive_fd = -1;
 	operation->staging_fd = -1;
 	operation->log_fd = -1;
 	if (!copy_text(&operation->sha256, request->sha256) ||
@@ -58,7 +57,7 @@ struct operation *operation_new(struct daemon *daemon, struct app *app,
 	operation->app = app;
 	operation->config = config_set_ref(config);
 	operation->settings = settings;
-	operation->archive_fd = request->archive_fd;
+	operation->archive_session = request->archive_session;
 	operation->force = request->force;
 	operation->confirm_sec = request->confirm_sec;
 	operation->until_sec = request->until_sec;
@@ -80,8 +79,7 @@ void operation_free(struct operation *operation)
 {
 	if (!operation)
 		return;
-	if (operation->archive_fd >= 0)
-		(void)close(operation->archive_fd);
+	operation_drop_archive(operation);
 	if (operation->staging_fd >= 0)
 		(void)close(operation->staging_fd);
 	if (operation->log_fd >= 0)

@@ -28,6 +28,7 @@ struct app;
 struct config_set;
 struct daemon;
 struct peer;
+struct session;
 
 /* What the client asked for; strings may be NULL. */
 struct operation_request {
@@ -38,12 +39,11 @@ struct operation_request {
 	const char *version;
 	const char *revision;
 	const char *message;
-	const char *if_current; /* "" = none must be current */
-	int archive_fd;		/* taken over on success; -1 = none */
-	bool awaits_archive;	/* manager_archive_flows() tells when it can begin */
-	bool force;		/* a release known to be bad is taken all the same */
-	uint64_t confirm_sec;	/* goes back unless confirmed by then; 0 = no need to */
-	int64_t until_sec;	/* hold: CLOCK_REALTIME, 0 = for good */
+	const char *if_current;	  /* "" = none must be current */
+	uint64_t archive_session; /* that reads the archive; 0 = none */
+	bool force;		  /* a release known to be bad is taken all the same */
+	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
+	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
 	const char *user;
 };
@@ -61,7 +61,7 @@ struct operation {
 	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
 	char *sha256, *version, *revision, *message, *if_current;
-	int archive_fd;
+	uint64_t archive_session; /* 0: there is none, or it is done with */
 	int staging_fd; /* open since before the first write: syncfs(2) tells of all */
 	bool force;
 	uint64_t confirm_sec;
@@ -72,6 +72,7 @@ struct operation {
 	struct store_call store;
 	struct child intake, unpack;
 	unsigned int pipeline_left; /* of intake and unpack, those still running */
+	bool archive_awaited;	    /* both are done, the session has not said so */
 	char actual_sha256[65];
 	uint64_t archive_bytes;
 	struct unit_op *unit_op;
@@ -182,8 +183,18 @@ void operation_discard(struct operation *operation) __attribute__((nonnull));
 void operation_mark(struct operation *operation) __attribute__((nonnull));
 void operation_record(struct operation *operation) __attribute__((nonnull));
 
-/* operation_unpack.c: intake and unpack. */
+/* operation_unpack.c: the session's archive through intake and unpack. */
 void operation_unpack(struct operation *operation) __attribute__((nonnull));
+
+/* The session with its archive has come further with it, or has failed. */
+void operation_archive_changed(struct operation *operation,
+			       const struct session *session) __attribute__((nonnull));
+
+/* It was begun, and all that it needs of its client is here. */
+bool operation_has_archive(const struct operation *operation) __attribute__((nonnull));
+
+/* The session may end: nobody wants its archive any more. */
+void operation_drop_archive(struct operation *operation) __attribute__((nonnull));
 
 /* operation_act.c: what the service manager does. */
 void operation_act(struct operation *operation) __attribute__((nonnull));

@@ -1,6 +1,8 @@
 /*
- * Unpacking: deployd-intake reads what the client sent, deployd-unpack makes files of
- * it, a pipe between them. Neither is believed; deployd-store looks at the files again.
+ * Unpacking: the session reads what its client sent, deployd-intake counts and hashes
+ * it, deployd-unpack makes files of it, a pipe between each two. None is believed;
+ * deployd-store looks at the files again. That the archive is whole is what all three
+ * have to agree on: a session that was killed closes its pipe like one that is done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,15 +14,69 @@
 #include "loop/config_set.h"
 #include "loop/daemon.h"
 #include "loop/operation.h"
+#include "loop/session.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
 	return json_string_value(json_object_get(object, key));
 }
 
-/* What the two helpers said, put together; called when both have ended. */
+/* The archive as its session has it; NULL when the session is gone. */
+static const struct archive *archive_of(const struct operation *operation)
+{
+	const struct session *session = server_find_archive(&operation->daemon->server,
+							    operation->archive_session);
+
+	return session ? &session->archive : NULL;
+}
+
+void operation_drop_archive(struct operation *operation)
+{
+	struct session *session =
+		operation->archive_session != 0
+			? server_find_archive(&operation->daemon->server,
+					      operation->archive_session)
+			: NULL;
+
+	operation->archive_session = 0;
+	if (session)
+		session_archive_drop(session);
+}
+
+bool operation_has_archive(const struct operation *operation)
+{
+	const struct archive *archive;
+
+	if (!operation->running || (operation->op.kind != OP_KIND_DEPLOY &&
+				    operation->op.kind != OP_KIND_STAGE))
+		return false;
+	if (operation->archive_session == 0)
+		return true; /* it has been unpacked */
+	archive = archive_of(operation);
+	return archive && archive->state == ARCHIVE_STATE_COMPLETE;
+}
+
+/* Without a cause of the archive's own, the sender's is the first one. */
+static bool archive_failed(struct operation *operation)
+{
+	const struct archive *archive = archive_of(operation);
+
+	if (archive && archive->state != ARCHIVE_STATE_FAILED)
+		return false;
+	if (archive && archive->result == RESULT_REJECTED)
+		operation_fail(operation, RESULT_REJECTED, "%s", archive->error);
+	else
+		operation_fail(operation, RESULT_FAILED,
+			       "the archive did not come whole: %s",
+			       archive ? archive->error
+				       : "the connection of its sender has ended");
+	return true;
+}
+
+/* What the helpers and the session said, put together, when all have. */
 static void judge_pipeline(struct operation *operation)
 {
+	const struct archive *archive = archive_of(operation);
 	const json_t *intake_reply = NULL, *unpack_reply = NULL;
 	struct errinfo intake_error = {0}, unpack_error = {0};
 	enum deploy_result intake, unpack;
@@ -33,6 +89,8 @@ static void judge_pipeline(struct operation *operation)
 	refused_early =
 		unpack != RESULT_OK &&
 		json_is_true(json_object_get(operation->intake.result, "epipe"));
+	if (!refused_early && archive_failed(operation))
+		return;
 	if (intake != RESULT_OK && !refused_early) {
 		operation_fail(operation, intake, "%s", intake_error.what);
 		return;
@@ -51,7 +109,13 @@ static void judge_pipeline(struct operation *operation)
 		       hash);
 	operation->archive_bytes =
 		(uint64_t)json_integer_value(json_object_get(intake_reply, "bytes"));
-	if (operation->sha256 && strcmp(operation->sha256, hash) != 0)
+	if (operation->archive_bytes != archive->bytes)
+		operation_fail(operation, RESULT_FAILED,
+			       "the archive did not come whole: %llu bytes were sent, "
+			       "%llu arrived",
+			       (unsigned long long)archive->bytes,
+			       (unsigned long long)operation->archive_bytes);
+	else if (operation->sha256 && strcmp(operation->sha256, hash) != 0)
 		operation_fail(
 			operation, RESULT_REJECTED,
 			"sha256 of the archive is %s, not %s: it is not the file "
@@ -61,18 +125,60 @@ static void judge_pipeline(struct operation *operation)
 		(void)!operation_archive_is_welcome(operation, hash);
 }
 
-static void on_helper_done(struct child *child)
+static bool is_settled(const struct archive *archive)
 {
-	struct operation *operation = child->userdata;
+	return !archive || archive->state >= ARCHIVE_STATE_COMPLETE;
+}
+
+static void pipeline_over(struct operation *operation)
+{
 	bool ok;
 
-	if (--operation->pipeline_left > 0)
-		return;
+	operation->archive_awaited = false;
 	judge_pipeline(operation);
+	operation_drop_archive(operation);
 	ok = operation->result == RESULT_OK;
 	child_deinit(&operation->intake);
 	child_deinit(&operation->unpack);
 	operation_step_done(operation, ok);
+}
+
+static void on_helper_done(struct child *child)
+{
+	struct operation *operation = child->userdata;
+	const json_t *reply = NULL;
+	struct errinfo error;
+
+	if (--operation->pipeline_left > 0)
+		return;
+	/*
+	 * The session says "complete" before it closes its pipe, but by another way:
+	 * its word may be behind the ends of the helpers. If it hangs, that is found.
+	 */
+	if (child_outcome(&operation->intake, &reply, &error) == RESULT_OK &&
+	    child_outcome(&operation->unpack, &reply, &error) == RESULT_OK &&
+	    !is_settled(archive_of(operation))) {
+		operation->archive_awaited = true;
+		return;
+	}
+	pipeline_over(operation);
+}
+
+void operation_archive_changed(struct operation *operation,
+			       const struct session *session)
+{
+	const struct archive *archive = &session->archive;
+
+	operation->total_bytes = archive->total;
+	if (operation->archive_awaited) {
+		if (is_settled(archive))
+			pipeline_over(operation);
+		return;
+	}
+	if (!operation->running && archive->state == ARCHIVE_STATE_FAILED) {
+		(void)archive_failed(operation);
+		operation_abandon(operation, RESULT_FAILED, operation->error.what);
+	}
 }
 
 static void on_intake_progress(struct child *child, const json_t *progress)
@@ -81,8 +187,6 @@ static void on_intake_progress(struct child *child, const json_t *progress)
 
 	operation->bytes =
 		(uint64_t)json_integer_value(json_object_get(progress, "bytes"));
-	operation->total_bytes =
-		(uint64_t)json_integer_value(json_object_get(progress, "total"));
 	operation_tell(operation);
 }
 
@@ -143,7 +247,7 @@ static int start_unpack(struct operation *operation, int fd0)
 	return child_start(&operation->unpack, operation->daemon->loop, &options);
 }
 
-static int start_intake(struct operation *operation, int fd1)
+static int start_intake(struct operation *operation, int fd0, int fd1)
 {
 	const struct config_set *config = operation->config;
 	const struct release_limits *limits = &operation->settings->limits;
@@ -156,7 +260,7 @@ static int start_intake(struct operation *operation, int fd1)
 			      rate,
 			      NULL};
 	struct child_options options = {.argv = argv,
-					.fd0 = operation->archive_fd,
+					.fd0 = fd0,
 					.fd1 = fd1,
 					.timeout_ms = limits->unpack_sec * 1000};
 
@@ -174,36 +278,85 @@ static int start_intake(struct operation *operation, int fd1)
 	return child_start(&operation->intake, operation->daemon->loop, &options);
 }
 
+/* Its pipe is closed here at once: the end of the archive is the session's to make. */
+static int start_pump(struct operation *operation, int fd)
+{
+	struct session *session = server_find_archive(&operation->daemon->server,
+						      operation->archive_session);
+
+	return session ? session_archive_pump(session, fd) : -EPIPE;
+}
+
+static bool archive_is_acceptable(struct operation *operation)
+{
+	const struct archive *archive = archive_of(operation);
+	uint64_t bytes_max = operation->settings->limits.max_archive_bytes;
+
+	if (archive_failed(operation))
+		return false;
+	operation->total_bytes = archive->total;
+	if (archive->total <= bytes_max)
+		return true;
+	operation_fail(operation, RESULT_REJECTED,
+		       "the archive is larger than max_archive_bytes (%llu)",
+		       (unsigned long long)bytes_max);
+	return false;
+}
+
+static int make_pipes(int archive[2], int unpack[2])
+{
+	int r;
+
+	if (pipe2(archive, O_CLOEXEC) < 0)
+		return -errno;
+	if (pipe2(unpack, O_CLOEXEC) == 0)
+		return 0;
+	r = -errno;
+	(void)close(archive[0]);
+	(void)close(archive[1]);
+	return r;
+}
+
 void operation_unpack(struct operation *operation)
 {
-	int fds[2];
-	int r = pipe2(fds, O_CLOEXEC);
+	int archive[2], unpack[2];
+	int r;
 
+	if (!archive_is_acceptable(operation)) {
+		operation_step_done(operation, false);
+		return;
+	}
+	r = make_pipes(archive, unpack);
 	if (r < 0) {
 		operation_fail(operation, RESULT_FAILED, "cannot make a pipe: %s",
-			       strerror(errno));
+			       strerror(-r));
 		operation_step_done(operation, false);
 		return;
 	}
 	operation->pipeline_left = 2;
-	r = start_unpack(operation, fds[0]);
-	(void)close(fds[0]);
+	r = start_unpack(operation, unpack[0]);
+	(void)close(unpack[0]);
 	if (r < 0) {
-		(void)close(fds[1]);
+		(void)close(unpack[1]);
+		(void)close(archive[0]);
+		(void)close(archive[1]);
 		operation_fail(operation, RESULT_FAILED,
 			       "cannot start deployd-unpack: %s", strerror(-r));
 		operation_step_done(operation, false);
 		return;
 	}
-	r = start_intake(operation, fds[1]);
-	(void)close(fds[1]);
-	/* The helper has it; held here too, the sender would never see it closed. */
-	(void)close(operation->archive_fd);
-	operation->archive_fd = -1;
+	r = start_intake(operation, archive[0], unpack[1]);
+	(void)close(unpack[1]);
+	(void)close(archive[0]);
 	if (r < 0) {
 		operation_fail(operation, RESULT_FAILED,
 			       "cannot start deployd-intake: %s", strerror(-r));
 		operation->pipeline_left = 1;
 		child_kill(&operation->unpack);
+	} else if (start_pump(operation, archive[1]) < 0) {
+		(void)archive_failed(operation);
+		child_kill(&operation->intake);
+		child_kill(&operation->unpack);
 	}
+	(void)close(archive[1]);
 }

@@ -111,7 +111,6 @@ static enum deploy_result resubmit(struct app *app, struct config_set *config,
 		.kind = kind,
 		.id = id,
 		.release = release,
-		.archive_fd = -1,
 		.uid = (uid_t)json_integer_value(json_object_get(by, "uid")),
 		.user = user ? user : "root"};
 	struct errinfo error = {0};

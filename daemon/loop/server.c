@@ -1,32 +1,80 @@
 #include "loop/server.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
 #include "loop/journal.h"
 #include "loop/session.h"
+#include "util/session_protocol.h"
 
 #define RESUME_MSEC 1000
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_update(uv_timer_t *timer);
 
-static unsigned int count_of(const struct server *server, uid_t uid)
+/* --- counting --------------------------------------------------------------------- */
+
+/* Also one whose client has gone, as long as its process is there. */
+static bool is_connection(const struct session *session)
+{
+	return session->state >= SESSION_STATE_HANDED && !session->refusing;
+}
+
+static unsigned int connections(const struct server *server)
 {
 	unsigned int n = 0;
 
 	for (const struct session *s = server->sessions; s; s = s->next)
-		if (s->peer.uid == uid)
+		if (is_connection(s))
 			n++;
 	return n;
+}
+
+static unsigned int connections_of(const struct server *server, uid_t uid)
+{
+	unsigned int n = 0;
+
+	for (const struct session *s = server->sessions; s; s = s->next)
+		if (is_connection(s) && s->peer.uid == uid)
+			n++;
+	return n;
+}
+
+static struct session *idle_session(const struct server *server)
+{
+	for (struct session *s = server->sessions; s; s = s->next)
+		if (s->state == SESSION_STATE_IDLE && !s->ended)
+			return s;
+	return NULL;
+}
+
+/* --- connections ------------------------------------------------------------------ */
+
+/* Why the client is turned away; NULL: it is not. */
+static const char *refusal_for(const struct server *server, const struct peer *peer)
+{
+	const struct daemon_config *limits = server->daemon->config->daemon;
+	unsigned int n = connections(server);
+
+	/* One place is kept for root, who may have to see why all are taken. */
+	if (n > limits->connections_max ||
+	    (peer->uid != 0 && n >= limits->connections_max))
+		return "too many connections; try again";
+	if (peer->uid != 0 &&
+	    connections_of(server, peer->uid) >= limits->connections_per_user_max)
+		return "too many connections of this user; try again";
+	return NULL;
 }
 
 static void on_user_name(void *userdata, uint64_t session_id, const char *name)
@@ -37,88 +85,219 @@ static void on_user_name(void *userdata, uint64_t session_id, const char *name)
 		session_start(session, name);
 }
 
-/*
- * The reply tells a client why it is turned away. Best effort: the socket buffer of a
- * new connection is empty.
- */
-static void turn_away(int fd, const char *why)
-{
-	size_t length = 0;
-	cleanup_free char *message =
-		varlink_encode_error(result_error_name(RESULT_BUSY),
-				     json_pack("{s:s}", "message", why), &length);
+static void ping_again(struct server *server);
 
-	if (message)
-		(void)send(fd, message, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+/* False: no session could take it, and the fd is still the caller's. */
+static bool admit(struct server *server, int fd)
+{
+	struct peer peer = {.uid = (uid_t)-1};
+	const char *refusal;
+	struct session *session;
+	int r = peer_init(&peer, fd);
+
+	refusal =
+		r < 0 ? "the kernel does not say who asks" : refusal_for(server, &peer);
+	while ((session = idle_session(server)))
+		if (session_hand(session, fd, &peer, refusal) == 0)
+			break;
+	if (!session) {
+		peer_deinit(&peer);
+		return false;
+	}
+	/* Not the last reference: it waits in the session's queue (server/channel.h).
+	 */
+	(void)close(fd);
+	ping_again(server);
+	if (!refusal) {
+		user_names_find(&server->daemon->user_names, session->peer.uid,
+				on_user_name, server, session->id);
+		return true;
+	}
+	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING,
+		      &(struct journal_context){.uid = session->peer.uid,
+						.pid = session->peer.pid},
+		      "turning away uid %u: %s", (unsigned int)session->peer.uid,
+		      refusal);
+	return true;
 }
 
-static void admit(struct server *server, int accepted_fd)
+void server_hand_again(struct server *server, int fd)
+{
+	if (server->n_held == server->held_capacity) {
+		size_t capacity = server->held_capacity ? 2 * server->held_capacity : 8;
+		int *held = realloc(server->held, capacity * sizeof(*held));
+
+		if (!held) {
+			/* Kept open unknown to anybody: to close it could hang. */
+			journal_log(LOG_ERR, "out of memory: a connection is lost");
+			return;
+		}
+		server->held = held;
+		server->held_capacity = capacity;
+	}
+	server->held[server->n_held++] = fd;
+}
+
+/* --- the pool of sessions --------------------------------------------------------- */
+
+static void refill(struct server *server)
 {
 	const struct daemon_config *limits = server->daemon->config->daemon;
-	cleanup_close int fd = accepted_fd;
-	struct session *session = NULL;
-	uint64_t id = ++server->last_id;
-	int r;
+	unsigned int n_ready = 0, n = 0;
 
-	/* One place is kept for root, who may have to see why all are taken. */
-	if (server->n_sessions > limits->connections_max) {
-		turn_away(fd, "too many connections; try again");
-		return;
+	for (const struct session *s = server->sessions; s; s = s->next) {
+		n++;
+		if (s->state <= SESSION_STATE_IDLE)
+			n_ready++;
 	}
-	r = session_new(server, fd, id, &session);
-	if (r < 0) {
-		journal_log(LOG_WARNING, "refusing a connection: %s", strerror(-r));
-		return;
+	while (server->spawner_up && n_ready < SERVER_IDLE_SESSIONS_MAX &&
+	       n < limits->connections_max + SERVER_REFUSING_SESSIONS_MAX) {
+		struct session *session = session_new(server, ++server->last_id);
+
+		if (!session)
+			break;
+		session->next = server->sessions;
+		if (server->sessions)
+			server->sessions->prev = session;
+		server->sessions = session;
+		n++;
+		n_ready++;
 	}
-	(void)steal_fd(&fd); /* the session owns it from here */
-	session->next = server->sessions;
-	if (server->sessions)
-		server->sessions->prev = session;
-	server->sessions = session;
-	server->n_sessions++;
-	if (session->peer.uid != 0 &&
-	    (server->n_sessions > limits->connections_max ||
-	     count_of(server, session->peer.uid) > limits->connections_per_user_max)) {
-		turn_away(session->fd, "too many connections of this user; try again");
-		journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING,
-			      &(struct journal_context){.uid = session->peer.uid,
-							.pid = session->peer.pid},
-			      "uid %u has too many connections",
-			      (unsigned int)session->peer.uid);
-		session_close(session);
-		return;
-	}
-	user_names_find(&server->daemon->user_names, session->peer.uid, on_user_name,
-			server, id);
 }
 
-static void listen_again(struct server *server)
+static void update_poll(struct server *server)
 {
-	if (!server->closing)
+	if (server->closing)
+		return;
+	if (!server->resting && server->n_held == 0 && idle_session(server))
 		(void)uv_poll_start(&server->poll, UV_READABLE, on_poll);
+	else
+		(void)uv_poll_stop(&server->poll);
 }
+
+static void on_update(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+
+	while (server->n_held > 0 && admit(server, server->held[server->n_held - 1]))
+		server->n_held--;
+	if (!server->closing)
+		refill(server);
+	update_poll(server);
+}
+
+/* Never from within what a session is doing: sessions come and go in it. */
+static void update_soon(struct server *server)
+{
+	if (!uv_is_closing((uv_handle_t *)&server->update))
+		(void)uv_timer_start(&server->update, on_update, 0, 0);
+}
+
+void server_session_changed(struct server *server, const struct session *session)
+{
+	(void)session;
+	update_soon(server);
+}
+
+static void on_ping(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+	struct session *next;
+	bool any = false;
+
+	for (struct session *s = server->sessions; s; s = next) {
+		next = s->next;
+		any = any || (s->state >= SESSION_STATE_HANDED && !s->hung);
+		session_check(s);
+	}
+	if (!any)
+		(void)uv_timer_stop(timer);
+}
+
+/* Nothing ticks while nobody is connected. */
+static void ping_again(struct server *server)
+{
+	if (!uv_is_active((uv_handle_t *)&server->ping))
+		(void)uv_timer_start(&server->ping, on_ping, SESSION_PING_MSEC,
+				     SESSION_PING_MSEC);
+}
+
+static struct session *find_any(const struct server *server, uint64_t id)
+{
+	for (struct session *s = server->sessions; s; s = s->next)
+		if (s->id == id)
+			return s;
+	return NULL;
+}
+
+static void on_spawner_up(void *userdata)
+{
+	struct server *server = userdata;
+
+	server->spawner_up = true;
+	if (server->spawner_trouble)
+		journal_log(LOG_NOTICE, "deployd-sessions is there again");
+	server->spawner_trouble = false;
+	update_soon(server);
+}
+
+static void on_spawner_down(void *userdata, int error)
+{
+	struct server *server = userdata;
+	struct session *next;
+
+	if (!server->spawner_trouble)
+		journal_log(LOG_WARNING,
+			    "cannot start sessions for clients: deployd-sessions: %s; "
+			    "see `systemctl status deployd-sessions.socket "
+			    "deployd-sessions.service`",
+			    strerror(-error));
+	server->spawner_trouble = true;
+	server->spawner_up = false;
+	/* Nobody will say of these how they end, nor whether they began. */
+	for (struct session *s = server->sessions; s; s = next) {
+		next = s->next;
+		if (!s->process_open)
+			session_process_ended(s);
+	}
+}
+
+static void on_spawner_started(void *userdata, uint64_t number, pid_t pid)
+{
+	struct session *session = find_any(userdata, number);
+
+	if (session)
+		session_process_started(session, pid);
+}
+
+static void on_spawner_ended(void *userdata, uint64_t number)
+{
+	struct session *session = find_any(userdata, number);
+
+	if (session)
+		session_process_ended(session);
+}
+
+/* --- accepting -------------------------------------------------------------------- */
 
 static void on_resume(uv_timer_t *timer)
 {
-	listen_again(timer->data);
+	struct server *server = timer->data;
+
+	server->resting = false;
+	update_poll(server);
 }
 
 /*
- * Out of fds: the connection at the head of the backlog would wake us for ever. The
- * spare fd makes room to accept and drop it; then accepting rests for a second.
+ * The connection at the head of the backlog would wake us for ever. It is not accepted
+ * and dropped: to close it could hang.
  */
-static void shed(struct server *server)
+static void rest(struct server *server, int error)
 {
-	int fd;
-
 	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING, NULL,
-		      "out of file descriptors: refusing connections");
-	(void)close(server->spare_fd);
-	fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd >= 0)
-		(void)close(fd);
-	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	(void)uv_poll_stop(&server->poll);
+		      "cannot accept connections: %s; trying again in %d s",
+		      strerror(error), RESUME_MSEC / 1000);
+	server->resting = true;
 	(void)uv_timer_start(&server->resume, on_resume, RESUME_MSEC, 0);
 }
 
@@ -128,33 +307,45 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < SERVER_ACCEPTS_MAX; i++) {
+	for (int i = 0; i < SERVER_ACCEPTS_MAX && idle_session(server); i++) {
 		int fd = accept4(server->listen_fd, NULL, NULL,
 				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			admit(server, fd);
+			if (!admit(server, fd))
+				server_hand_again(server, fd);
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 		    errno == ENOBUFS)
-			shed(server);
-		return;
+			rest(server, errno);
+		break;
 	}
+	update_soon(server);
+	update_poll(server);
 }
 
 struct session *server_find(const struct server *server, uint64_t session_id)
 {
-	for (struct session *s = server->sessions; s; s = s->next)
-		if (s->id == session_id)
-			return s;
-	return NULL;
+	struct session *session = find_any(server, session_id);
+
+	return session && session_is_connected(session) ? session : NULL;
+}
+
+struct session *server_find_archive(const struct server *server, uint64_t session_id)
+{
+	struct session *session = find_any(server, session_id);
+
+	return session && session->state != SESSION_STATE_OVER ? session : NULL;
 }
 
 void server_forget(struct server *server, struct session *session)
 {
+	/* Taken off already when deployd stopped. */
+	if (!session->prev && server->sessions != session)
+		return;
 	if (session->prev)
 		session->prev->next = session->next;
 	else
@@ -163,13 +354,7 @@ void server_forget(struct server *server, struct session *session)
 		session->next->prev = session->prev;
 	session->next = NULL;
 	session->prev = NULL;
-	server->n_sessions--;
-}
-
-void server_close_sessions(struct server *server)
-{
-	while (server->sessions)
-		session_close(server->sessions);
+	update_soon(server);
 }
 
 int server_open_socket(const char *path, int *ret_fd)
@@ -199,31 +384,39 @@ int server_open_socket(const char *path, int *ret_fd)
 	return 0;
 }
 
+static void init_timer(struct server *server, uv_timer_t *timer)
+{
+	(void)uv_timer_init(server->daemon->loop, timer);
+	timer->data = server;
+	server->open_handles++;
+}
+
 int server_start(struct server *server, struct daemon *daemon, int listen_fd)
 {
+	static const struct spawner_events events = {.on_up = on_spawner_up,
+						     .on_down = on_spawner_down,
+						     .on_started = on_spawner_started,
+						     .on_ended = on_spawner_ended};
 	int r;
 
 	*server = (struct server){.daemon = daemon, .listen_fd = listen_fd};
-	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	r = uv_poll_init(daemon->loop, &server->poll, listen_fd);
 	if (r < 0)
 		return r;
 	server->poll.data = server;
-	(void)uv_timer_init(daemon->loop, &server->resume);
-	server->resume.data = server;
-	server->open_handles = 2;
-	return uv_poll_start(&server->poll, UV_READABLE, on_poll);
+	server->open_handles = 1;
+	init_timer(server, &server->resume);
+	init_timer(server, &server->update);
+	init_timer(server, &server->ping);
+	return spawner_start(&server->spawner, daemon->loop, SESSIONS_SOCKET_PATH,
+			     &events, server);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
 {
 	struct server *server = handle->data;
 
-	if (--server->open_handles > 0)
-		return;
-	(void)close(server->listen_fd);
-	if (server->spare_fd >= 0)
-		(void)close(server->spare_fd);
+	server->open_handles--;
 }
 
 void server_stop(struct server *server)
@@ -231,6 +424,30 @@ void server_stop(struct server *server)
 	if (server->closing || server->open_handles == 0)
 		return;
 	server->closing = true;
+	/* listen_fd stays open until exit: to close the last one could hang, too. */
 	uv_close((uv_handle_t *)&server->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&server->resume, on_handle_closed);
+}
+
+void server_close_sessions(struct server *server)
+{
+	if (server->open_handles == 0)
+		return;
+	while (server->sessions) {
+		struct session *session = server->sessions;
+
+		session_abandon(session);
+		/* It may live until its handle is closed: on no list. */
+		if (server->sessions == session)
+			server_forget(server, session);
+	}
+	spawner_stop(&server->spawner);
+	if (!uv_is_closing((uv_handle_t *)&server->update)) {
+		uv_close((uv_handle_t *)&server->update, on_handle_closed);
+		uv_close((uv_handle_t *)&server->ping, on_handle_closed);
+	}
+	/* Connections that are held are closed by exit, which waits for nothing. */
+	free(server->held);
+	server->held = NULL;
+	server->n_held = server->held_capacity = 0;
 }

@@ -4,14 +4,23 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "server/spawner.h"
+
 /*
- * The listening socket: systemd's (sd_listen_fds(3)) or our own. Accepts within the
- * limits a uid and in all, and finds sessions by id.
+ * The listening socket: systemd's (sd_listen_fds(3)) or our own. Each connection goes
+ * to a session process of its own, within the limits a user and in all; those beyond
+ * them go to one that says so. deployd never closes the last reference to a connection:
+ * what its client has put into it could make that close hang.
  */
 
 #define SERVER_SOCKET_PATH  "/run/deployd/io.deployd"
 #define SERVER_SOCKET_GROUP "deployd"
 #define SERVER_ACCEPTS_MAX  16 /* in one turn of the loop */
+
+#define SERVER_IDLE_SESSIONS_MAX 4 /* kept ready for those who come next */
+#define SERVER_REFUSING_SESSIONS_MAX                                                   \
+	16 /* that only say why, beyond connections_max                                \
+	    */
 
 struct daemon;
 struct session;
@@ -19,14 +28,22 @@ struct session;
 struct server {
 	struct daemon *daemon;
 	int listen_fd;
-	int spare_fd; /* closed to accept and refuse when fds have run out */
 	uv_poll_t poll;
 	uv_timer_t resume; /* after accept failed for lack of resources */
+	uv_timer_t update; /* sessions have changed: see what can be done now */
+	uv_timer_t ping;   /* while a session has a client */
+	bool resting;	   /* until resume */
 	unsigned int open_handles;
-	bool closing;
+	bool closing; /* accepts no more */
+	struct spawner spawner;
+	bool spawner_up;
+	bool spawner_trouble; /* reported */
 	struct session *sessions;
-	unsigned int n_sessions;
 	uint64_t last_id;
+	int *held; /* connections whose session died before it took them */
+	size_t n_held, held_capacity;
+	/* A session's archive has come further, or has failed. */
+	void (*on_archive)(struct daemon *daemon, struct session *session);
 };
 
 /* Makes our own socket: removes a stale one, mode 0660, group deployd when it exists.
@@ -34,20 +51,31 @@ struct server {
 int server_open_socket(const char *path, int *ret_fd)
 	__attribute__((warn_unused_result, nonnull));
 
-/* Starts accepting on listen_fd, which it takes over on success. */
+/*
+ * Starts accepting on listen_fd, which it takes over on success. on_archive is set by
+ * the caller afterwards.
+ */
 int server_start(struct server *server, struct daemon *daemon, int listen_fd)
 	__attribute__((warn_unused_result, nonnull));
 
 /* Stops accepting; connections in the backlog wait for the next deployd. Idempotent. */
 void server_stop(struct server *server) __attribute__((nonnull));
 
-/* Closes every session. */
+/* Lets go of every session, and of the spawner; none is waited for. */
 void server_close_sessions(struct server *server) __attribute__((nonnull));
 
-/* NULL when it is gone. */
+/* The session with this id, while its client is there. */
 struct session *server_find(const struct server *server, uint64_t session_id)
+	__attribute__((nonnull));
+
+/* The same, while it still holds its client's archive. */
+struct session *server_find_archive(const struct server *server, uint64_t session_id)
 	__attribute__((nonnull));
 
 /* For session.c only. */
 void server_forget(struct server *server, struct session *session)
 	__attribute__((nonnull));
+void server_session_changed(struct server *server, const struct session *session)
+	__attribute__((nonnull));
+/* Takes the connection over. */
+void server_hand_again(struct server *server, int fd) __attribute__((nonnull));

@@ -44,6 +44,7 @@ static const struct {
 	{"Can", method_can},
 	{"PolicyList", method_policy_list},
 	{"ReloadConfiguration", method_reload_configuration},
+	{"DaemonStatus", method_daemon_status},
 };
 
 static const struct {

@@ -97,3 +97,4 @@ void method_logs(struct daemon *daemon, struct session *session);
 void method_can(struct daemon *daemon, struct session *session);
 void method_policy_list(struct daemon *daemon, struct session *session);
 void method_reload_configuration(struct daemon *daemon, struct session *session);
+void method_daemon_status(struct daemon *daemon, struct session *session);

@@ -1,188 +1,355 @@
 /*
- * A connection, from bytes and fds to one decoded request and back. It decides nothing
- * about what is asked: that is service.c. The socket is not a uv_pipe_t because those
- * cannot hand out the fds of regular files, nor see a cut-off control message.
+ * deployd's side of a session process. Its words are checked as a stranger's: whatever
+ * is not an answer to a word of ours, or the next request, ends the session.
  */
 #include "loop/session.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "deploy/cleanup.h"
 #include "deploy/daemon_config.h"
+#include "deploy/names.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
 #include "loop/journal.h"
 #include "loop/server.h"
 #include "loop/service.h"
+#include "util/session_protocol.h"
 
-static void update_poll(struct session *session);
+static const char *const state_names[] = {
+	[SESSION_STATE_STARTING] = "starting", [SESSION_STATE_IDLE] = "idle",
+	[SESSION_STATE_HANDED] = "connected",  [SESSION_STATE_CONNECTED] = "connected",
+	[SESSION_STATE_ALONE] = "client gone", [SESSION_STATE_OVER] = "ending",
+};
+_Static_assert(sizeof(state_names) / sizeof(*state_names) == SESSION_STATE_COUNT,
+	       "a name for each state");
 
-static void close_fds(struct session *session)
+const char *session_state_name(const struct session *session)
 {
-	for (size_t i = 0; i < session->n_fds; i++)
-		if (session->fds[i] >= 0)
-			(void)close(session->fds[i]);
-	session->n_fds = 0;
+	return session->hung ? "hung" : state_names[session->state];
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static const char *text_of(const json_t *word, const char *key)
+{
+	return json_string_value(json_object_get(word, key));
+}
+
+/* --- the process ------------------------------------------------------------------ */
+
+static void release(struct session *session)
+{
+	server_forget(session->server, session);
+	if (session->busy)
+		varlink_call_deinit(&session->call);
+	json_decref(session->waiting);
+	peer_deinit(&session->peer);
+	free(session);
+}
+
+static void release_if_over(struct session *session)
+{
+	if (session->state == SESSION_STATE_OVER && session->ended &&
+	    !session->process_open && !session->dispatching)
+		release(session);
+}
+
+static void on_process_closed(uv_handle_t *handle)
 {
 	struct session *session = handle->data;
 
-	if (--session->open_handles > 0)
+	(void)close(session->pidfd);
+	session->pidfd = -1;
+	session->process_open = false;
+	release_if_over(session);
+}
+
+static void stop_watching(struct session *session)
+{
+	if (session->process_open && !uv_is_closing((uv_handle_t *)&session->process))
+		uv_close((uv_handle_t *)&session->process, on_process_closed);
+}
+
+static void on_process_ended(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	session_process_ended(poll->data);
+}
+
+void session_process_started(struct session *session, pid_t pid)
+{
+	if (session->pid != 0 || session->ended)
 		return;
-	(void)close(session->fd);
-	close_fds(session);
-	if (session->busy)
-		varlink_call_deinit(&session->call);
-	varlink_buffer_deinit(&session->input);
-	peer_deinit(&session->peer);
-	free(session->output);
-	free(session);
+	session->pid = pid;
+	/*
+	 * Until the spawner has reaped it the number is its own; if it has by now, its
+	 * word comes next, and this handle is closed again.
+	 */
+	session->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (session->pidfd < 0)
+		return;
+	if (uv_poll_init(session->server->daemon->loop, &session->process,
+			 session->pidfd) < 0) {
+		(void)close(session->pidfd);
+		session->pidfd = -1;
+		return;
+	}
+	session->process.data = session;
+	session->process_open = true;
+	(void)uv_poll_start(&session->process, UV_READABLE, on_process_ended);
+}
+
+static void go_over(struct session *session, bool flush);
+
+void session_process_ended(struct session *session)
+{
+	if (session->ended)
+		return;
+	session->ended = true;
+	stop_watching(session);
+	/* What it still had to say is in the pipe; the end of that comes by itself. */
+	if (session->state == SESSION_STATE_STARTING)
+		go_over(session, false);
+	release_if_over(session);
+}
+
+/* --- the end of the connection ---------------------------------------------------- */
+
+static void tell_gone(struct session *session)
+{
+	void (*on_gone)(void *userdata) = session->on_gone;
+
+	session->on_gone = NULL;
+	session->on_lines_end = NULL;
+	if (on_gone)
+		on_gone(session->gone_userdata);
+}
+
+static void set_archive(struct session *session, enum archive_state state,
+			const char *error)
+{
+	if (session->archive.state == ARCHIVE_STATE_NONE ||
+	    session->archive.state >= ARCHIVE_STATE_COMPLETE)
+		return;
+	session->archive.state = state;
+	(void)snprintf(session->archive.error, sizeof(session->archive.error), "%s",
+		       error ? error : "");
+	session->server->on_archive(session->server->daemon, session);
+}
+
+/* A connection that the session has not taken yet goes to the next one. */
+static void take_back(struct session *session)
+{
+	int fd = session->state == SESSION_STATE_HANDED
+			 ? channel_take_back(session->channel)
+			 : -1;
+
+	if (fd >= 0)
+		server_hand_again(session->server, fd);
+}
+
+/* The last state: nothing comes from it and nothing goes to it any more. */
+static void go_over(struct session *session, bool flush)
+{
+	enum session_state before = session->state;
+
+	if (before == SESSION_STATE_OVER)
+		return;
+	take_back(session);
+	session->state = SESSION_STATE_OVER;
+	session->over_ms = uv_now(session->server->daemon->loop);
+	if (flush)
+		channel_close(session->channel);
+	else
+		channel_abort(session->channel);
+	session->channel = NULL;
+	if (before == SESSION_STATE_CONNECTED || before == SESSION_STATE_HANDED)
+		tell_gone(session);
+	set_archive(session, ARCHIVE_STATE_FAILED,
+		    session->hung ? "the sender's fd does not answer"
+				  : "the connection of its sender has ended");
+	server_session_changed(session->server, session);
+}
+
+static void end(struct session *session, bool flush)
+{
+	go_over(session, flush);
+	release_if_over(session);
+}
+
+static void on_channel_closed(void *userdata, const char *why)
+{
+	struct session *session = userdata;
+
+	if (why)
+		journal_log(LOG_WARNING, "ending session %d: %s", (int)session->pid,
+			    why);
+	if (why && session->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
+	end(session, false);
+}
+
+static void break_off(struct session *session, const char *why)
+{
+	on_channel_closed(session, why);
 }
 
 void session_close(struct session *session)
 {
-	if (session->closing)
+	if (session->state == SESSION_STATE_OVER)
 		return;
-	session->closing = true;
-	if (session->on_gone)
-		session->on_gone(session->gone_userdata);
-	server_forget(session->server, session);
-	uv_close((uv_handle_t *)&session->poll, on_handle_closed);
-	uv_close((uv_handle_t *)&session->deadline, on_handle_closed);
+	(void)!channel_send(session->channel, json_pack("{s:s}", "type", "close"));
+	end(session, true);
 }
 
-static void on_deadline(uv_timer_t *timer)
+void session_abandon(struct session *session)
 {
-	struct session *session = timer->data;
-
-	journal_log(
-		LOG_INFO,
-		"closing the connection of %s (pid %d): no whole request came in time",
-		session->peer.user, (int)session->peer.pid);
 	session_close(session);
+	session->ended = true;
+	stop_watching(session);
+	release_if_over(session);
 }
 
-static uint64_t request_timeout_ms(const struct session *session)
+static void be_hung(struct session *session)
 {
-	return session->server->daemon->config->daemon->request_timeout_sec * 1000;
+	struct journal_context context = {.uid = session->peer.uid,
+					  .user = session->peer.user,
+					  .pid = session->peer.pid};
+
+	session->hung = true;
+	journal_event(JOURNAL_SESSION_HUNG, LOG_WARNING, &context,
+		      "the session process %d of %s (pid %d) hangs: a file or socket "
+		      "that it was passed does not answer; it counts as a connection "
+		      "until it ends",
+		      (int)session->pid, session->peer.user, (int)session->peer.pid);
+	/* Helps but where it is in an uninterruptible wait. */
+	if (session->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
+	end(session, false);
 }
 
-static void wait_for_request(struct session *session)
+void session_check(struct session *session)
 {
-	session->reading = true;
-	(void)uv_timer_start(&session->deadline, on_deadline,
-			     request_timeout_ms(session), 0);
-}
+	uint64_t now_ms = uv_now(session->server->daemon->loop);
 
-/* Sends what the socket takes. False: the connection is gone. */
-static bool flush(struct session *session)
-{
-	while (session->output_length > 0) {
-		ssize_t n = send(session->fd, session->output, session->output_length,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN;
-		session->output_length -= (size_t)n;
-		memmove(session->output, session->output + n, session->output_length);
+	if (session->hung || session->state < SESSION_STATE_HANDED)
+		return;
+	if (session->state == SESSION_STATE_OVER) {
+		if (now_ms - session->over_ms >= SESSION_HUNG_MSEC)
+			be_hung(session);
+		return;
 	}
-	return true;
-}
-
-static bool enqueue(struct session *session, const char *message, size_t length)
-{
-	size_t needed = session->output_length + length;
-
-	if (needed > session->output_capacity) {
-		char *output = realloc(session->output, needed);
-
-		if (!output)
-			return false;
-		session->output = output;
-		session->output_capacity = needed;
+	if (session->pinged) {
+		if (now_ms - session->ping_ms >= SESSION_HUNG_MSEC)
+			be_hung(session);
+		return;
 	}
-	memcpy(session->output + session->output_length, message, length);
-	session->output_length = needed;
-	return true;
+	if (session->archive.state == ARCHIVE_STATE_AWAITED &&
+	    now_ms - session->archive.opened_ms >= SESSION_ARCHIVE_AWAITED_MSEC) {
+		set_archive(session, ARCHIVE_STATE_FAILED,
+			    "too little of it came within 10min for its job to begin");
+		return; /* its job has ended, and the session may have, too */
+	}
+	session->pinged = true;
+	session->ping_ms = now_ms;
+	if (channel_send(session->channel,
+			 json_pack("{s:s, s:I}", "type", "ping", "number",
+				   (json_int_t)++session->ping_number)) < 0)
+		be_hung(session);
 }
+
+bool session_is_connected(const struct session *session)
+{
+	return session->state == SESSION_STATE_CONNECTED ||
+	       session->state == SESSION_STATE_HANDED;
+}
+
+/* --- replies ---------------------------------------------------------------------- */
 
 static void next_request(struct session *session);
 
-/* Sends an encoded message, which it frees. final: the request is over. */
-static void deliver(struct session *session, char *message, size_t length, bool final)
+/* final: the request is over. */
+static void sent(struct session *session, int error, bool final)
 {
-	size_t limit = final ? SESSION_OUTPUT_RESERVE : SESSION_OUTPUT_BYTES_MAX;
-	bool ok = true;
-
-	if (session->closing) {
-		free(message);
-		return;
-	}
-	if (!session->call.oneway) {
-		if (message && session->output_length + length <= limit)
-			ok = enqueue(session, message, length);
-		else if (final)
-			ok = false;
+	if (error < 0) {
+		if (error == -ENOBUFS)
+			be_hung(session);
 		else
-			session->n_dropped++;
-	}
-	free(message);
-	if (!ok || !flush(session)) {
-		session_close(session);
+			break_off(session, NULL);
 		return;
 	}
-	if (final) {
-		session->busy = false;
-		varlink_call_deinit(&session->call);
-		close_fds(session);
-		if (!session->dispatching)
-			next_request(session);
+	if (!final)
 		return;
-	}
-	update_poll(session);
+	session->busy = false;
+	varlink_call_deinit(&session->call);
+	if (!session->dispatching)
+		next_request(session);
+}
+
+/* The word that carries a reply; takes the reference. NULL without memory. */
+static char *encode_reply(const struct session *session, const char *error,
+			  json_t *parameters, bool continues)
+{
+	json_t *word =
+		json_pack("{s:s, s:I, s:b, s:s?, s:o}", "type", "reply", "request",
+			  (json_int_t)session->request, "continues", continues, "error",
+			  error, "parameters", parameters ? parameters : json_object());
+	char *text = word ? json_dumps(word, JSON_COMPACT) : NULL;
+
+	json_decref(word);
+	return text;
 }
 
 void session_reply(struct session *session, json_t *parameters, bool continues)
 {
-	size_t length = 0;
-	char *message;
+	size_t length;
+	char *text;
 
 	assert(session->busy);
-	if (continues && (!session->call.more || session->call.oneway)) {
+	if (!session_is_connected(session) ||
+	    (continues && (!session->call.more || session->call.oneway))) {
 		json_decref(parameters);
 		return;
 	}
-	message = varlink_encode_reply(parameters, continues, &length);
+	text = encode_reply(session, NULL, parameters, continues);
+	length = text ? strlen(text) + 1 : 0;
 	/* No client takes a longer one, nor could it tell why. */
-	if (message && length > VARLINK_MESSAGE_BYTES_MAX && !continues) {
-		free(message);
+	if (length > VARLINK_MESSAGE_BYTES_MAX && !continues) {
+		free(text);
 		session_refuse(session, RESULT_FAILED,
 			       "the answer is longer than a message may be (%u bytes); "
 			       "ask for less, --lines says how much",
 			       VARLINK_MESSAGE_BYTES_MAX);
 		return;
 	}
-	deliver(session, message, length, !continues);
+	sent(session,
+	     text ? channel_send_text(session->channel, text, length) : -ENOMEM,
+	     !continues);
 }
 
 void session_error(struct session *session, const char *error, json_t *parameters)
 {
-	size_t length = 0;
-	char *message;
+	char *text;
 
 	assert(session->busy);
-	message = varlink_encode_error(error, parameters, &length);
-	deliver(session, message, length, true);
+	if (!session_is_connected(session)) {
+		json_decref(parameters);
+		return;
+	}
+	text = encode_reply(session, error, parameters, false);
+	sent(session,
+	     text ? channel_send_text(session->channel, text, strlen(text) + 1)
+		  : -ENOMEM,
+	     true);
 }
 
 void session_refuse(struct session *session, enum deploy_result result, const char *fmt,
@@ -195,18 +362,13 @@ void session_refuse(struct session *session, enum deploy_result result, const ch
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	session_error(session, result_error_name(result),
-		      json_pack("{s:s}", "message", text));
+		      json_pack("{s:s}", "message", names_trim_utf8(text)));
 }
 
-int session_take_fd(struct session *session, json_int_t index)
+bool session_wants_more(const struct session *session)
 {
-	int fd;
-
-	if (index < 0 || (size_t)index >= session->n_fds)
-		return -1;
-	fd = session->fds[index];
-	session->fds[index] = -1;
-	return fd;
+	return session->busy && session_is_connected(session) && session->call.more &&
+	       !session->call.oneway;
 }
 
 void session_on_gone(struct session *session, void (*on_gone)(void *userdata),
@@ -214,166 +376,287 @@ void session_on_gone(struct session *session, void (*on_gone)(void *userdata),
 {
 	session->on_gone = on_gone;
 	session->gone_userdata = userdata;
+	if (!on_gone)
+		session->on_lines_end = NULL;
 }
 
-bool session_wants_more(const struct session *session)
+/* --- archives and lines ----------------------------------------------------------- */
+
+int session_archive_open(struct session *session, json_int_t index)
 {
-	return session->busy && session->call.more && !session->call.oneway;
-}
+	int r;
 
-/* Dispatches requests that are complete in the buffer, one at a time. */
-static void next_request(struct session *session)
-{
-	while (!session->busy && !session->closing && session->named) {
-		json_t *message = NULL;
-		int r = varlink_buffer_take(&session->input, &message);
-
-		if (r > 0)
-			r = varlink_call_init(&session->call, message) < 0 ? -EBADMSG
-									   : 1;
-		if (r < 0) {
-			journal_log(
-				LOG_INFO,
-				"closing the connection of %s (pid %d): not a Varlink "
-				"call",
-				session->peer.user, (int)session->peer.pid);
-			session_close(session);
-			return;
-		}
-		if (r == 0)
-			break;
-		session->busy = true;
-		session->reading = false;
-		(void)uv_timer_stop(&session->deadline);
-		session->dispatching = true;
-		service_dispatch(session->server->daemon, session);
-		session->dispatching = false;
-	}
-	if (session->closing)
-		return;
-	if (!session->busy && !session->reading)
-		wait_for_request(session);
-	update_poll(session);
-}
-
-/*
- * Keeps the fds of one control message. The kernel rounds the control buffer up, so
- * more fds than asked for can arrive: every one of them is counted and closed.
- */
-static int take_fds(struct session *session, struct msghdr *header)
-{
-	int r = header->msg_flags & MSG_CTRUNC ? -EMSGSIZE : 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-		size_t n;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (r == 0 && session->n_fds < SESSION_FDS_MAX) {
-				session->fds[session->n_fds++] = fd;
-			} else {
-				r = -EMSGSIZE;
-				(void)close(fd);
-			}
-		}
+	if (index < 0 || index >= (json_int_t)session->n_fds)
+		return -EINVAL;
+	if (session->archive.state != ARCHIVE_STATE_NONE)
+		return -EBUSY;
+	r = channel_send(session->channel,
+			 json_pack("{s:s, s:I, s:I}", "type", "archive", "request",
+				   (json_int_t)session->request, "index", index));
+	if (r == 0) {
+		session->archive.state = ARCHIVE_STATE_AWAITED;
+		session->archive.opened_ms = uv_now(session->server->daemon->loop);
 	}
 	return r;
 }
 
-static void receive(struct session *session)
+int session_archive_pump(struct session *session, int pipe_fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * 4)];
-		struct cmsghdr align;
-	} control;
-	char data[65536];
-	struct iovec iov = {data, sizeof(data)};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	ssize_t n;
+	if (session->state == SESSION_STATE_OVER)
+		return -EPIPE;
+	return channel_send_fd(session->channel, pipe_fd,
+			       json_pack("{s:s}", "type", "pump"));
+}
+
+void session_archive_drop(struct session *session)
+{
+	if (session->state == SESSION_STATE_OVER ||
+	    session->archive.state == ARCHIVE_STATE_NONE)
+		return;
+	/* Not NONE: there is one archive a session. */
+	session->archive.state = ARCHIVE_STATE_FAILED;
+	(void)!channel_send(session->channel, json_pack("{s:s}", "type", "drop"));
+}
+
+int session_send_lines(struct session *session, int pipe_fd,
+		       void (*on_end)(void *userdata), void *userdata)
+{
 	int r;
 
-	n = recvmsg(session->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		session_close(session);
-		return;
-	}
-	/*
-	 * fds belong to the message they came with; with an earlier one still in the
-	 * buffer there would be no telling which.
-	 */
-	r = take_fds(session, &header);
-	if (r == 0)
-		r = varlink_buffer_add(&session->input, data, (size_t)n);
-	if (r < 0) {
-		journal_log(LOG_INFO, "closing the connection of %s (pid %d): %s",
-			    session->peer.user, (int)session->peer.pid,
-			    r == -EMSGSIZE ? "request too large or too many fds"
-					   : strerror(-r));
-		session_close(session);
+	assert(session->busy);
+	r = channel_send_fd(session->channel, pipe_fd,
+			    json_pack("{s:s, s:I}", "type", "lines", "request",
+				      (json_int_t)session->request));
+	if (r < 0)
+		return r;
+	session->on_lines_end = on_end;
+	session->lines_userdata = userdata;
+	return 0;
+}
+
+/* --- words of the session --------------------------------------------------------- */
+
+static void dispatch(struct session *session, json_t *call)
+{
+	if (varlink_call_init(&session->call, call) < 0) {
+		break_off(session, "it sent up what is not a Varlink call");
 		return;
 	}
+	session->busy = true;
+	session->dispatching = true;
+	service_dispatch(session->server->daemon, session);
+	session->dispatching = false;
+	release_if_over(session);
+}
+
+/* A request waits for the name of who asks, or for the last reply's way out of here. */
+static void next_request(struct session *session)
+{
+	if (session->waiting && session->named && !session->busy &&
+	    session->state == SESSION_STATE_CONNECTED) {
+		json_t *call = session->waiting;
+
+		session->waiting = NULL;
+		dispatch(session, call);
+	}
+}
+
+static void on_request(struct session *session, const json_t *word)
+{
+	json_t *call = json_object_get(word, "call");
+	json_int_t fds = json_integer_value(json_object_get(word, "fds"));
+	json_int_t number = json_integer_value(json_object_get(word, "request"));
+
+	if (session->state != SESSION_STATE_CONNECTED || session->refusing ||
+	    session->busy || session->waiting || !json_is_object(call) ||
+	    number != (json_int_t)session->request + 1 || fds < 0 ||
+	    fds > SESSION_FDS_MAX) {
+		break_off(session, "it sent a request out of turn");
+		return;
+	}
+	session->request++;
+	session->n_fds = (unsigned int)fds;
+	session->waiting = json_incref(call);
 	next_request(session);
 }
 
-/* A peer that only ended its writing (socat does) still reads the reply. */
-static bool hung_up(int fd)
+static void on_archive_word(struct session *session, const json_t *word)
 {
-	struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
+	const char *state = text_of(word, "state"), *message = text_of(word, "message");
+	const char *result = text_of(word, "result");
+	json_int_t bytes = json_integer_value(json_object_get(word, "bytes"));
+	json_int_t total = json_integer_value(json_object_get(word, "total"));
+	char escaped[160];
 
-	return poll(&pollfd, 1, 0) == 1 && (pollfd.revents & (POLLHUP | POLLERR)) != 0;
+	if (session->archive.state == ARCHIVE_STATE_NONE || !state || bytes < 0 ||
+	    total < 0) {
+		break_off(session, "it speaks of an archive that nobody asked for");
+		return;
+	}
+	session->archive.bytes = (uint64_t)bytes;
+	session->archive.total = (uint64_t)total;
+	session->archive.result = result && strcmp(result, "rejected") == 0
+					  ? RESULT_REJECTED
+					  : RESULT_FAILED;
+	if (strcmp(state, "flows") == 0)
+		set_archive(session, ARCHIVE_STATE_FLOWS, NULL);
+	else if (strcmp(state, "complete") == 0)
+		set_archive(session, ARCHIVE_STATE_COMPLETE, NULL);
+	else
+		set_archive(session, ARCHIVE_STATE_FAILED,
+			    names_escape(message ? message : "cannot be read", escaped,
+					 sizeof(escaped)));
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_trouble(const struct session *session, const json_t *word)
 {
-	struct session *session = poll->data;
+	static const struct {
+		const char *what, *words;
+	} troubles[] = {
+		{SESSION_TROUBLE_TIMEOUT, "no whole request came in time"},
+		{SESSION_TROUBLE_MALFORMED, "not a Varlink call"},
+		{SESSION_TROUBLE_TOO_LARGE, "request too large or too many fds"},
+		{SESSION_TROUBLE_STALLED, "it does not read its replies"},
+	};
+	const char *what = text_of(word, "what");
 
-	if (status < 0) {
-		session_close(session);
-		return;
-	}
-	if ((events & UV_WRITABLE) && !flush(session)) {
-		session_close(session);
-		return;
-	}
-	if ((events & UV_DISCONNECT) && session->busy) {
-		/* Hung up: whatever runs goes on, only its reply is lost. */
-		if (hung_up(session->fd)) {
-			session_close(session);
-			return;
-		}
-		session->half_closed = true;
-	}
-	if (events & UV_READABLE) {
-		receive(session);
-		return; /* the session may be gone */
-	}
-	update_poll(session);
+	for (size_t i = 0; what && i < sizeof(troubles) / sizeof(*troubles); i++)
+		if (strcmp(troubles[i].what, what) == 0)
+			journal_log(LOG_INFO,
+				    "closing the connection of %s (pid %d): %s",
+				    session->peer.user, (int)session->peer.pid,
+				    troubles[i].words);
 }
 
-static void update_poll(struct session *session)
+static void on_client_gone(struct session *session)
 {
-	int events = session->half_closed ? 0 : UV_DISCONNECT;
-
-	if (session->closing)
+	if (session->state != SESSION_STATE_CONNECTED)
 		return;
-	if (!session->busy)
-		events |= UV_READABLE;
-	if (session->output_length > 0)
-		events |= UV_WRITABLE;
-	if (events == 0)
-		(void)uv_poll_stop(&session->poll);
-	else if (uv_poll_start(&session->poll, events, on_poll) < 0)
-		session_close(session);
+	/* Whatever runs goes on, only its reply is lost. */
+	session->state = SESSION_STATE_ALONE;
+	tell_gone(session);
+}
+
+static void on_lines_end(struct session *session)
+{
+	void (*on_end)(void *userdata) = session->on_lines_end;
+
+	session->on_lines_end = NULL;
+	if (on_end)
+		on_end(session->lines_userdata);
+}
+
+static void on_ready(struct session *session, const json_t *word)
+{
+	json_int_t version = json_integer_value(json_object_get(word, "version"));
+
+	if (session->state != SESSION_STATE_STARTING) {
+		break_off(session, "it says again that it is ready");
+		return;
+	}
+	if (version != SESSION_PROTOCOL_VERSION) {
+		break_off(session,
+			  "it is of another version of deployd; `systemctl restart "
+			  "deployd-sessions.service` starts the installed one");
+		return;
+	}
+	session->state = SESSION_STATE_IDLE;
+	server_session_changed(session->server, session);
+}
+
+static void on_word(void *userdata, const json_t *word)
+{
+	struct session *session = userdata;
+	const char *type = text_of(word, "type");
+
+	if (!type)
+		break_off(session, "it sent a word without a type");
+	else if (strcmp(type, "ready") == 0)
+		on_ready(session, word);
+	else if (strcmp(type, "request") == 0)
+		on_request(session, word);
+	else if (strcmp(type, "archive") == 0)
+		on_archive_word(session, word);
+	else if (strcmp(type, "pong") == 0 && session->pinged &&
+		 json_integer_value(json_object_get(word, "number")) ==
+			 (json_int_t)session->ping_number)
+		session->pinged = false;
+	else if (strcmp(type, "taken") == 0 && session->state == SESSION_STATE_HANDED) {
+		channel_taken(session->channel);
+		session->state = SESSION_STATE_CONNECTED;
+	} else if (strcmp(type, "lines-end") == 0)
+		on_lines_end(session);
+	else if (strcmp(type, "gone") == 0)
+		on_client_gone(session);
+	else if (strcmp(type, "trouble") == 0)
+		on_trouble(session, word);
+	else
+		break_off(session, "it sent a word that is not expected");
+}
+
+/* --- the start -------------------------------------------------------------------- */
+
+struct session *session_new(struct server *server, uint64_t id)
+{
+	static const struct channel_events events = {.on_word = on_word,
+						     .on_closed = on_channel_closed};
+	struct session *session = calloc(1, sizeof(*session));
+	struct channel_ends ends;
+	int r;
+
+	if (!session)
+		return NULL;
+	session->server = server;
+	session->id = id;
+	session->pidfd = -1;
+	session->peer.uid = (uid_t)-1;
+	r = channel_new(server->daemon->loop, &events, session, &session->channel,
+			&ends);
+	if (r < 0) {
+		free(session);
+		return NULL;
+	}
+	r = spawner_request(&server->spawner, id, &ends);
+	/* The session alone has its ends now, but for what channel.h says. */
+	channel_ends_close(&ends);
+	if (r < 0) {
+		channel_abort(session->channel);
+		free(session);
+		return NULL;
+	}
+	return session;
+}
+
+static json_t *refusal_word(const char *text)
+{
+	return text ? json_pack("{s:s, s:{s:s}}", "error",
+				result_error_name(RESULT_BUSY), "parameters", "message",
+				text)
+		    : json_null();
+}
+
+int session_hand(struct session *session, int fd, const struct peer *peer,
+		 const char *refusal)
+{
+	uint64_t timeout_sec =
+		session->server->daemon->config->daemon->request_timeout_sec;
+	int r;
+
+	assert(session->state == SESSION_STATE_IDLE);
+	r = channel_send_fd(session->channel, fd,
+			    json_pack("{s:s, s:I, s:o}", "type", "connection",
+				      "requestTimeoutMs",
+				      (json_int_t)timeout_sec * 1000, "refuse",
+				      refusal_word(refusal)));
+	if (r < 0) {
+		end(session, false);
+		return r;
+	}
+	session->peer = *peer;
+	session->refusing = refusal != NULL;
+	session->state = SESSION_STATE_HANDED;
+	session->since_sec = (int64_t)time(NULL);
+	return 0;
 }
 
 void session_start(struct session *session, const char *user)
@@ -381,33 +664,4 @@ void session_start(struct session *session, const char *user)
 	(void)snprintf(session->peer.user, sizeof(session->peer.user), "%s", user);
 	session->named = true;
 	next_request(session);
-}
-
-int session_new(struct server *server, int fd, uint64_t id,
-		struct session **ret_session)
-{
-	struct session *session = calloc(1, sizeof(*session));
-	uv_loop_t *loop = server->daemon->loop;
-	int r;
-
-	if (!session)
-		return -ENOMEM;
-	session->server = server;
-	session->id = id;
-	session->fd = fd;
-	r = peer_init(&session->peer, fd);
-	if (r == 0)
-		r = uv_poll_init(loop, &session->poll, fd);
-	if (r < 0) {
-		peer_deinit(&session->peer);
-		free(session);
-		return r;
-	}
-	session->poll.data = session;
-	(void)uv_timer_init(loop, &session->deadline);
-	session->deadline.data = session;
-	session->open_handles = 2;
-	wait_for_request(session);
-	*ret_session = session;
-	return 0;
 }

@@ -8,57 +8,129 @@
 #include "deploy/result.h"
 #include "deploy/varlink.h"
 #include "loop/peer.h"
+#include "server/channel.h"
 
 /*
- * One connection: reads a request (and the fds that came with it), hands it on, and
- * sends the replies. One request at a time; the next is read when the last was
- * answered. Others hold a session's id, never its pointer, across a callback.
+ * One deployd-session process, from its start to its end, and the connection that it
+ * was given (util/session_protocol.h): requests come from it and replies go to it as
+ * words. The client's fds are the session's; none of them ever comes here.
  */
 
-#define SESSION_FDS_MAX 1 /* of one message: no method takes more */
-#define SESSION_OUTPUT_BYTES_MAX                                                       \
-	(256u << 10)			  /* unread output; then progress is dropped */
-#define SESSION_OUTPUT_RESERVE (4u << 20) /* one last reply may be this large */
+#define SESSION_PING_MSEC 5000u /* between two pings of a session with a client */
+#define SESSION_HUNG_MSEC                                                              \
+	10000u /* without an answer, or without an end, it is hung                     \
+		*/
 
-struct daemon;
+/*
+ * For an archive to flow, or to be complete. Until then its job holds up nobody, but it
+ * has a place in the queue. As long as a whole archive may take, unpack_sec.
+ */
+#define SESSION_ARCHIVE_AWAITED_MSEC 600000u
+
 struct server;
 
-struct session {
-	struct server *server;
-	struct session *next, *prev;
-	uint64_t id;
-	int fd;
-	struct peer peer;
-	uv_poll_t poll;
-	uv_timer_t deadline;
-	unsigned int open_handles;
-	bool reading;	  /* waiting for a request, under the deadline */
-	bool named;	  /* peer.user is known */
-	bool busy;	  /* a request is being worked on */
-	bool half_closed; /* the peer writes no more, and may still read */
-	bool closing;
-	bool dispatching;
-	struct varlink_buffer input;
-	int fds[SESSION_FDS_MAX];
-	size_t n_fds;
-	struct varlink_call call; /* while busy */
-	char *output;
-	size_t output_length, output_capacity;
-	uint64_t n_dropped; /* progress lines not sent */
-	void (*on_gone)(void *userdata);
-	void *gone_userdata;
+enum session_state {
+	SESSION_STATE_STARTING,	 /* asked for, has not said that it is ready */
+	SESSION_STATE_IDLE,	 /* waits for a connection */
+	SESSION_STATE_HANDED,	 /* has not said yet that it took the connection */
+	SESSION_STATE_CONNECTED, /* speaks with its client */
+	SESSION_STATE_ALONE,	 /* the client has hung up, its archive is wanted */
+	SESSION_STATE_OVER,	 /* the channel is closed; the process may be there */
+	SESSION_STATE_COUNT
 };
 
-/* Takes over fd on success. -EPERM and others: refuse. */
-int session_new(struct server *server, int fd, uint64_t id,
-		struct session **ret_session)
+/* How far the session is with the archive that a job wants of it. */
+enum archive_state {
+	ARCHIVE_STATE_NONE,
+	ARCHIVE_STATE_AWAITED,	/* too little of it has come for a job to begin */
+	ARCHIVE_STATE_FLOWS,	/* a job may take its turn */
+	ARCHIVE_STATE_COMPLETE, /* read to its end by the session */
+	ARCHIVE_STATE_FAILED,	/* will not come whole */
+};
+
+struct archive {
+	enum archive_state state;
+	uint64_t opened_ms;
+	uint64_t bytes;		   /* read by the session, when complete */
+	uint64_t total;		   /* 0: not known */
+	enum deploy_result result; /* when it has failed: failed or rejected */
+	char error[200];
+};
+
+struct session {
+	struct session *next, *prev;
+	struct server *server;
+	uint64_t id; /* also the spawner's number for it */
+	enum session_state state;
+	struct channel *channel; /* NULL when over */
+	uv_poll_t process;	 /* on pidfd: becomes readable when it has ended */
+	int pidfd;		 /* -1: not known, or closed */
+	bool process_open;	 /* the handle is */
+	bool ended;		 /* the process is gone, or was never there */
+	pid_t pid;		 /* 0: not known */
+	bool hung;
+	bool refusing; /* tells a client why it is turned away, no more */
+	bool named;    /* peer.user is known */
+	struct peer peer;
+	int64_t since_sec; /* CLOCK_REALTIME of the connection */
+	uint64_t over_ms;  /* uv_now() when the channel was closed */
+	bool pinged;
+	uint64_t ping_number, ping_ms;
+	bool busy; /* a request is being worked on */
+	bool dispatching;
+	uint64_t request;	  /* number of the request under way, or of the last */
+	json_t *waiting;	  /* a request that came before the peer's name */
+	unsigned int n_fds;	  /* that the client passed with the request */
+	struct varlink_call call; /* while busy */
+	struct archive archive;
+	void (*on_gone)(void *userdata);
+	void *gone_userdata;
+	void (*on_lines_end)(void *userdata);
+	void *lines_userdata;
+};
+
+/* "starting", "idle", ..., "hung": for DaemonStatus. */
+const char *session_state_name(const struct session *session) __attribute__((nonnull));
+
+/* Asks the spawner for a process. NULL when that is not possible now. */
+struct session *session_new(struct server *server, uint64_t id)
 	__attribute__((warn_unused_result, nonnull));
 
-/* Idempotent; the session is freed when its last handle is closed. */
+/* What the spawner says of the process. */
+void session_process_started(struct session *session, pid_t pid)
+	__attribute__((nonnull));
+void session_process_ended(struct session *session) __attribute__((nonnull));
+
+/*
+ * Gives an idle session the connection: fd stays the caller's, who closes it once this
+ * has succeeded. refusal: NULL, or the text with which the client is turned away. When
+ * it fails the session is over, and the next one may be tried.
+ */
+int session_hand(struct session *session, int fd, const struct peer *peer,
+		 const char *refusal)
+	__attribute__((warn_unused_result, nonnull(1, 3)));
+
+/* Once the peer's name is known: requests are taken from here on. */
+void session_start(struct session *session, const char *user) __attribute__((nonnull));
+
+/*
+ * Lets go of the session: what was sent may still be read, nothing is waited for.
+ * Idempotent. The object lives until the process has ended.
+ */
 void session_close(struct session *session) __attribute__((nonnull));
 
-/* The first look at the socket, once the peer's name is known. */
-void session_start(struct session *session, const char *user) __attribute__((nonnull));
+/* Frees it although the process may be there, as deployd stops. */
+void session_abandon(struct session *session) __attribute__((nonnull));
+
+/*
+ * Asks whether it is alive: a ping when none is under way. What has not answered for
+ * SESSION_HUNG_MSEC is hung: it is reported, killed as far as that helps, and counts
+ * against its user's connections as long as the process is there.
+ */
+void session_check(struct session *session) __attribute__((nonnull));
+
+/* It has a client that a reply can go to. */
+bool session_is_connected(const struct session *session) __attribute__((nonnull));
 
 /*
  * Answers the request: continues = more replies follow (dropped when the client did not
@@ -76,15 +148,35 @@ void session_error(struct session *session, const char *error, json_t *parameter
 void session_refuse(struct session *session, enum deploy_result result, const char *fmt,
 		    ...) __attribute__((format(printf, 3, 4), nonnull(1, 3)));
 
-/* Hands over the fd that came with the request; -1 when index is not one of them. */
-int session_take_fd(struct session *session, json_int_t index) __attribute__((nonnull));
-
 /* True when the client asked for progress. */
 bool session_wants_more(const struct session *session) __attribute__((nonnull));
 
 /*
- * Calls on_gone once when the session closes, for what must not go on without its
- * client. NULL takes it back.
+ * The archive is the request's fd number index: the session reads ahead, and
+ * server.on_archive tells how far it is. -EINVAL: there is no such fd; -EBUSY: the
+ * connection has an archive already.
+ */
+int session_archive_open(struct session *session, json_int_t index)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Its job has its turn: the archive goes into the pipe, which stays the caller's. */
+int session_archive_pump(struct session *session, int pipe_fd)
+	__attribute__((warn_unused_result, nonnull));
+
+/* The archive is not wanted any more. Harmless when there is none. */
+void session_archive_drop(struct session *session) __attribute__((nonnull));
+
+/*
+ * The lines of the pipe, which stays the caller's, go to the client as replies that
+ * continue; on_end is called once when they have ended and were sent.
+ */
+int session_send_lines(struct session *session, int pipe_fd,
+		       void (*on_end)(void *userdata), void *userdata)
+	__attribute__((warn_unused_result, nonnull(1, 3)));
+
+/*
+ * Calls on_gone once when the client has hung up, for what must not go on without it.
+ * NULL takes it back; the lines' on_end is taken back, too.
  */
 void session_on_gone(struct session *session, void (*on_gone)(void *userdata),
 		     void *userdata) __attribute__((nonnull(1)));

@@ -2,7 +2,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 int fd_write_all(int fd, const void *data, size_t length)
 {
@@ -22,5 +27,15 @@ int fd_write_all(int fd, const void *data, size_t length)
 			return -errno;
 		}
 	}
+	return 0;
+}
+
+int fd_refuse_fds(int socket_fd)
+{
+	int off = 0;
+
+	if (setsockopt(socket_fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) < 0 &&
+	    errno != ENOPROTOOPT)
+		return -errno;
 	return 0;
 }

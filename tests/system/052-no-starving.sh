@@ -34,7 +34,7 @@ app = hello other
 [rule carol ships]
 allow = deploy stage status
 user = carol
-app = hello
+app = hello other
 RULES
 systemctl daemon-reload
 expect 0 systemctl reload deployd
@@ -43,7 +43,7 @@ for app in hello other; do
 	expect 0 ctl deploy "$app" hello-2.tar.gz
 done
 
-# Enough for a turn, and never all: endless USER VERB APP leaves $deployctl_status, $said.
+# Enough for a turn, and never all: endless USER VERB APP [BYTES] leaves $deployctl_status, $said.
 mkdir /tmp/big
 tar xzf hello-2.tar.gz -C /tmp/big
 head -c 8M /dev/urandom > /tmp/big/ballast
@@ -53,7 +53,7 @@ endless() {
 	local pipe=/tmp/pipe$((pipes++)) keep
 	mkfifo -m 0666 "$pipe"
 	exec {keep}<> "$pipe"
-	head -c 6M /tmp/big.tar.gz >&"$keep" 2> /dev/null &
+	head -c "${4:-6M}" /tmp/big.tar.gz >&"$keep" 2> /dev/null &
 	deployctl_status=0
 	said=$(as "$1" deployctl "$2" --no-block "$3" "$pipe" 2>&1) || deployctl_status=$?
 }
@@ -71,6 +71,14 @@ for i in 2 3 4 5; do
 	endless mallory stage hello
 	[ "$i" != 4 ] || fourth="$deployctl_status $said"
 done
+
+note "one of which too little has come has no turn, and holds up nobody"
+endless carol stage other 100
+assert_equal "$(jobs_of other '.[0].waits_for')" 'its archive'
+cursor=$(journal_cursor)
+expect 0 ctl deploy other hello-2.tar.gz
+expect 0 deployctl restart other
+assert_equal "$(jobs_of other 'map(.waits_for) | join(" ")')" 'its archive'
 
 note "and deploys from such pipes to four other apps"
 for app in $slow_apps; do
@@ -152,7 +160,7 @@ for app in $slow_apps; do
 done
 
 note "nothing of what never came is left"
-for app in hello $slow_apps; do
+for app in hello other $slow_apps; do
 	for job in $(jobs_of "$app" 'map(.id) | reverse[]'); do
 		expect 0 deployctl cancel "$app" "$job"
 	done
@@ -165,8 +173,9 @@ printf '%s\n' '[deployd]' 'intake_idle_sec = 3' 'intake_min_bytes_per_sec = 1M' 
 	> /etc/deployd/deployd.conf
 expect 0 systemctl reload deployd
 mkfifo -m 0666 /tmp/drip
-exec 5<> /tmp/drip 6< hello-2.tar.gz
+exec 5<> /tmp/drip 6< /tmp/big.tar.gz
 start /tmp/out as mallory deployctl stage hello /tmp/drip
+head -c 5M <&6 >&5 # for its turn
 # Each byte after an answer of deployd: never idle, and never fast.
 while kill -0 "$client" 2> /dev/null; do
 	head -c 1 <&6 >&5

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+/*
+ * deployd's end of the channel to one session process (util/session_protocol.h): a pipe
+ * for words down, a pipe for words up, a socket through which fds go down. Nothing but
+ * words can come up, and all of them are a stranger's.
+ */
+
+/* Words that wait to be read by the session; beyond it the session is hung. */
+#define CHANNEL_UNSENT_BYTES_MAX (4u << 20)
+/* For what is unsent when a channel is closed. */
+#define CHANNEL_FLUSH_MSEC 1000u
+
+struct channel;
+
+/* The session's ends, for the spawner; the caller closes them once they are sent. */
+struct channel_ends {
+	int words, report, fds;
+};
+
+struct channel_events {
+	/* A word came up; it is borrowed. channel_close() may be called in it. */
+	void (*on_word)(void *userdata, const json_t *word);
+	/*
+	 * The session has closed its end, or broke the protocol (why is not NULL then).
+	 * Called once; the owner answers with channel_close(). That the channel is
+	 * closed is no proof that the process is gone.
+	 */
+	void (*on_closed)(void *userdata, const char *why);
+};
+
+/*
+ * Makes the channel and starts reading. No callback is called before this returns.
+ * 0 or negative errno.
+ */
+int channel_new(uv_loop_t *loop, const struct channel_events *events, void *userdata,
+		struct channel **ret_channel, struct channel_ends *ret_ends)
+	__attribute__((warn_unused_result, nonnull));
+
+void channel_ends_close(struct channel_ends *ends) __attribute__((nonnull));
+
+/*
+ * Sends a word down, whose reference is taken. -ENOMEM, -EPIPE when the channel is
+ * closed, -ENOBUFS when the session has stopped reading.
+ */
+int channel_send(struct channel *channel, json_t *word)
+	__attribute__((warn_unused_result, nonnull));
+
+/* The same for a word that is encoded already; text is taken over, also on failure. */
+int channel_send_text(struct channel *channel, char *text, size_t length)
+	__attribute__((warn_unused_result, nonnull));
+
+/*
+ * Sends an fd down, and the word that tells the session to take it. The fd stays the
+ * caller's; when this fails, the session has not got it.
+ */
+int channel_send_fd(struct channel *channel, int fd, json_t *word)
+	__attribute__((warn_unused_result, nonnull));
+
+/*
+ * Until the session has said that it took the client's connection, deployd keeps a copy
+ * of the session's end of the fds socket: should the session be killed first, its
+ * queue, with the connection in it, lives on and is not closed by deployd as the last
+ * one.
+ *
+ * channel_taken() drops that copy. channel_take_back() returns the fd that is still in
+ * the queue, or -1 when the session had taken it.
+ */
+void channel_taken(struct channel *channel) __attribute__((nonnull));
+int channel_take_back(struct channel *channel)
+	__attribute__((warn_unused_result, nonnull));
+
+/*
+ * Closes asynchronously: what is unsent may still be read for CHANNEL_FLUSH_MSEC, then
+ * the memory is released. No callback comes any more.
+ */
+void channel_close(struct channel *channel) __attribute__((nonnull));
+
+/* The same without waiting for a session that does not read. */
+void channel_abort(struct channel *channel) __attribute__((nonnull));

@@ -1,0 +1,236 @@
+#include "server/spawner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "deploy/cleanup.h"
+#include "util/fdio.h"
+
+static void on_retry(uv_timer_t *timer);
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct spawner *spawner = handle->data;
+
+	spawner->open_handles--;
+	if (handle != (uv_handle_t *)&spawner->report)
+		return;
+	spawner->report_open = false;
+	/* The handle is free for the next connection only now. */
+	if (!spawner->closing)
+		(void)uv_timer_start(&spawner->retry, on_retry, spawner->retry_msec, 0);
+}
+
+/* The connection is of no use; another is made after a while. */
+static void lose(struct spawner *spawner, int error)
+{
+	if (spawner->fd >= 0)
+		(void)close(spawner->fd);
+	spawner->fd = -1;
+	spawner->line_length = 0;
+	spawner->retry_msec *= 2;
+	if (spawner->retry_msec > SPAWNER_RETRY_MSEC_MAX)
+		spawner->retry_msec = SPAWNER_RETRY_MSEC_MAX;
+	if (!spawner->report_open)
+		(void)uv_timer_start(&spawner->retry, on_retry, spawner->retry_msec, 0);
+	else if (!uv_is_closing((uv_handle_t *)&spawner->report))
+		uv_close((uv_handle_t *)&spawner->report, on_handle_closed);
+	spawner->events->on_down(spawner->userdata, error);
+}
+
+static void take_line(struct spawner *spawner, const char *line)
+{
+	uint64_t number;
+	int pid, end = 0;
+
+	if (sscanf(line, "started %" SCNu64 " %d%n", &number, &pid, &end) == 2 &&
+	    line[end] == '\0' && pid > 1)
+		spawner->events->on_started(spawner->userdata, number, (pid_t)pid);
+	else if (sscanf(line, "ended %" SCNu64 "%n", &number, &end) == 1 &&
+		 line[end] == '\0')
+		spawner->events->on_ended(spawner->userdata, number);
+	else
+		lose(spawner, -EBADMSG);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct spawner *spawner = handle->data;
+
+	(void)suggested;
+	*buf = uv_buf_init(spawner->chunk, sizeof(spawner->chunk));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+	struct spawner *spawner = stream->data;
+
+	if (nread < 0) {
+		lose(spawner, nread == UV_EOF ? -ECONNRESET : (int)nread);
+		return;
+	}
+	for (ssize_t i = 0; i < nread && spawner->fd >= 0; i++) {
+		if (buf->base[i] == '\n') {
+			spawner->line[spawner->line_length] = '\0';
+			spawner->line_length = 0;
+			take_line(spawner, spawner->line);
+		} else if (spawner->line_length + 1 < sizeof(spawner->line)) {
+			spawner->line[spawner->line_length++] = buf->base[i];
+		} else {
+			lose(spawner, -EMSGSIZE);
+		}
+	}
+}
+
+static int send_fds(int socket_fd, const char *text, const int *fds, size_t n_fds)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * 3)];
+		struct cmsghdr align;
+	} control = {0};
+	struct iovec iov = {(char *)text, strlen(text)};
+	struct msghdr header = {.msg_iov = &iov,
+				.msg_iovlen = 1,
+				.msg_control = control.bytes,
+				.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+	ssize_t n;
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+	memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	do {
+		n = sendmsg(socket_fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	/* A few bytes go whole or not at all; half a request would spoil the next. */
+	return (size_t)n == iov.iov_len ? 0 : -EIO;
+}
+
+static int open_socket(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	cleanup_close int fd = -1;
+	int r;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* Before anybody is at the other end: nothing can come through it. */
+	r = fd_refuse_fds(fd);
+	if (r < 0)
+		return r;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	if (shutdown(fd, SHUT_RD) < 0)
+		return -errno;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* The pipe for the spawner's words goes with the first byte. */
+static int connect_to(struct spawner *spawner)
+{
+	cleanup_close int fd = -1, ours = -1, theirs = -1;
+	int fds[2];
+	int r;
+
+	r = open_socket(spawner->path, &fd);
+	if (r < 0)
+		return r;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	ours = fds[0];
+	theirs = fds[1];
+	r = send_fds(fd, "p", &theirs, 1);
+	if (r < 0)
+		return r;
+	r = uv_pipe_init(spawner->loop, &spawner->report, 0);
+	if (r < 0)
+		return r;
+	spawner->report.data = spawner;
+	spawner->open_handles++;
+	spawner->report_open = true;
+	r = uv_pipe_open(&spawner->report, ours);
+	if (r == 0) {
+		(void)steal_fd(&ours); /* the handle owns it from here */
+		r = uv_read_start((uv_stream_t *)&spawner->report, on_alloc, on_read);
+	}
+	if (r < 0) {
+		uv_close((uv_handle_t *)&spawner->report, on_handle_closed);
+		return r;
+	}
+	spawner->fd = steal_fd(&fd);
+	return 0;
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	struct spawner *spawner = timer->data;
+	int r = connect_to(spawner);
+
+	if (r < 0) {
+		lose(spawner, r);
+		return;
+	}
+	spawner->events->on_up(spawner->userdata);
+}
+
+int spawner_start(struct spawner *spawner, uv_loop_t *loop, const char *path,
+		  const struct spawner_events *events, void *userdata)
+{
+	int r;
+
+	*spawner = (struct spawner){.loop = loop,
+				    .path = path,
+				    .events = events,
+				    .userdata = userdata,
+				    .fd = -1,
+				    .retry_msec = SPAWNER_RETRY_MSEC_MIN};
+	r = uv_timer_init(loop, &spawner->retry);
+	if (r < 0)
+		return r;
+	spawner->retry.data = spawner;
+	spawner->open_handles = 1;
+	return uv_timer_start(&spawner->retry, on_retry, 0, 0);
+}
+
+int spawner_request(struct spawner *spawner, uint64_t number,
+		    const struct channel_ends *ends)
+{
+	const int fds[] = {ends->words, ends->report, ends->fds};
+	char text[32];
+	int r;
+
+	if (spawner->fd < 0)
+		return -ENOTCONN;
+	(void)snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
+	r = send_fds(spawner->fd, text, fds, sizeof(fds) / sizeof(*fds));
+	if (r == 0)
+		spawner->retry_msec = SPAWNER_RETRY_MSEC_MIN;
+	return r;
+}
+
+void spawner_stop(struct spawner *spawner)
+{
+	if (spawner->closing || spawner->open_handles == 0)
+		return;
+	spawner->closing = true;
+	if (spawner->fd >= 0)
+		(void)close(spawner->fd);
+	spawner->fd = -1;
+	uv_close((uv_handle_t *)&spawner->retry, on_handle_closed);
+	if (spawner->report_open && !uv_is_closing((uv_handle_t *)&spawner->report))
+		uv_close((uv_handle_t *)&spawner->report, on_handle_closed);
+}
