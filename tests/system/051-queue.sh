@@ -20,10 +20,11 @@ note "an upload that does not end holds the app"
 mkfifo fifo
 chown deploy fifo
 exec 5<> fifo
-head -c 100 hello-2.tar.gz >&5
+big_hello big.tar.gz hello-2.tar.gz
 cursor=$(journal_cursor)
 start /tmp/first ctl deploy hello fifo
-wait_journal "$cursor" 'deploy' -t deployd > /dev/null
+head -c "$big_enough" big.tar.gz >&5
+wait_journal "$cursor" 'deploy by deploy begins' -t deployd > /dev/null
 
 note "another app does not wait for it"
 expect 0 ctl deploy other hello-1.tar.gz
@@ -45,7 +46,7 @@ assert_equal "$(jq -r .operation.kind <<< "$out")" deploy
 serves 1
 
 note "the upload ends: everything is done, the restart before the stage"
-tail -c +101 hello-2.tar.gz >&5
+tail -c "+$big_rest" big.tar.gz >&5
 exec 5>&-
 ended
 assert_equal "$status" 0 "$(cat /tmp/first)"

@@ -44,16 +44,13 @@ for app in hello other; do
 done
 
 # Enough for a turn, and never all: endless USER VERB APP [BYTES] leaves $deployctl_status, $said.
-mkdir /tmp/big
-tar xzf hello-2.tar.gz -C /tmp/big
-head -c 8M /dev/urandom > /tmp/big/ballast
-tar czf /tmp/big.tar.gz -C /tmp/big .
+big_hello big.tar.gz hello-2.tar.gz
 pipes=0
 endless() {
 	local pipe=/tmp/pipe$((pipes++)) keep
 	mkfifo -m 0666 "$pipe"
 	exec {keep}<> "$pipe"
-	head -c "${4:-6M}" /tmp/big.tar.gz >&"$keep" 2> /dev/null &
+	head -c "${4:-$big_enough}" big.tar.gz >&"$keep" 2> /dev/null &
 	deployctl_status=0
 	said=$(as "$1" deployctl "$2" --no-block "$3" "$pipe" 2>&1) || deployctl_status=$?
 }
@@ -173,9 +170,9 @@ printf '%s\n' '[deployd]' 'intake_idle_sec = 3' 'intake_min_bytes_per_sec = 1M' 
 	> /etc/deployd/deployd.conf
 expect 0 systemctl reload deployd
 mkfifo -m 0666 /tmp/drip
-exec 5<> /tmp/drip 6< /tmp/big.tar.gz
+exec 5<> /tmp/drip 6< big.tar.gz
 start /tmp/out as mallory deployctl stage hello /tmp/drip
-head -c 5M <&6 >&5 # for its turn
+head -c "$big_enough" <&6 >&5 # for its turn
 # Each byte after an answer of deployd: never idle, and never fast.
 while kill -0 "$client" 2> /dev/null; do
 	head -c 1 <&6 >&5
