@@ -157,8 +157,6 @@ static void run(struct health_attempt *attempt, struct capture_options *options)
 	options->unit.description = description;
 	options->unit.user = settings->app_user;
 	options->unit.group = settings->app_group;
-	options->unit.stdin_fd = -1;
-	options->unit.stderr_fd = -1;
 	attempt->capture = capture_start(attempt->units, options, on_captured, attempt);
 	if (attempt->capture)
 		return;

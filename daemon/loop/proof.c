@@ -237,8 +237,6 @@ static void run_probe(struct proof *proof, const struct unit_facts *facts)
 			.harden = true,
 			/* /proc shows a process only to who can do as much. */
 			.ambient = facts->ambient,
-			.stdin_fd = -1,
-			.stderr_fd = -1,
 			.timeout_ms = PROBE_TIMEOUT_MSEC,
 		};
 		proof->capture =

@@ -25,10 +25,12 @@
 #include "loop/service.h"
 #include "util/session_protocol.h"
 
+/* As io.deployd.varlink names them, where a client that has gone makes no difference.
+ */
 static const char *const state_names[] = {
-	[SESSION_STATE_STARTING] = "starting", [SESSION_STATE_IDLE] = "idle",
-	[SESSION_STATE_HANDED] = "connected",  [SESSION_STATE_CONNECTED] = "connected",
-	[SESSION_STATE_ALONE] = "client gone", [SESSION_STATE_OVER] = "ending",
+	[SESSION_STATE_STARTING] = "idle",    [SESSION_STATE_IDLE] = "idle",
+	[SESSION_STATE_HANDED] = "connected", [SESSION_STATE_CONNECTED] = "connected",
+	[SESSION_STATE_ALONE] = "connected",  [SESSION_STATE_OVER] = "ended",
 };
 _Static_assert(sizeof(state_names) / sizeof(*state_names) == SESSION_STATE_COUNT,
 	       "a name for each state");
@@ -141,6 +143,8 @@ static void set_archive(struct session *session, enum archive_state state,
 	    session->archive.state >= ARCHIVE_STATE_COMPLETE)
 		return;
 	session->archive.state = state;
+	if (session->archive.result == RESULT_OK)
+		session->archive.result = RESULT_FAILED; /* what it is when it fails */
 	(void)snprintf(session->archive.error, sizeof(session->archive.error), "%s",
 		       error ? error : "");
 	session->server->on_archive(session->server->daemon, session);
@@ -610,6 +614,7 @@ struct session *session_new(struct server *server, uint64_t id)
 	session->id = id;
 	session->pidfd = -1;
 	session->peer.uid = (uid_t)-1;
+	session->since_sec = (int64_t)time(NULL);
 	r = channel_new(server->daemon->loop, &events, session, &session->channel,
 			&ends);
 	if (r < 0) {

@@ -72,7 +72,8 @@ struct session {
 	bool refusing; /* tells a client why it is turned away, no more */
 	bool named;    /* peer.user is known */
 	struct peer peer;
-	int64_t since_sec; /* CLOCK_REALTIME of the connection */
+	int64_t since_sec; /* CLOCK_REALTIME: of the connection, or that it was asked
+			      for */
 	uint64_t over_ms;  /* uv_now() when the channel was closed */
 	bool pinged;
 	uint64_t ping_number, ping_ms;
@@ -89,7 +90,7 @@ struct session {
 	void *lines_userdata;
 };
 
-/* "starting", "idle", ..., "hung": for DaemonStatus. */
+/* "idle", "connected", "hung" or "ended": for DaemonStatus. */
 const char *session_state_name(const struct session *session) __attribute__((nonnull));
 
 /* Asks the spawner for a process. NULL when that is not possible now. */

@@ -343,8 +343,6 @@ static void start(struct transient *transient, sd_bus_message *clone)
 	}
 	transient->called = true;
 	transient->refs = 1;
-	/* systemd's side is now the only one: a reader sees the end of the output. */
-	transient_spec_close_fds(&transient->spec);
 }
 
 static int on_clone(sd_bus_message *reply, void *userdata, sd_bus_error *ret)

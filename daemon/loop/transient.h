@@ -36,8 +36,9 @@ struct transient_options {
 	 */
 	bool harden;
 	uint64_t ambient; /* capabilities it keeps all the same, as a mask */
-	int stdin_fd, stdout_fd, stderr_fd; /* duplicated; -1 = null, null, journal */
-	uint64_t timeout_ms;		    /* then it is ended */
+	/* Files that it writes to (loop/output.h); NULL = null, journal. */
+	const char *stdout_path, *stderr_path;
+	uint64_t timeout_ms; /* then it is ended */
 };
 
 struct transient_outcome {

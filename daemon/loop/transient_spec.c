@@ -66,14 +66,6 @@ static int copy_argv(const char *const *argv, char ***ret_argv)
 	return 0;
 }
 
-static int copy_fd(int fd, int *ret_fd)
-{
-	if (fd < 0)
-		return 0;
-	*ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	return *ret_fd < 0 ? -errno : 0;
-}
-
 static int copy(struct transient_spec *spec, const struct transient_options *options)
 {
 	TRY(copy_text(options->description, &spec->description));
@@ -82,9 +74,8 @@ static int copy(struct transient_spec *spec, const struct transient_options *opt
 	TRY(copy_text(options->group, &spec->group));
 	TRY(copy_text(options->network_of, &spec->network_of));
 	TRY(copy_argv(options->argv, &spec->argv));
-	TRY(copy_fd(options->stdin_fd, &spec->fds[0]));
-	TRY(copy_fd(options->stdout_fd, &spec->fds[1]));
-	return copy_fd(options->stderr_fd, &spec->fds[2]);
+	TRY(copy_text(options->stdout_path, &spec->stdout_path));
+	return copy_text(options->stderr_path, &spec->stderr_path);
 }
 
 int transient_spec_init(struct transient_spec *spec,
@@ -93,8 +84,6 @@ int transient_spec_init(struct transient_spec *spec,
 	int n, r;
 
 	memset(spec, 0, sizeof(*spec));
-	for (size_t i = 0; i < 3; i++)
-		spec->fds[i] = -1;
 	spec->harden = options->harden;
 	spec->ambient = options->ambient;
 	spec->timeout_ms = options->timeout_ms;
@@ -112,18 +101,8 @@ int transient_spec_init(struct transient_spec *spec,
 	return 0;
 }
 
-void transient_spec_close_fds(struct transient_spec *spec)
-{
-	for (size_t i = 0; i < 3; i++) {
-		if (spec->fds[i] >= 0)
-			(void)close(spec->fds[i]);
-		spec->fds[i] = -1;
-	}
-}
-
 void transient_spec_deinit(struct transient_spec *spec)
 {
-	transient_spec_close_fds(spec);
 	for (size_t i = 0; spec->argv && spec->argv[i]; i++)
 		free(spec->argv[i]);
 	free(spec->argv);
@@ -132,9 +111,9 @@ void transient_spec_deinit(struct transient_spec *spec)
 	free(spec->user);
 	free(spec->group);
 	free(spec->network_of);
+	free(spec->stdout_path);
+	free(spec->stderr_path);
 	memset(spec, 0, sizeof(*spec));
-	for (size_t i = 0; i < 3; i++)
-		spec->fds[i] = -1;
 }
 
 /* --- what is read of other units ---------------------------------------------------
@@ -359,7 +338,7 @@ static int add_command(const struct transient_spec *spec, sd_bus_message *messag
 static int add_life(const struct transient_spec *spec, sd_bus_message *message)
 {
 	uint64_t usec = spec->timeout_ms * 1000;
-	int level = spec->harden || spec->fds[2] >= 0 ? LOG_LEVEL_QUIET : LOG_LEVEL;
+	int level = spec->harden || spec->stderr_path ? LOG_LEVEL_QUIET : LOG_LEVEL;
 
 	/* Type=exec: that it cannot be executed is a failure of the start. */
 	return sd_bus_message_append(
@@ -374,18 +353,18 @@ static int add_life(const struct transient_spec *spec, sd_bus_message *message)
 
 static int add_stdio(const struct transient_spec *spec, sd_bus_message *message)
 {
-	static const struct {
-		const char *fd, *setting, *otherwise;
+	const struct {
+		const char *file, *path, *setting, *otherwise;
 	} stdio[] = {
-		{"StandardInputFileDescriptor", "StandardInput", "null"},
-		{"StandardOutputFileDescriptor", "StandardOutput", "null"},
-		{"StandardErrorFileDescriptor", "StandardError", "journal"},
+		{"StandardOutputFile", spec->stdout_path, "StandardOutput", "null"},
+		{"StandardErrorFile", spec->stderr_path, "StandardError", "journal"},
 	};
 
-	for (size_t i = 0; i < 3; i++) {
-		if (spec->fds[i] >= 0)
-			TRY(sd_bus_message_append(message, "(sv)", stdio[i].fd, "h",
-						  spec->fds[i]));
+	TRY(sd_bus_message_append(message, "(sv)", "StandardInput", "s", "null"));
+	for (size_t i = 0; i < sizeof(stdio) / sizeof(*stdio); i++) {
+		if (stdio[i].path)
+			TRY(sd_bus_message_append(message, "(sv)", stdio[i].file, "s",
+						  stdio[i].path));
 		else
 			TRY(sd_bus_message_append(message, "(sv)", stdio[i].setting,
 						  "s", stdio[i].otherwise));

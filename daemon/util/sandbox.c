@@ -28,18 +28,33 @@ static int allow_fcntl_flags(scmp_filter_ctx filter)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(commands) / sizeof(*commands); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, commands[i]));
+		r = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+			SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, commands[i]));
 	return r;
 }
 
+/*
+ * A set-id bit that is made here would hold until the release is sealed. Without
+ * O_CREAT the C library passes 0 for the mode.
+ */
 static int allow(scmp_filter_ctx filter, int syscall)
 {
+	const struct {
+		int syscall;
+		struct scmp_arg_cmp no_set_id;
+	} with_mode[] = {
+		{SCMP_SYS(fchmod), SCMP_A1(SCMP_CMP_MASKED_EQ, 07000, 0)},
+		{SCMP_SYS(mkdirat), SCMP_A2(SCMP_CMP_MASKED_EQ, 07000, 0)},
+		{SCMP_SYS(openat), SCMP_A3(SCMP_CMP_MASKED_EQ, 07000, 0)},
+	};
+
 	if (syscall == SANDBOX_FCNTL_FLAGS)
 		return allow_fcntl_flags(filter);
-	if (syscall == SCMP_SYS(fchmod))
-		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 1,
-					SCMP_A1(SCMP_CMP_MASKED_EQ, 07000, 0));
+	for (size_t i = 0; i < sizeof(with_mode) / sizeof(*with_mode); i++)
+		if (with_mode[i].syscall == syscall)
+			return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 1,
+						with_mode[i].no_set_id);
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 0);
 }
 

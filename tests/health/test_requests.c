@@ -165,8 +165,6 @@ static struct capture *begin(struct ran *ran, size_t bytes_max, bool tail)
 			 .user = "hello",
 			 .network_of = "hello.service",
 			 .harden = true,
-			 .stdin_fd = -1,
-			 .stderr_fd = -1,
 			 .timeout_ms = LONG_MSEC},
 	};
 	struct capture *capture =

@@ -164,21 +164,22 @@ static int on_job(struct fake_manager *fake, sd_bus_message *call)
 
 /* --- the transient unit of units_log ---------------------------------------------- */
 
-static int find_fd(sd_bus_message *call)
+/* As the service manager does. */
+static int open_output(sd_bus_message *call)
 {
-	const char *name;
-	int fd = -1;
+	const char *name, *path = NULL;
 
 	assert_true(sd_bus_message_enter_container(call, 'a', "(sv)") >= 0);
 	while (sd_bus_message_enter_container(call, 'r', "sv") > 0) {
 		assert_true(sd_bus_message_read(call, "s", &name) >= 0);
-		if (strcmp(name, "StandardOutputFileDescriptor") == 0)
-			assert_true(sd_bus_message_read(call, "v", "h", &fd) >= 0);
+		if (strcmp(name, "StandardOutputFile") == 0)
+			assert_true(sd_bus_message_read(call, "v", "s", &path) >= 0);
 		else
 			assert_true(sd_bus_message_skip(call, "v") >= 0);
 		assert_true(sd_bus_message_exit_container(call) >= 0);
 	}
-	return fd;
+	assert_non_null(path);
+	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
 void fake_manager_send_unit_removed(struct fake_manager *fake, const char *unit)
@@ -202,10 +203,11 @@ static int on_start_log(struct fake_manager *fake, sd_bus_message *call)
 	new_job(fake);
 	assert_true(sd_bus_message_read(call, "ss", &name, &mode) >= 0);
 	(void)snprintf(fake->log_unit, sizeof(fake->log_unit), "%s", name);
-	fd = find_fd(call);
+	fd = open_output(call);
 	assert_true(fd >= 0);
 	if (fake->log_text)
 		assert_true(write(fd, fake->log_text, strlen(fake->log_text)) > 0);
+	(void)close(fd);
 	assert_true(sd_bus_reply_method_return(call, "o", fake->job) >= 0);
 	send_job_removed(fake, fake->job, name, result);
 	if (!fake->log_stays)

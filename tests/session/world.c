@@ -47,19 +47,24 @@ static int lift(int fd)
 	return lifted;
 }
 
-static void become_session(int words_fd, int report_fd, int fds_fd)
+static void become_session(uid_t uid, int words_fd, int report_fd, int fds_fd)
 {
 	char *const argv[] = {(char *)"deployd-session", NULL}, *const env[] = {NULL};
 	int words = lift(words_fd), report = lift(report_fd), fds = lift(fds_fd);
+	/* Opened before, since another user may not get to where the build is. */
+	int program = open(SESSION, O_PATH | O_CLOEXEC);
 
 	if (dup2(words, SESSION_WORDS_FD) < 0 || dup2(report, SESSION_REPORT_FD) < 0 ||
 	    dup2(fds, SESSION_FDS_FD) < 0)
 		_exit(120);
-	(void)execve(SESSION, argv, env);
+	if (uid != geteuid() &&
+	    (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+		_exit(120);
+	(void)fexecve(program, argv, env);
 	_exit(121);
 }
 
-void world_start(struct world *world)
+void world_start_as(struct world *world, uid_t uid)
 {
 	int words[2], report[2], fds[2];
 	json_t *ready;
@@ -75,7 +80,7 @@ void world_start(struct world *world)
 	if (world->pid < 0)
 		DIE("fork");
 	if (world->pid == 0)
-		become_session(words[0], report[1], fds[1]);
+		become_session(uid, words[0], report[1], fds[1]);
 	(void)close(words[0]);
 	(void)close(report[1]);
 	(void)close(fds[1]);
@@ -87,6 +92,11 @@ void world_start(struct world *world)
 	if (number_of(ready, "version") != SESSION_PROTOCOL_VERSION)
 		DIE("another version");
 	json_decref(ready);
+}
+
+void world_start(struct world *world)
+{
+	world_start_as(world, geteuid());
 }
 
 void world_connect(struct world *world, int timeout_ms, json_t *refuse)
@@ -337,4 +347,51 @@ bool nothing_comes_up(struct world *world)
 		  number_of(word, "number") == number;
 	json_decref(word);
 	return nothing;
+}
+
+void assert_ended(struct world *world)
+{
+	int status = world_end(world);
+
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		DIE("it ended with wait status %d", status);
+}
+
+void close_channel(struct world *world, bool report_too)
+{
+	close_end(&world->words_fd);
+	if (report_too)
+		close_end(&world->report_fd);
+}
+
+void expect_trouble(struct world *world, const char *what)
+{
+	json_t *word = expect_word(world, "trouble");
+
+	if (strcmp(text_of(word, "what"), what) != 0)
+		DIE("trouble '%s' instead of '%s'", text_of(word, "what"), what);
+	json_decref(word);
+}
+
+void answer_big(struct world *world, json_int_t request, size_t length)
+{
+	char *text = malloc(length);
+
+	if (!text)
+		DIE("malloc");
+	memset(text, 'x', length);
+	say(world, json_pack("{s:s, s:I, s:{s:s%}}", "type", "reply", "request",
+			     request, "parameters", "text", text, length));
+	free(text);
+}
+
+void client_expect_big(struct world *world, size_t length)
+{
+	json_t *message = client_expect(world);
+	size_t got = json_string_length(
+		json_object_get(json_object_get(message, "parameters"), "text"));
+
+	if (got != length)
+		DIE("%zu bytes of text instead of %zu", got, length);
+	json_decref(message);
 }
