@@ -50,7 +50,7 @@ endless() {
 	local pipe=/tmp/pipe$((pipes++)) keep
 	mkfifo -m 0666 "$pipe"
 	exec {keep}<> "$pipe"
-	head -c "${4:-$big_enough}" big.tar.gz >&"$keep" 2> /dev/null &
+	head -c "${4:-$big_enough}" big.tar.gz >&"$keep" &
 	deployctl_status=0
 	said=$(as "$1" deployctl "$2" --no-block "$3" "$pipe" 2>&1) || deployctl_status=$?
 }
