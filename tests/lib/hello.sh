@@ -72,6 +72,7 @@ pack_hello() {
 }
 
 # More of it than a job wants to see before it begins, in deploy's home: big_hello NAME ARCHIVE
+# shellcheck disable=SC2034 # for those that source this
 readonly big_enough=5M big_rest=$((5 * 1024 * 1024 + 1)) # for head -c and tail -c +
 big_hello() {
 	local dir
