@@ -108,6 +108,7 @@ struct operation {
 
 	enum deploy_result result;
 	struct errinfo error;
+	char note[160]; /* what else it did: a rollback that ended another job; or "" */
 	char *unit_log_text; /* last lines of a unit that failed */
 	bool have_gap;
 	uint64_t gap_ms;	       /* without a healthy process */
@@ -174,6 +175,11 @@ void operation_tell(struct operation *operation) __attribute__((nonnull));
 void operation_prepare(struct operation *operation) __attribute__((nonnull));
 void operation_seal(struct operation *operation) __attribute__((nonnull));
 void operation_switch(struct operation *operation) __attribute__((nonnull));
+
+/* As things stand now, nothing forbids its switch. Changes nothing. */
+bool operation_would_switch(struct operation *operation)
+	__attribute__((warn_unused_result, nonnull));
+
 void operation_revert(struct operation *operation) __attribute__((nonnull));
 void operation_finish(struct operation *operation) __attribute__((nonnull));
 void operation_discard(struct operation *operation) __attribute__((nonnull));

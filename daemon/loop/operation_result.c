@@ -27,6 +27,7 @@ json_t *operation_by(const struct operation *operation)
 static void live_words(const struct operation *operation, char *ret_text, size_t size)
 {
 	char gap[64] = "", confirm[128] = "", until[RFC3339_SIZE];
+	const char *note = operation->note;
 
 	if (operation->have_gap)
 		(void)snprintf(gap, sizeof(gap), " (restart gap %llu ms)",
@@ -37,7 +38,8 @@ static void live_words(const struct operation *operation, char *ret_text, size_t
 			       "; goes back at %s unless `deployctl confirm` comes",
 			       until);
 	}
-	(void)snprintf(ret_text, size, "live%s%s", gap, confirm);
+	(void)snprintf(ret_text, size, "live%s%s%s%s", gap, confirm, *note ? "; " : "",
+		       note);
 }
 
 json_t *operation_outcome(const struct operation *operation)
@@ -177,8 +179,10 @@ json_t *operation_history(struct operation *operation)
 	if (operation->result != RESULT_OK)
 		(void)json_object_set_new(entry, "message",
 					  json_string(operation->error.what));
-	else if (operation->message)
+	else if (operation->message || *operation->note)
 		(void)json_object_set_new(entry, "message",
-					  json_string(operation->message));
+					  json_string(operation->message
+							      ? operation->message
+							      : operation->note));
 	return entry;
 }

@@ -257,6 +257,12 @@ void session_check(struct session *session)
 			be_hung(session);
 		return;
 	}
+	if (session->archive.state == ARCHIVE_STATE_AWAITED &&
+	    now_ms - session->archive.opened_ms >= SESSION_ARCHIVE_AWAITED_MSEC) {
+		set_archive(session, ARCHIVE_STATE_FAILED,
+			    "too little of it came within 10min for its job to begin");
+		return; /* its job has ended, and the session may have, too */
+	}
 	session->pinged = true;
 	session->ping_ms = now_ms;
 	if (channel_send(session->channel,
@@ -307,13 +313,23 @@ static char *encode_reply(const struct session *session, const char *error,
 	return text;
 }
 
+/*
+ * A client that has gone hears nothing; but its session, which keeps what the client
+ * passed until the request is over, must hear that it is.
+ */
+static bool takes_reply(const struct session *session, bool continues)
+{
+	return session_is_connected(session) ||
+	       (!continues && session->state == SESSION_STATE_ALONE);
+}
+
 void session_reply(struct session *session, json_t *parameters, bool continues)
 {
 	size_t length;
 	char *text;
 
 	assert(session->busy);
-	if (!session_is_connected(session) ||
+	if (!takes_reply(session, continues) ||
 	    (continues && (!session->call.more || session->call.oneway))) {
 		json_decref(parameters);
 		return;
@@ -339,7 +355,7 @@ void session_error(struct session *session, const char *error, json_t *parameter
 	char *text;
 
 	assert(session->busy);
-	if (!session_is_connected(session)) {
+	if (!takes_reply(session, false)) {
 		json_decref(parameters);
 		return;
 	}
@@ -391,8 +407,10 @@ int session_archive_open(struct session *session, json_int_t index)
 	r = channel_send(session->channel,
 			 json_pack("{s:s, s:I, s:I}", "type", "archive", "request",
 				   (json_int_t)session->request, "index", index));
-	if (r == 0)
+	if (r == 0) {
 		session->archive.state = ARCHIVE_STATE_AWAITED;
+		session->archive.opened_ms = uv_now(session->server->daemon->loop);
+	}
 	return r;
 }
 

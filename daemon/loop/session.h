@@ -21,6 +21,12 @@
 	10000u /* without an answer, or without an end, it is hung                     \
 		*/
 
+/*
+ * For an archive to flow, or to be complete. Until then its job holds up nobody, but it
+ * has a place in the queue. As long as a whole archive may take, unpack_sec.
+ */
+#define SESSION_ARCHIVE_AWAITED_MSEC 600000u
+
 struct server;
 
 enum session_state {
@@ -44,6 +50,7 @@ enum archive_state {
 
 struct archive {
 	enum archive_state state;
+	uint64_t opened_ms;
 	uint64_t bytes;		   /* read by the session, when complete */
 	uint64_t total;		   /* 0: not known */
 	enum deploy_result result; /* when it has failed: failed or rejected */

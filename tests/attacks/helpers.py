@@ -28,7 +28,8 @@ FILE_BYTES = 1 << 20
 
 
 def intake():
-    return [f"--uid={UID}", f"--gid={GID}", "--max-bytes=1000000", "--idle-sec=10"]
+    return [f"--uid={UID}", f"--gid={GID}", "--max-bytes=1000000", "--idle-sec=10",
+            "--min-rate=0"]
 
 
 def unpack():

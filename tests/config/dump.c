@@ -205,18 +205,20 @@ char *dump_daemon(const struct config_text *texts, size_t n_texts)
 	if ((config == NULL) != diag.has_errors)
 		(void)fprintf(out, "errors and a config, or neither\n");
 	if (config)
-		(void)fprintf(out,
-			      "%s %s operations %llu queue %llu connections %llu %llu\n"
-			      "request %llu idle %llu memory %llu reserve %llu\n",
-			      config->intake_user, config->unpack_user,
-			      (unsigned long long)config->operations_max,
-			      (unsigned long long)config->queue_max,
-			      (unsigned long long)config->connections_max,
-			      (unsigned long long)config->connections_per_user_max,
-			      (unsigned long long)config->request_timeout_sec,
-			      (unsigned long long)config->intake_idle_sec,
-			      (unsigned long long)config->unpack_memory_bytes,
-			      (unsigned long long)config->reserve_bytes);
+		(void)fprintf(
+			out,
+			"%s %s jobs %llu queue %llu connections %llu %llu\n"
+			"request %llu idle %llu rate %llu memory %llu reserve %llu\n",
+			config->intake_user, config->unpack_user,
+			(unsigned long long)config->jobs_max,
+			(unsigned long long)config->queue_max,
+			(unsigned long long)config->connections_max,
+			(unsigned long long)config->connections_per_user_max,
+			(unsigned long long)config->request_timeout_sec,
+			(unsigned long long)config->intake_idle_sec,
+			(unsigned long long)config->intake_min_bytes_per_sec,
+			(unsigned long long)config->unpack_memory_bytes,
+			(unsigned long long)config->reserve_bytes);
 	daemon_config_free(config);
 	diag_deinit(&diag);
 	return finish(out, &text);

@@ -250,14 +250,14 @@ static void the_daemons_own_file_and_drop_ins(void **state)
 {
 	(void)state;
 	put("usr/lib/deployd/deployd.conf", "[deployd]\nqueue_max = 7\n");
-	put("run/deployd/deployd.conf.d/a.conf", "[deployd]\noperations_max = 9\n");
+	put("run/deployd/deployd.conf.d/a.conf", "[deployd]\njobs_max = 9\n");
 	assert_good();
 	assert_int_equal(set->daemon->queue_max, 7);
-	assert_int_equal(set->daemon->operations_max, 9);
+	assert_int_equal(set->daemon->jobs_max, 9);
 	put_link("/dev/null", "etc/deployd/deployd.conf");
 	assert_good();
 	assert_int_equal(set->daemon->queue_max, 4);
-	assert_int_equal(set->daemon->operations_max, 9);
+	assert_int_equal(set->daemon->jobs_max, 9);
 }
 
 static void other_links_are_refused(void **state)

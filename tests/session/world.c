@@ -99,18 +99,25 @@ void world_start(struct world *world)
 	world_start_as(world, geteuid());
 }
 
-void world_connect(struct world *world, int timeout_ms, json_t *refuse)
+void world_prepare(struct world *world)
 {
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		DIE("socketpair");
 	world->client_fd = ends[0];
+	world->server_fd = ends[1];
+}
+
+void world_connect(struct world *world, int timeout_ms, json_t *refuse)
+{
+	if (world->client_fd < 0)
+		world_prepare(world);
 	say_fd(world,
 	       json_pack("{s:s, s:i, s:o?}", "type", "connection", "requestTimeoutMs",
 			 timeout_ms, "refuse", refuse),
-	       ends[1]);
-	(void)close(ends[1]);
+	       world->server_fd);
+	(void)close(world->server_fd);
 	skip_word(world, "taken");
 }
 
