@@ -1,0 +1,165 @@
+#!/bin/bash
+# timeout: 900
+# Root's verbs in trees whose owner exchanges directories, files and links with links to
+# what is root's, all the time: nothing outside changes its owner, mode or content, nothing
+# is removed there, and nothing that only root can read gets out.
+source "$(dirname "$0")/../lib/assert.sh"
+source "$(dirname "$0")/../lib/hello.sh"
+source "$(dirname "$0")/../lib/mix_deploy-tree.sh"
+
+# 1,000 exchanges for each verb; with tests/run --long 100,000 for all of them.
+swaps=$((1000 * ${DEPLOYD_TEST_SCALE:-1} * (${DEPLOYD_TEST_SCALE:-1} > 1 ? 3 : 1)))
+seed=${DEPLOYD_TEST_SEED:-$RANDOM}
+echo "seed $seed"
+readonly victim=/root/victim swapper=$build/tests/attacks/swapper swaps
+[ -x "$swapper" ] || skip "no $swapper"
+
+setup_hello
+cp "$repo/tests/apps/hello/hello.service" /usr/local/hello.service
+app=/etc/deployd/apps.d/hello.conf
+cp "$app" /run/hello.conf
+chmod 755 /root # what keeps the links from being followed is not this
+
+# It has what the tree has, so that whatever goes astray finds something to change.
+mkdir -p "$victim"
+cp -r --no-preserve=all /etc/skel "$victim/skel"
+for dir in "" bin etc flags releases releases/20181114072116{,/bin,/etc} current current/bin \
+	prod; do
+	mkdir -p "$victim/$dir"
+	echo secret > "$victim/$dir/hello"
+	echo secret > "$victim/$dir/deploy-restart"
+	echo secret > "$victim/$dir/environment"
+	echo secret > "$victim/$dir/hello-1.0.0.tar.gz"
+done
+chmod -R u=rwX,go= "$victim"/*
+
+around() {
+	find "$victim" -printf '%p %U:%G %m %y %s %C@ %l\n' | sort
+	find /etc /usr/local -path /etc/deployd -prune -o -path /etc/systemd -prune -o \
+		-type f -printf '%p %U:%G %m %s %T@\n' | sort
+	stat -c '%n %U:%G %a' / /root /srv /etc /usr/local /home/deploy
+}
+
+old_tree() {
+	rm -rf "$mix_dir" /var/lib/deployd/hello
+	mix_create_dirs > /dev/null
+	mix_release "$archives/hello-1.tar.gz" 20181114072116
+	mix_release "$archives/hello-2.tar.gz" 20181115080000
+}
+
+# attack VERB PREPARE PAIRS -- COMMAND...: PAIRS are names (in the tree) of deploy's, each
+# beside a link of the same name with .swap to the same place below the victim.
+attack() {
+	local verb=$1 prepare=$2 names=() pairs=() total=0 rounds=0 name before
+	shift 2
+	while [ "$1" != -- ]; do
+		names+=("$1")
+		shift
+	done
+	shift
+	before=$(around)
+	while [ "$total" -lt "$swaps" ]; do
+		rounds=$((rounds + 1))
+		"$prepare"
+		pairs=()
+		for name in "${names[@]}"; do
+			as deploy ln -sfn "$victim/${name#"$tree"/}" "$name.swap"
+			pairs+=("$name" "$name.swap")
+		done
+		rm -f /run/swapper.out
+		runuser -u deploy -- "$swapper" $((seed + rounds)) "${pairs[@]}" > /run/swapper.out &
+		local client=$!
+		timeout "$WAIT_SEC" bash -c 'until grep -qs swapping /run/swapper.out; do :; done' ||
+			fail "nothing is swapped"
+		"$@" > /run/verb.out 2>&1 < /dev/null || true
+		pkill -TERM -P "$client" -x swapper || true
+		ended
+		total=$((total + $(sed -n 's/ swaps$//p' /run/swapper.out)))
+		[ "$rounds" -lt 20000 ] || fail "$verb: only $total swaps in $rounds rounds"
+		[ "$(around)" = "$before" ] ||
+			fail "$verb, round $rounds: $(diff <(echo "$before") <(around) | sed -n 1,20p)
+$(cat /run/verb.out)"
+		if find "$mix_dir" /run/project -type f -exec grep -lx secret {} + 2> /dev/null; then
+			fail "$verb, round $rounds: a secret got out"
+		fi
+	done
+	echo "   $verb: $total swaps in $rounds rounds; at last: $(tail -n 1 /run/verb.out)"
+}
+
+tree=$mix_dir
+releases=$mix_dir/releases
+in_tree=("$mix_dir/bin" "$mix_dir/etc" "$mix_dir/flags" "$releases" "$mix_dir/bin/deploy-restart"
+	"$mix_dir/etc/environment" "$releases/20181114072116" "$releases/20181114072116/bin"
+	"$releases/20181114072116/bin/hello")
+
+mkdir -p /run/project
+systemctl stop deployd.socket deployd.service
+note "adopt"
+attack adopt old_tree "${in_tree[@]}" -- deployctl adopt hello --yes
+note "set-perms"
+attack set-perms old_tree "${in_tree[@]}" -- deployctl set-perms hello
+note "create-dirs"
+attack create-dirs old_tree "${in_tree[@]}" -- deployctl create-dirs hello
+
+note "copy-files"
+cat /run/hello.conf - > "$app" <<-END
+	[copy_file unit]
+	src = /usr/local/hello.service
+	dst = {etc_dir}/hello.service
+	user = root
+	group = root
+	mode = 644
+END
+attack copy-files old_tree "${in_tree[@]}" -- deployctl copy-files hello
+
+note "clean-target"
+made_tree() {
+	rm -rf "$mix_dir" /var/lib/deployd/hello
+	deployctl create-dirs hello > /dev/null 2>&1
+	deployctl copy-files hello > /dev/null 2>&1
+	chown -R deploy:hello "$mix_dir"
+}
+attack clean-target made_tree "$mix_dir/bin" "$mix_dir/etc" "$mix_dir/flags" \
+	"$mix_dir/releases" -- deployctl clean-target hello --yes
+
+note "remove-app"
+attack remove-app old_tree "${in_tree[@]}" -- deployctl remove-app hello --yes
+
+note "extract-release"
+codedeploy_tree() {
+	rm -rf "$mix_dir" /var/lib/deployd/hello
+	mix_create_dirs > /dev/null
+	mix_extract_release "$archives/hello-1.tar.gz"
+}
+attack extract-release codedeploy_tree "${in_tree[@]:0:6}" "$mix_dir/current" \
+	"$mix_dir/current/bin" -- deployctl extract-release hello "$archives/hello-2.tar.gz"
+
+note "stage-files"
+cp /run/hello.conf "$app"
+tree=/run/project
+project() {
+	rm -rf /run/project
+	mkdir -p /run/project/_build
+	cd /run/project
+	chown -R deploy: /run/project/_build
+	as deploy mkdir _build/prod
+	mkdir bin
+	chown deploy: bin
+	as deploy cp "$archives/hello-1.tar.gz" _build/prod/hello-1.0.0.tar.gz
+	as deploy cp /bin/true bin/deploy-restart
+}
+attack stage-files project /run/project/_build/prod /run/project/bin/deploy-restart -- \
+	deployctl stage-files hello
+
+note "hook"
+bundle() {
+	project
+	deployctl stage-files hello --to /run/project/files > /dev/null 2>&1
+	chown -R deploy: /run/project/files
+	old_tree
+}
+tree=/run/project/files
+for event in BeforeInstall AfterInstall; do
+	attack "hook $event" bundle "$tree/bin" "$tree/apps.d" "$tree/bin/deploy-restart" -- \
+		env "LIFECYCLE_EVENT=$event" deployctl hook "$tree/bin/hook"
+done
