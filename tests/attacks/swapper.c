@@ -4,9 +4,10 @@
  *
  * usage: swapper SEED A B [A B]...
  *
- * Exchanges A with B of one pair after the other, at random, until SIGTERM; then says
- * how often that worked. A pair that is not there, or not the caller's, is left alone
- * for now. The first exchange is announced with "swapping".
+ * Exchanges A with B of a pair and back again, of one pair after the other, at random,
+ * until SIGTERM; then says how often that worked. A pair that is not there, or not the
+ * caller's, is left alone for now. Most of the time all is as it should be: what looks
+ * once goes on. The first exchange is announced with "swapping".
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -15,6 +16,19 @@
 #include <time.h>
 
 #define PAUSE_NSEC_MAX 200000
+
+/* As long as a step of the attacked program takes, more or less. */
+static void rest(unsigned int *seed)
+{
+	struct timespec pause = {.tv_nsec = rand_r(seed) % PAUSE_NSEC_MAX};
+
+	(void)nanosleep(&pause, NULL);
+}
+
+static unsigned long swap(const char *a, const char *b)
+{
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
+}
 
 static volatile sig_atomic_t over;
 
@@ -39,14 +53,13 @@ int main(int argc, char **argv)
 	(void)puts("swapping");
 	(void)fflush(stdout);
 	while (!over) {
-		int pair = rand_r(&seed) % n_pairs;
-		/* As long as a step of the attacked program takes, more or less. */
-		struct timespec pause = {.tv_nsec = rand_r(&seed) % PAUSE_NSEC_MAX};
+		char **pair = argv + 2 + 2 * (rand_r(&seed) % n_pairs);
 
-		if (renameat2(AT_FDCWD, argv[2 + 2 * pair], AT_FDCWD,
-			      argv[3 + 2 * pair], RENAME_EXCHANGE) == 0)
-			n_swaps++;
-		(void)nanosleep(&pause, NULL);
+		n_swaps += swap(pair[0], pair[1]);
+		rest(&seed);
+		n_swaps += swap(pair[0], pair[1]);
+		rest(&seed);
+		rest(&seed);
 	}
 	(void)printf("%lu swaps\n", n_swaps);
 	return 0;

@@ -151,9 +151,13 @@ attack stage-files project /run/project/_build/prod /run/project/bin/deploy-rest
 	deployctl stage-files hello
 
 note "hook"
+systemctl start deployd.socket deployd.service
 bundle() {
 	project
-	deployctl stage-files hello --to /run/project/files > /dev/null 2>&1
+	deployctl stage-files hello _build/prod/hello-1.0.0.tar.gz > /run/staged 2>&1 ||
+		fail "no bundle: $(cat /run/staged)"
+	printf '#!/usr/bin/env -S deployctl hook\n' > files/bin/hook
+	chmod 755 files/bin/hook
 	chown -R deploy: /run/project/files
 	old_tree
 }
