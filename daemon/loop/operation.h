@@ -83,6 +83,7 @@ struct operation {
 	unit_done_fn job_done;
 	struct unit_query *unit_query;
 	void (*with_unit)(struct operation *operation); /* goes on after unit_query */
+	bool reread; /* systemd has read the unit's file anew */
 	struct unit_log *unit_log;
 	struct output log_output;
 	struct health *health;
@@ -228,10 +229,16 @@ bool operation_archive_is_welcome(struct operation *operation, const char *sha25
 
 /*
  * Looks whether there is a unit to restart, and calls go on then; else the step has
- * failed: it is better to hear of a masked unit before the switch than after it.
+ * failed: it is better to hear of a masked unit before the switch than after it. With
+ * daemon_reload = yes systemd reads a changed unit file first.
  */
 void operation_with_unit(struct operation *operation,
 			 void (*go_on)(struct operation *operation))
+	__attribute__((nonnull));
+
+/* With daemon_reload = yes systemd reads a changed unit file; then go on is called. */
+void operation_with_unit_file(struct operation *operation,
+			      void (*go_on)(struct operation *operation))
 	__attribute__((nonnull));
 
 /* operation_result.c */
