@@ -47,6 +47,7 @@ struct operation_request {
 	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
 	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
+	uid_t owner; /* who answers for uid (subuid(5)); 0 = uid itself */
 	const char *user;
 };
 
@@ -59,6 +60,7 @@ struct operation {
 	struct op op;
 	char id[OPERATION_ID_SIZE];
 	uid_t uid;
+	uid_t owner; /* whose share of the places it takes */
 	char user[PEER_USER_SIZE];
 	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
