@@ -48,13 +48,16 @@ struct policy_decision {
 };
 
 /*
- * Turns names into numbers when the policy is loaded; at the edge, since NSS blocks.
- * Each returns false for an unknown name.
+ * What the words of a policy mean on this machine. user and group turn names into
+ * numbers when the policy is loaded; at the edge, since NSS blocks. They return false
+ * for an unknown name. used tells whether any verb needs the right, NULL is
+ * right_is_used(): to use another in a rule is an error.
  */
 struct policy_resolver {
 	bool (*user)(const char *name, uid_t *ret_uid, void *userdata);
 	bool (*group)(const char *name, gid_t *ret_gid, void *userdata);
 	void *userdata;
+	bool (*used)(enum right right);
 };
 
 struct policy;

@@ -253,8 +253,10 @@ static void load_apps(struct config_set *set, struct diag *diag)
 
 static void load_policy(struct config_set *set, struct diag *diag)
 {
-	static const struct policy_resolver resolver = {resolve_user, resolve_group,
-							NULL};
+	static const struct policy_resolver resolver = {
+		.user = resolve_user,
+		.group = resolve_group,
+	};
 	struct config_file_list all = {0};
 	char **names = config_files_names("policy.d", diag);
 

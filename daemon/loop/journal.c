@@ -68,20 +68,6 @@ static void add_number(struct entry *entry, const char *name, int64_t value)
 	add(entry, name, text);
 }
 
-/*
- * Not names_escape(): what comes in has its untrusted parts escaped, and a second time
- * would double the backslashes. This only sees to it that none can hide or forge a
- * line.
- */
-static void scrub(char *text)
-{
-	for (; *text; text++)
-		if (*text == '\n')
-			*text = ' ';
-		else if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
-
 static void send_entry(struct entry *entry, int priority, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 
@@ -93,7 +79,11 @@ static void send_entry(struct entry *entry, int priority, const char *fmt, va_li
 	(void)strcpy(message, name);
 	(void)vsnprintf(message + sizeof(name) - 1, sizeof(message) - sizeof(name) + 1,
 			fmt, ap);
-	scrub(message);
+	/*
+	 * Not names_escape(): what comes in should have its untrusted parts escaped,
+	 * and a second time would double the backslashes. No line is hidden or forged.
+	 */
+	(void)names_scrub(message);
 	add_number(entry, "PRIORITY=", priority);
 	assert(entry->n_fields < FIELDS_MAX);
 	entry->fields[entry->n_fields].iov_base = message;

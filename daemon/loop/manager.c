@@ -180,7 +180,7 @@ static int enqueue(struct manager *manager, const struct operation *operation,
 			 &(struct queue_job){.app = operation->app->name,
 					     .id = operation->id,
 					     .rank = rank_of(operation->op.kind),
-					     .owner = operation->uid,
+					     .owner = operation->owner,
 					     .ready = ready});
 }
 
@@ -259,13 +259,14 @@ static void name_waiting(const struct manager *manager,
 		    (o->uid == 0) != (operation->uid == 0))
 			continue;
 		for (size_t i = 0; i < n_named; i++)
-			known = known || named[i] == o->uid;
+			known = known || named[i] == o->owner;
 		if (known || n_named == sizeof(named) / sizeof(*named) || used >= size)
 			continue;
-		named[n_named++] = o->uid;
+		named[n_named++] = o->owner;
 		for (const struct operation *other = o; other; other = other->next)
 			n += other->app == o->app && is_waiting(other) &&
-			     other->uid == o->uid && rank_of(other->op.kind) == rank;
+			     other->owner == o->owner &&
+			     rank_of(other->op.kind) == rank;
 		used += (size_t)snprintf(ret_text + used, size - used, "%s%u of %s",
 					 used > 0 ? ", " : "", n, o->user);
 	}

@@ -3,6 +3,7 @@
  * unit's journal for those who may read it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,18 @@ static void answer_can(struct session *session, const struct config_set *config,
 
 	policy_check(config->policy, &who, right, app, run_name,
 		     service_minute_of_day(), &decision);
+	/* To others, what is not there is as what they have no right on. */
+	if (!config_set_app(config, app) &&
+	    (session->peer.uid == 0 || decision.verdict == POLICY_VERDICT_ALLOW)) {
+		service_refuse_missing(session, app);
+		return;
+	}
+	if (!right_is_used(right)) {
+		decision.verdict = POLICY_VERDICT_DENY;
+		(void)snprintf(decision.reason, sizeof(decision.reason),
+			       "no verb of this version of deployd uses the right '%s'",
+			       right_name(right));
+	}
 	session_reply(session,
 		      json_pack("{s:{s:b, s:s}}", "decision", "allowed",
 				decision.verdict == POLICY_VERDICT_ALLOW, "reason",

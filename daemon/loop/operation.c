@@ -62,6 +62,7 @@ struct operation *operation_new(struct daemon *daemon, struct app *app,
 	operation->confirm_sec = request->confirm_sec;
 	operation->until_sec = request->until_sec;
 	operation->uid = request->uid;
+	operation->owner = request->owner != 0 ? request->owner : request->uid;
 	operation->created_sec = (int64_t)time(NULL);
 	operation->started_mono_ms = uv_now(daemon->loop);
 	(void)snprintf(operation->user, sizeof(operation->user), "%s", request->user);

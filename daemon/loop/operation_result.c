@@ -42,6 +42,19 @@ static void live_words(const struct operation *operation, char *ret_text, size_t
 		       note);
 }
 
+/* systemd goes by the unit as it has read it; what restarts it does not change that. */
+static void add_stale_unit(const struct operation *operation, char *message,
+			   size_t size)
+{
+	size_t length = strlen(message);
+
+	(void)snprintf(message + length, size - length,
+		       "; the unit file of %s has changed since systemd read it: "
+		       "`systemctl daemon-reload`, then restart (or set daemon_reload "
+		       "= yes)",
+		       operation->settings->unit);
+}
+
 json_t *operation_outcome(const struct operation *operation)
 {
 	char message[640];
@@ -55,6 +68,8 @@ json_t *operation_outcome(const struct operation *operation)
 		(void)snprintf(message, sizeof(message), "staged");
 	else
 		(void)snprintf(message, sizeof(message), "%s done", kind);
+	if (operation->result == RESULT_OK && operation->unit_state.need_daemon_reload)
+		add_stale_unit(operation, message, sizeof(message));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job",
 			 operation->id, "app", operation->settings->app_name, "kind",
 			 kind, "result", result_name(operation->result), "release",

@@ -1,5 +1,6 @@
 #include "loop/service.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -159,6 +160,14 @@ static void log_decision(const struct session *session, const char *what,
 		      (int)session->peer.pid, allowed ? "allowed" : "denied", reason);
 }
 
+void service_refuse_missing(struct session *session, const char *app)
+{
+	session_refuse(session, RESULT_NOT_FOUND,
+		       "there is no app '%s'; its file would be "
+		       "/etc/deployd/apps.d/%s.conf",
+		       app, app);
+}
+
 const struct app_config *service_authorize(struct daemon *daemon,
 					   struct session *session, enum right right,
 					   const char *app)
@@ -169,6 +178,7 @@ const struct app_config *service_authorize(struct daemon *daemon,
 	unsigned int minute = service_minute_of_day();
 	bool knows;
 
+	assert(right_is_used(right));
 	if (!names_app_valid(app)) {
 		(void)refuse_param(session, "app");
 		return NULL;
@@ -181,10 +191,7 @@ const struct app_config *service_authorize(struct daemon *daemon,
 		     decision.verdict == POLICY_VERDICT_ALLOW, decision.reason);
 	if (decision.verdict == POLICY_VERDICT_ALLOW) {
 		if (!settings)
-			session_refuse(session, RESULT_NOT_FOUND,
-				       "there is no app '%s'; its file would be "
-				       "/etc/deployd/apps.d/%s.conf",
-				       app, app);
+			service_refuse_missing(session, app);
 		return settings;
 	}
 	if (knows && settings)

@@ -15,7 +15,7 @@ USERS = {"root": 0, "deploy": 1001, "alice": 1002, "bob": 1003, "carol": 1004, "
 GROUPS = {"root": 0, "deploy": 1001, "hello": 1101, "ops": 2001, "dev": 2002,
           "everyone": 2003, "nogroup": 65534}
 VERBS = ("deploy stage activate rollback confirm restart reload start stop enable exec run "
-         "console status history logs hold pin remove cancel").split()
+         "console status history logs hold pin remove cancel mark no-hooks").split()
 NOBODY = {65534, 4294967295}
 SUDO = [{"deny": False, "numbers": set(), "verbs": {"start", "stop", "restart", "status"}, "uids": {uid},
          "gids": set(), "apps": {"world"}, "sha": False, "hours": None}

@@ -12,7 +12,8 @@
 
 #define WORLD_GIDS_MAX 16
 
-extern const struct policy_resolver world_resolver;
+/* With a verb for every right; and as it is in this version. */
+extern const struct policy_resolver world_resolver, world_resolver_now;
 
 /* Parsed once; hello, world (sudo_deploy and sudo_app), foo-bar. */
 struct app_config *const *world_apps(size_t *ret_n);
