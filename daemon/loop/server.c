@@ -194,6 +194,8 @@ static void refill(struct server *server)
 	const struct daemon_config *limits = server->daemon->config->daemon;
 	unsigned int n_ready = 0, n = 0;
 
+	if (uv_is_active((uv_handle_t *)&server->retry))
+		return;
 	for (const struct session *s = server->sessions; s; s = s->next) {
 		n++;
 		if (s->state <= SESSION_STATE_IDLE)
@@ -246,6 +248,37 @@ void server_session_changed(struct server *server, const struct session *session
 {
 	(void)session;
 	update_soon(server);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	update_soon(timer->data);
+}
+
+void server_session_ready(struct server *server)
+{
+	if (server->retry_msec > 0)
+		journal_log(LOG_NOTICE, "session processes start again");
+	server->retry_msec = 0;
+}
+
+/* Started again at once, one that always fails would take a CPU, and nobody be told. */
+void server_session_failed(struct server *server)
+{
+	/* Else it is the spawner that has gone, or we are going. */
+	if (!server->spawner_up || server->closing ||
+	    uv_is_active((uv_handle_t *)&server->retry))
+		return;
+	if (server->retry_msec == 0)
+		journal_log(LOG_WARNING,
+			    "session processes end as soon as they start, so new "
+			    "clients wait; see `journalctl -u deployd-sessions`");
+	server->retry_msec *= 2;
+	if (server->retry_msec < SERVER_RETRY_MSEC_MIN)
+		server->retry_msec = SERVER_RETRY_MSEC_MIN;
+	if (server->retry_msec > SERVER_RETRY_MSEC_MAX)
+		server->retry_msec = SERVER_RETRY_MSEC_MAX;
+	(void)uv_timer_start(&server->retry, on_retry, server->retry_msec, 0);
 }
 
 static void on_ping(uv_timer_t *timer)
@@ -457,6 +490,7 @@ int server_start(struct server *server, struct daemon *daemon, int listen_fd)
 	init_timer(server, &server->resume);
 	init_timer(server, &server->update);
 	init_timer(server, &server->ping);
+	init_timer(server, &server->retry);
 	return spawner_start(&server->spawner, daemon->loop, SESSIONS_SOCKET_PATH,
 			     &events, server);
 }
@@ -494,6 +528,7 @@ void server_close_sessions(struct server *server)
 	if (!uv_is_closing((uv_handle_t *)&server->update)) {
 		uv_close((uv_handle_t *)&server->update, on_handle_closed);
 		uv_close((uv_handle_t *)&server->ping, on_handle_closed);
+		uv_close((uv_handle_t *)&server->retry, on_handle_closed);
 	}
 	/* Connections that are held are closed by exit, which waits for nothing. */
 	free(server->held);

@@ -176,6 +176,8 @@ static void go_over(struct session *session, bool flush)
 	else
 		channel_abort(session->channel);
 	session->channel = NULL;
+	if (before == SESSION_STATE_STARTING)
+		server_session_failed(session->server);
 	if (before == SESSION_STATE_CONNECTED || before == SESSION_STATE_HANDED)
 		tell_gone(session);
 	set_archive(session, ARCHIVE_STATE_FAILED,
@@ -580,6 +582,7 @@ static void on_ready(struct session *session, const json_t *word)
 		return;
 	}
 	session->state = SESSION_STATE_IDLE;
+	server_session_ready(session->server);
 	server_session_changed(session->server, session);
 }
 
