@@ -6,6 +6,7 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /*
@@ -23,6 +24,18 @@ static const int base_syscalls[] = {
 	SCMP_SYS(exit_group),	 SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 };
+
+static int allow_internet_sockets(scmp_filter_ctx filter)
+{
+	int r;
+
+	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			     SCMP_A0(SCMP_CMP_EQ, AF_INET));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				     SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	return r;
+}
 
 static int allow_fcntl_flags(scmp_filter_ctx filter)
 {
@@ -61,6 +74,8 @@ static int allow(scmp_filter_ctx filter, int syscall, bool reading)
 			SCMP_A2(SCMP_CMP_MASKED_EQ, WRITE_FLAGS, O_RDONLY));
 	if (syscall == SANDBOX_FCNTL_FLAGS)
 		return allow_fcntl_flags(filter);
+	if (syscall == SCMP_SYS(socket))
+		return allow_internet_sockets(filter);
 	for (size_t i = 0; i < sizeof(with_mode) / sizeof(*with_mode); i++)
 		if (with_mode[i].syscall == syscall)
 			return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 1,

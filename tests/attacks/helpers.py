@@ -60,7 +60,7 @@ HELPERS = {"intake": intake, "probe": probe, "proc": proc, "session": session,
 # These are started as the user that they are, in a unit of their own, with capabilities.
 STARTED_AS_USER = {"probe": [], "proc": ["+sys_ptrace"], "session": []}
 # What one is there for, or anybody's, can be had by who has taken it over.
-EXPECTED = {"probe": ["connect-tcp", "connect-abstract", "connect-bus", "open-netlink"]}
+EXPECTED = {"probe": ["connect-tcp"]}
 # Behind the filter of these is only what their units say.
 HELD_BY_FILTER = ["probe", "proc"]
 VARIANTS = {
