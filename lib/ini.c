@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "deploy/names.h"
-#include "utf8.h"
+#include "deploy/utf8.h"
 
 /*
  * inih splits "name = value" and trims both. It is given one clean line at a time:

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "utf8.h"
+#include "deploy/utf8.h"
 
 static bool is_digit(char c)
 {

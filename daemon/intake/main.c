@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #include "deploy/result.h"
-#include "intake/source.h"
 #include "util/args.h"
 #include "util/fdio.h"
 #include "util/landlock.h"
 #include "util/privdrop.h"
 #include "util/report.h"
 #include "util/sandbox.h"
+#include "util/source.h"
 
 #define PIPE_FD	     1
 #define BLOCK_BYTES  (256u << 10)

@@ -1,6 +1,7 @@
 #include "util/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -21,8 +22,21 @@ static const int base_syscalls[] = {
 	SCMP_SYS(ppoll),
 };
 
+static int allow_fcntl_flags(scmp_filter_ctx filter)
+{
+	static const uint64_t commands[] = {F_GETFL, F_SETFL};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(commands) / sizeof(*commands); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, commands[i]));
+	return r;
+}
+
 static int allow(scmp_filter_ctx filter, int syscall)
 {
+	if (syscall == SANDBOX_FCNTL_FLAGS)
+		return allow_fcntl_flags(filter);
 	if (syscall == SCMP_SYS(fchmod))
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 1,
 					SCMP_A1(SCMP_CMP_MASKED_EQ, 07000, 0));

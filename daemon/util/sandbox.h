@@ -20,6 +20,12 @@
 #endif
 
 /*
+ * Among the system calls: fcntl(), but for the flags of an open file only. The others
+ * could have the kernel send signals.
+ */
+#define SANDBOX_FCNTL_FLAGS (-100000)
+
+/*
  * Installs a seccomp filter that kills the process at any system call but the given
  * ones (SCMP_SYS numbers) and those that every program needs to use the heap, write
  * to what is open and exit. Memory is never made executable; fchmod, when given, sets

@@ -1,7 +1,7 @@
 /*
  * What deployd-intake reads from. Nothing here parses: the bytes are opaque.
  */
-#include "intake/source.h"
+#include "util/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,25 +116,31 @@ static int wait_readable(const struct source *source, struct errinfo *ei)
 	return 0;
 }
 
+ssize_t source_read_once(struct source *source, void *buf, size_t size,
+			 struct errinfo *ei)
+{
+	ssize_t n;
+
+	if (source->seekable)
+		n = pread(source->fd, buf, size, (off_t)source->offset);
+	else
+		n = read(source->fd, buf, size);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return -EAGAIN;
+	if (n < 0)
+		return errinfo_set(ei, errno, "cannot read the archive");
+	source->offset += (uint64_t)n;
+	return n;
+}
+
 ssize_t source_read(struct source *source, void *buf, size_t size, struct errinfo *ei)
 {
 	ssize_t n;
 	int r;
 
-	for (;;) {
-		if (source->seekable) {
-			n = pread(source->fd, buf, size, (off_t)source->offset);
-		} else {
-			r = wait_readable(source, ei);
-			if (r < 0)
-				return r;
-			n = read(source->fd, buf, size);
-		}
-		if (n >= 0)
-			break;
-		if (errno != EINTR && errno != EAGAIN)
-			return errinfo_set(ei, errno, "cannot read the archive");
-	}
-	source->offset += (uint64_t)n;
+	do {
+		r = source->seekable ? 0 : wait_readable(source, ei);
+		n = r < 0 ? r : source_read_once(source, buf, size, ei);
+	} while (n == -EAGAIN);
 	return n;
 }

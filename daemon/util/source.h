@@ -34,3 +34,8 @@ int source_init(struct source *source, int fd, unsigned int idle_sec,
  */
 ssize_t source_read(struct source *source, void *buf, size_t size, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));
+
+/* The same without waiting: for a stream, poll() comes first. -EAGAIN: nothing yet. */
+ssize_t source_read_once(struct source *source, void *buf, size_t size,
+			 struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));

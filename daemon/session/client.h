@@ -1,0 +1,105 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "deploy/varlink.h"
+#include "session/outgoing.h"
+#include "util/session_protocol.h"
+
+/*
+ * The client: from bytes and fds to one decoded call at a time, and back. Its socket is
+ * never waited for here; the loop is session.c's. Everything that comes from it is a
+ * stranger's, and bounded: one message and a read of input, HELD_FDS_MAX fds, and of
+ * output SESSION_OUTPUT_BYTES_MAX and one answer.
+ */
+
+/* fds of the request under way, of the unfinished message and of one read of input. */
+#define HELD_FDS_MAX (3 * SESSION_FDS_MAX)
+
+/* Bytes that one recvmsg() takes. */
+#define CLIENT_READ_BYTES_MAX 65536
+
+struct held_fd {
+	int fd;
+	uint64_t request; /* it came with this one */
+};
+
+struct client {
+	int fd;		  /* -1: none, or no more */
+	bool ending;	  /* send what is buffered, then close; nothing is read */
+	bool input_ended; /* it writes no more, and may still read */
+	struct varlink_buffer input;
+	uint64_t n_messages; /* complete ones received */
+	struct held_fd held[HELD_FDS_MAX];
+	size_t n_held;
+	struct outgoing output;
+
+	uint64_t request; /* number of the last one taken, from 1 */
+	bool busy;	  /* it has not had its last reply */
+	bool more, oneway;
+	bool more_input; /* the input may hold a whole message */
+};
+
+/* Takes over fd. */
+void client_init(struct client *client, int fd) __attribute__((nonnull));
+
+/*
+ * Takes bytes (at least one) and the fds that came with them, which it owns from here.
+ * The fds belong to the message that the last byte is of. 0; -EMSGSIZE when a message
+ * or the number of fds is over a limit; -ENOMEM.
+ */
+int client_feed(struct client *client, const char *data, size_t length, const int *fds,
+		size_t n_fds) __attribute__((warn_unused_result, nonnull(1, 2)));
+
+/*
+ * Reads once from the socket and feeds it. 0 (also when nothing was there),
+ * -ECONNRESET when the client has hung up, else as client_feed().
+ */
+int client_receive(struct client *client) __attribute__((warn_unused_result, nonnull));
+
+/*
+ * Takes the next whole call when none is under way: 1 and the call as the client sent
+ * it (caller decrefs), with its number in client->request. 0: there is none yet.
+ * -EBADMSG: what there is is not a call.
+ */
+int client_next(struct client *client, json_t **ret_call)
+	__attribute__((warn_unused_result, nonnull));
+
+/* How many fds came with the request under way. */
+size_t client_count_fds(const struct client *client) __attribute__((nonnull));
+
+/* Hands over one of them; -1 when index is not one, or was taken. */
+int client_take_fd(struct client *client, uint64_t index) __attribute__((nonnull));
+
+/*
+ * Answers the request under way. error: NULL or the error's name. With continues more
+ * replies follow: it is left out when the client did not ask for more, or has not read
+ * what it was sent before. The last reply ends the request. Takes the reference on
+ * parameters, which may be NULL. -ENOMEM.
+ */
+int client_reply(struct client *client, const char *error, json_t *parameters,
+		 bool continues) __attribute__((warn_unused_result, nonnull(1)));
+
+/*
+ * A reply {"lines": lines} that continues, which is never left out: the caller waits
+ * until the client has read. Takes the reference. -ENOMEM.
+ */
+int client_reply_lines(struct client *client, json_t *lines)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Sends what the socket takes. -ECONNRESET: nobody will read it. */
+int client_flush(struct client *client) __attribute__((warn_unused_result, nonnull));
+
+/*
+ * Closes fds of requests that are over. It may never return: so after everything else
+ * that can be done.
+ */
+void client_close_old_fds(struct client *client) __attribute__((nonnull));
+
+/* Closes the socket, and forgets input and output. The fds of the request stay. */
+void client_hang_up(struct client *client) __attribute__((nonnull));
+
+/* For the fuzzer; the program just exits. */
+void client_deinit(struct client *client) __attribute__((nonnull));

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "deploy/varlink.h"
+
+/*
+ * A real deployd-session over real pipes, with the test as deployd and as its client.
+ * Every wait has a deadline, and a failed expectation fails the test.
+ */
+struct world {
+	pid_t pid;
+	int words_fd, report_fd, fds_fd; /* deployd's ends */
+	int client_fd;			 /* the client's end */
+	struct varlink_buffer up, down;	 /* words up, replies down */
+};
+
+#define REQUEST_TIMEOUT_MSEC 60000
+
+/* Starts one and takes its "ready". */
+void world_start(struct world *world);
+
+/* Hands a client over and takes "taken"; refuse may be NULL, its reference is taken. */
+void world_connect(struct world *world, int timeout_ms, json_t *refuse);
+
+/* Both, with the usual timeout. */
+void world_begin(struct world *world);
+
+/* Closes all ends, and waits for the end of the process: its wait status. */
+int world_end(struct world *world);
+
+/* Says a word, as json_pack() has it. The reference is taken. */
+void say(struct world *world, json_t *word);
+
+/* One with an fd, which stays the caller's. */
+void say_fd(struct world *world, json_t *word, int fd);
+
+/* The fd alone. */
+void send_fd(struct world *world, int fd);
+
+/* The next word up, which has to be of that type. Caller decrefs. */
+json_t *expect_word(struct world *world, const char *type);
+
+/* The same, for those without more to see. */
+void skip_word(struct world *world, const char *type);
+
+/* The next word up is a request with that number and so many fds. */
+void expect_request(struct world *world, json_int_t number, json_int_t n_fds);
+
+/* The session ends its pipe. */
+void expect_end(struct world *world);
+
+/* What the client says: a whole call, or any bytes, with fds. */
+void client_call(struct world *world, const char *method, bool more);
+void client_send(struct world *world, const void *data, size_t length, const int *fds,
+		 size_t n_fds);
+
+/* The next message that the client is sent. Caller decrefs. */
+json_t *client_expect(struct world *world);
+void client_expect_end(struct world *world);
+
+/* Answers a request with {"n": n}, which client_expect_answer() takes. */
+void answer(struct world *world, json_int_t request, json_int_t n);
+void client_expect_answer(struct world *world, json_int_t n);
+
+/* True when no word comes up though the session has seen all there is (a ping). */
+bool nothing_comes_up(struct world *world);
+
+/* Waits until fd is readable (or at its end), with the deadline. */
+void wait_readable(int fd);
+
+/* A pipe, both ends close-on-exec: ends[0] to read. */
+void make_pipe(int ends[2]);
+
+const char *text_of(const json_t *object, const char *key);
+json_int_t number_of(const json_t *object, const char *key);
