@@ -1,15 +1,17 @@
 #pragma once
 
-#include <jansson.h>
 #include <stdint.h>
-#include <sys/types.h>
 #include <syslog.h>
+#include <uv.h>
 
-#include "core/policy.h"
+#include "base/journal_socket.h"
+#include "core/log_budget.h"
 
 /*
- * Structured journal entries (sd_journal_send(3)). The MESSAGE_IDs are explained in
- * units/deployd.catalog and never change. Client strings are escaped here.
+ * deployd's journal entries. None waits for journald: what it does not take at once
+ * waits in base/journal_socket.h, and a count of what was lost is said once it reads
+ * again. The MESSAGE_IDs are explained in units/deployd.catalog and never change.
+ * Client strings are escaped here.
  */
 
 enum journal_event {
@@ -28,6 +30,9 @@ enum journal_event {
 	JOURNAL_FLAG_TOUCHED,
 	JOURNAL_FLAG_TROUBLE,
 	JOURNAL_SESSION_HUNG,
+	JOURNAL_MERGED,
+	JOURNAL_DROPPED,
+	JOURNAL_AUDIT_FILE,
 	JOURNAL_EVENT_COUNT
 };
 
@@ -43,7 +48,21 @@ struct journal_context {
 	int64_t uid;	       /* DEPLOY_UID= */
 	const char *user;      /* DEPLOY_USER= */
 	int64_t pid;	       /* DEPLOY_PID= */
+	int64_t count;	       /* DEPLOY_COUNT=; 0 where it does not apply */
 };
+
+/*
+ * Puts the journal on the loop; path is that of journald's socket. Before, and in
+ * programs that do not, entries go by sd_journal_sendv(3), which waits for journald.
+ */
+int journal_init(uv_loop_t *loop, const char *path)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Says what was merged, and closes the handles; later entries are tried once. */
+void journal_close(void);
+
+/* After the loop has closed the handles. */
+void journal_deinit(void);
 
 /* priority: LOG_ERR .. LOG_DEBUG (syslog.h). */
 void journal_event(enum journal_event event, int priority,
@@ -53,3 +72,27 @@ void journal_event(enum journal_event event, int priority,
 /* An entry without MESSAGE_ID. */
 void journal_log(int priority, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), nonnull(2)));
+
+/*
+ * That a client may change something: JOURNAL_DECISION_ALLOWED. When the answer is
+ * JOURNAL_SENT_WAITS, on_taken is called as base/journal_socket.h says, or
+ * journal_forget() takes that back.
+ */
+enum journal_sent journal_decision(const struct journal_context *context,
+				   journal_taken_fn on_taken, void *userdata,
+				   const char *fmt, ...)
+	__attribute__((format(printf, 4, 5), warn_unused_result, nonnull(1, 4)));
+void journal_forget(const void *userdata) __attribute__((nonnull));
+
+/*
+ * What a client can cause at will: beyond its user's budget (core/log_budget.h) it is
+ * only counted, and the count is said later. event: JOURNAL_EVENT_COUNT for an entry
+ * without MESSAGE_ID. context tells whose budget it is.
+ */
+void journal_client(enum log_kind kind, enum journal_event event, int priority,
+		    const struct journal_context *context, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6), nonnull(4, 5)));
+
+/* That a client reads: one line a user and minute. */
+void journal_read(const struct journal_context *context, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), nonnull));

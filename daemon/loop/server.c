@@ -113,11 +113,11 @@ static bool admit(struct server *server, int fd)
 				on_user_name, server, session->id);
 		return true;
 	}
-	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING,
-		      &(struct journal_context){.uid = session->peer.uid,
-						.pid = session->peer.pid},
-		      "turning away uid %u: %s", (unsigned int)session->peer.uid,
-		      refusal);
+	journal_client(LOG_KIND_TURNED_AWAY, JOURNAL_LIMIT_REACHED, LOG_WARNING,
+		       &(struct journal_context){.uid = session->peer.uid,
+						 .pid = session->peer.pid},
+		       "turning away uid %u: %s", (unsigned int)session->peer.uid,
+		       refusal);
 	return true;
 }
 

@@ -8,7 +8,7 @@
 
 /*
  * The methods of io.deployd and org.varlink.service: checks a request's form, asks the
- * policy, logs the decision, and hands on to the method.
+ * policy, has the decision written, and hands on to the method.
  */
 
 struct daemon;
@@ -39,17 +39,24 @@ bool service_params(struct session *session, const struct param *params,
 		    size_t n_params) __attribute__((warn_unused_result, nonnull(1)));
 
 /*
- * Asks the policy for the right on the app and logs the decision before anything is
- * done. NULL: refused, and answered. Who has no right at all on an app cannot tell it
- * from one that does not exist.
+ * Asks the policy for the right on the app and sees to it that the decision is written
+ * before anything is done (loop/decision.h). NULL: refused and answered, or not written
+ * yet: then the method is called once more, so that it must come here before it does
+ * anything. Who has no right at all on an app cannot tell it from one that does not
+ * exist.
  */
 const struct app_config *service_authorize(struct daemon *daemon,
 					   struct session *session, enum right right,
 					   const char *app)
 	__attribute__((warn_unused_result, nonnull));
 
-/* As above for what only root may do. */
+/* As above for what only root may read. */
 bool service_authorize_root(struct session *session, const char *what)
+	__attribute__((warn_unused_result, nonnull));
+
+/* As above for what only root may do: false may mean: called once more. */
+bool service_authorize_root_change(struct daemon *daemon, struct session *session,
+				   const char *what)
 	__attribute__((warn_unused_result, nonnull));
 
 /* True when the peer has any right on the app: others are not to hear of it. */

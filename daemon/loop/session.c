@@ -186,13 +186,24 @@ static void end(struct session *session, bool flush)
 	release_if_over(session);
 }
 
+static struct journal_context context_of(const struct session *session)
+{
+	return (struct journal_context){.uid = session->peer.uid,
+					.user = session->peer.user,
+					.pid = session->peer.pid};
+}
+
 static void on_channel_closed(void *userdata, const char *why)
 {
 	struct session *session = userdata;
 
-	if (why)
-		journal_log(LOG_WARNING, "ending session %d: %s", (int)session->pid,
-			    why);
+	if (why) {
+		struct journal_context context = context_of(session);
+
+		journal_client(LOG_KIND_SESSION, JOURNAL_EVENT_COUNT, LOG_WARNING,
+			       &context, "ending session %d: %s", (int)session->pid,
+			       why);
+	}
 	if (why && session->pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
 	end(session, false);
@@ -221,16 +232,14 @@ void session_abandon(struct session *session)
 
 static void be_hung(struct session *session)
 {
-	struct journal_context context = {.uid = session->peer.uid,
-					  .user = session->peer.user,
-					  .pid = session->peer.pid};
+	struct journal_context context = context_of(session);
 
 	session->hung = true;
-	journal_event(JOURNAL_SESSION_HUNG, LOG_WARNING, &context,
-		      "the session process %d of %s (pid %d) hangs: a file or socket "
-		      "that it was passed does not answer; it counts as a connection "
-		      "until it ends",
-		      (int)session->pid, session->peer.user, (int)session->peer.pid);
+	journal_client(LOG_KIND_SESSION, JOURNAL_SESSION_HUNG, LOG_WARNING, &context,
+		       "the session process %d of %s (pid %d) hangs: a file or socket "
+		       "that it was passed does not answer; it counts as a connection "
+		       "until it ends",
+		       (int)session->pid, session->peer.user, (int)session->peer.pid);
 	/* Helps but where it is in an uninterruptible wait. */
 	if (session->pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
@@ -428,6 +437,21 @@ int session_send_lines(struct session *session, int pipe_fd,
 
 /* --- words of the session --------------------------------------------------------- */
 
+static void run_method(struct session *session)
+{
+	session->dispatching = true;
+	service_dispatch(session->server->daemon, session);
+	session->dispatching = false;
+	release_if_over(session);
+}
+
+void session_dispatch_again(struct session *session)
+{
+	assert(session->busy && !session->dispatching);
+	session->decision_written = true;
+	run_method(session);
+}
+
 static void dispatch(struct session *session, json_t *call)
 {
 	if (varlink_call_init(&session->call, call) < 0) {
@@ -435,10 +459,8 @@ static void dispatch(struct session *session, json_t *call)
 		return;
 	}
 	session->busy = true;
-	session->dispatching = true;
-	service_dispatch(session->server->daemon, session);
-	session->dispatching = false;
-	release_if_over(session);
+	session->decision_written = false;
+	run_method(session);
 }
 
 /* A request waits for the name of who asks, or for the last reply's way out of here. */
@@ -507,13 +529,15 @@ static void on_trouble(const struct session *session, const json_t *word)
 		{SESSION_TROUBLE_STALLED, "it does not read its replies"},
 	};
 	const char *what = text_of(word, "what");
+	struct journal_context context = context_of(session);
 
 	for (size_t i = 0; what && i < sizeof(troubles) / sizeof(*troubles); i++)
 		if (strcmp(troubles[i].what, what) == 0)
-			journal_log(LOG_INFO,
-				    "closing the connection of %s (pid %d): %s",
-				    session->peer.user, (int)session->peer.pid,
-				    troubles[i].words);
+			journal_client(LOG_KIND_CLOSED, JOURNAL_EVENT_COUNT, LOG_INFO,
+				       &context,
+				       "closing the connection of %s (pid %d): %s",
+				       session->peer.user, (int)session->peer.pid,
+				       troubles[i].words);
 }
 
 static void on_client_gone(struct session *session)

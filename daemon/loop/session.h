@@ -74,6 +74,7 @@ struct session {
 	json_t *waiting;	  /* a request that came before the peer's name */
 	unsigned int n_fds;	  /* that the client passed with the request */
 	struct varlink_call call; /* while busy */
+	bool decision_written;	  /* that the request is allowed (loop/decision.h) */
 	struct archive archive;
 	void (*on_gone)(void *userdata);
 	void *gone_userdata;
@@ -139,6 +140,9 @@ void session_error(struct session *session, const char *error, json_t *parameter
 /* Answers with the error of a result: {"message": ...}. result is not RESULT_OK. */
 void session_refuse(struct session *session, enum deploy_result result, const char *fmt,
 		    ...) __attribute__((format(printf, 3, 4), nonnull(1, 3)));
+
+/* The request goes to its method once more, which had left it unanswered. */
+void session_dispatch_again(struct session *session) __attribute__((nonnull));
 
 /* True when the client asked for progress. */
 bool session_wants_more(const struct session *session) __attribute__((nonnull));
