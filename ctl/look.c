@@ -1,4 +1,5 @@
-/* The tables: list, releases, history, jobs. The blocks are in look_block.c. */
+/* The tables: list, releases, history, jobs, the sessions of deployd. The blocks are in
+ * look_block.c. */
 #include "look.h"
 
 #include <stdio.h>
@@ -210,6 +211,81 @@ void look_print_jobs(const json_t *jobs, const struct options *options)
 		table_add(table, user_of(job, "by"));
 		table_add(table, json_out_text(job, "result"));
 		table_add(table, json_out_text(job, "release"));
+	}
+	finish(table, options);
+}
+
+static unsigned int count_sessions(const json_t *sessions, const char *state)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < json_array_size(sessions); i++) {
+		const char *is = json_out_text(json_array_get(sessions, i), "state");
+
+		if (is && strcmp(is, state) == 0)
+			n++;
+	}
+	return n;
+}
+
+static void print_session_counts(const json_t *sessions)
+{
+	static const char *const states[] = {"connected", "idle", "hung", "ended"};
+	const char *comma = "";
+
+	(void)fputs("Sessions: ", stdout);
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
+		unsigned int n = count_sessions(sessions, states[i]);
+
+		if (n == 0)
+			continue;
+		(void)printf("%s%u %s", comma, n, states[i]);
+		comma = ", ";
+	}
+	(void)puts(*comma ? "" : "none");
+	if (count_sessions(sessions, "hung") > 0)
+		(void)puts(
+			"A hung session waits for a file of its client that does not "
+			"answer. It cannot be\nkilled, counts as a connection of its "
+			"user, and holds up nothing else.");
+}
+
+void look_print_daemon(const json_t *daemon, const struct options *options)
+{
+	static const struct table_column columns[] = {{"USER", false},
+						      {"UID", true},
+						      {"PID", true},
+						      {"STATE", false},
+						      {"SINCE", false}};
+	const json_t *sessions = json_object_get(daemon, "sessions");
+	const char *version = json_out_text(daemon, "version");
+	struct table *table;
+
+	(void)fputs("deployd ", stdout);
+	terminal_put(stdout, version ? version : "");
+	(void)printf(", PID %lld\n", (long long)json_out_int(daemon, "pid", 0));
+	print_session_counts(sessions);
+	if (json_array_size(sessions) == 0)
+		return;
+	(void)putchar('\n');
+	table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	for (size_t i = 0; i < json_array_size(sessions); i++) {
+		const json_t *session = json_array_get(sessions, i);
+		json_int_t uid = json_out_int(session, "uid", -1),
+			   pid = json_out_int(session, "pid", -1);
+		char time[LOOK_TIME_SIZE];
+
+		table_add(table, json_out_text(session, "user"));
+		if (uid >= 0)
+			table_addf(table, "%lld", (long long)uid);
+		else
+			table_add(table, NULL);
+		if (pid >= 0)
+			table_addf(table, "%lld", (long long)pid);
+		else
+			table_add(table, NULL);
+		table_add(table, json_out_text(session, "state"));
+		table_add(table, look_time(json_out_text(session, "since"), time));
 	}
 	finish(table, options);
 }

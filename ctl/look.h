@@ -16,6 +16,10 @@ void look_print_history(const json_t *entries, const struct options *options)
 void look_print_jobs(const json_t *jobs, const struct options *options)
 	__attribute__((nonnull));
 
+/* The answer of DaemonStatus: a block and a table. */
+void look_print_daemon(const json_t *daemon, const struct options *options)
+	__attribute__((nonnull));
+
 /* now: seconds since the epoch, for "3min ago". */
 void look_print_status(const json_t *status, int64_t now) __attribute__((nonnull));
 void look_print_release(const json_t *release, int64_t now) __attribute__((nonnull));

@@ -30,6 +30,7 @@ enum option_id {
 	OPTION_TIMEOUT,
 	OPTION_LINES,
 	OPTION_FOLLOW,
+	OPTION_DAEMON,
 	OPTION_USER,
 	OPTION_SOCKET,
 	OPTION_DRY_RUN,
@@ -97,6 +98,8 @@ const struct option_info option_infos[] = {
 	{"sudoers", 0, NULL, TAKES_GENERATE, "Make a sudoers file too", OPTION_SUDOERS},
 	{"check", 0, NULL, TAKES_GENERATE,
 	 "Write nothing; show how the installed units differ", OPTION_CHECK},
+	{"daemon", 0, NULL, TAKES_DAEMON,
+	 "Show deployd itself and its clients' sessions (root)", OPTION_DAEMON},
 	{"user", 0, "USER", TAKES_USER, "Ask for another user (root)", OPTION_USER},
 	{"socket", 0, "PATH", 0, "Another socket, whoever serves it", OPTION_SOCKET},
 };
@@ -259,6 +262,9 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 	case OPTION_SUDOERS:
 		options->sudoers = true;
 		return true;
+	case OPTION_DAEMON:
+		options->daemon = true;
+		return true;
 	case OPTION_CHECK:
 		options->check = true;
 		return true;
@@ -367,6 +373,11 @@ static const struct verb *check(const struct verb *verb, const struct parse *par
 	if (options->n_args < verb->min_args || options->n_args > verb->max_args) {
 		terminal_error("usage: deployctl %s%s%s", verb->name,
 			       *verb->usage ? " " : "", verb->usage);
+		return NULL;
+	}
+	if ((verb->flags & TAKES_DAEMON) && options->daemon == (options->n_args > 0)) {
+		terminal_error("usage: deployctl %s APP, or deployctl %s --daemon",
+			       verb->name, verb->name);
 		return NULL;
 	}
 	if (options->no_block && was_given(parse, OPTION_TIMEOUT)) {

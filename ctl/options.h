@@ -36,6 +36,7 @@ enum verb_flag {
 	TAKES_UNTIL = 1 << 16,	   /* hold */
 	TAKES_TO = 1 << 17,	   /* what writes files: --to */
 	TAKES_GENERATE = 1 << 18,  /* generate: --sudoers, --check */
+	TAKES_DAEMON = 1 << 19,	   /* status: --daemon in place of an app */
 };
 
 #define OPTIONS_ARGS_MAX 4
@@ -57,6 +58,7 @@ struct options {
 	bool config;
 	bool sudoers;
 	bool check;
+	bool daemon;
 	const char *to;	      /* NULL: not given */
 	const char *app_file; /* NULL: that of /etc/deployd and so on */
 	const char *host;

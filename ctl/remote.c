@@ -85,6 +85,8 @@ char *remote_command(const struct verb *verb, const struct options *options,
 		put_word(stream, "--no-legend");
 	if (options->follow)
 		put_word(stream, "--follow");
+	if (options->daemon)
+		put_word(stream, "--daemon");
 	put_word(stream, "--no-pager");
 	put_option(stream, "sha256", options->sha256);
 	put_option(stream, "version", options->version);

@@ -51,8 +51,9 @@ const struct verb verbs[] = {
 
 	{"list", LOOK, "", "List the apps you have a right on", TAKES_LEGEND, 0, 0,
 	 verb_list},
-	{"status", LOOK, "APP", "Show what is live, and how it is", 0, 1, 1,
-	 verb_status},
+	{"status", LOOK, "[APP]",
+	 "Show what is live, and how it is; with --daemon, deployd itself (root)",
+	 TAKES_DAEMON, 0, 1, verb_status},
 	{"releases", LOOK, "APP", "List the releases, newest first", TAKES_LEGEND, 1, 1,
 	 verb_releases},
 	{"show", LOOK, "APP[@RELEASE]", "Show a release; the current one by default",

@@ -76,11 +76,32 @@ int verb_jobs(const struct verb *verb, const struct options *options)
 			  look_print_jobs);
 }
 
+static int daemon_status(const struct verb *verb, const struct options *options)
+{
+	json_t *value = NULL;
+	int status =
+		call_ask(verb, options, "io.deployd.DaemonStatus", NULL, NULL, &value);
+
+	if (status != 0)
+		return status;
+	pager_start(options);
+	if (options->json != JSON_MODE_OFF)
+		json_out_print(value, options->json);
+	else
+		look_print_daemon(value, options);
+	json_decref(value);
+	return 0;
+}
+
 int verb_status(const struct verb *verb, const struct options *options)
 {
 	json_t *value = NULL;
-	int status = call_ask(verb, options, "io.deployd.Status",
-			      app_parameter(options), "status", &value);
+	int status;
+
+	if (options->daemon)
+		return daemon_status(verb, options);
+	status = call_ask(verb, options, "io.deployd.Status", app_parameter(options),
+			  "status", &value);
 
 	return status != 0 ? status
 			   : show_block(verb, options, value, look_print_status);

@@ -11,7 +11,7 @@
  * LOG_BUDGET_REPORT_MSEC. Pure: the time comes as an argument and never runs back.
  */
 
-#define LOG_BUDGET_LINES_MAX   20u
+#define LOG_BUDGET_LINES_MAX   50u
 #define LOG_BUDGET_LINE_MSEC   6000u
 #define LOG_BUDGET_REPORT_MSEC 10000u
 #define LOG_BUDGET_READ_MSEC   60000u /* between two lines about a user's reading */

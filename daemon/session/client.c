@@ -23,6 +23,12 @@ void client_init(struct client *client, int fd)
 	*client = (struct client){.fd = fd};
 }
 
+bool client_wants_input(const struct client *client)
+{
+	return client->fd >= 0 && !client->busy && !client->ending &&
+	       !client->input_ended && !client->more_input;
+}
+
 static size_t count_nuls(const char *data, size_t length)
 {
 	const char *end = data + length, *nul;

@@ -53,6 +53,9 @@ void client_init(struct client *client, int fd) __attribute__((nonnull));
 int client_feed(struct client *client, const char *data, size_t length, const int *fds,
 		size_t n_fds) __attribute__((warn_unused_result, nonnull(1, 2)));
 
+/* True when it may be read from: no call is under way, and none is in the buffer. */
+bool client_wants_input(const struct client *client) __attribute__((nonnull));
+
 /*
  * Reads once from the socket and feeds it. 0 (also when nothing was there),
  * -ECONNRESET when the client has hung up, else as client_feed().

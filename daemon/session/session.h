@@ -1,5 +1,6 @@
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,11 +27,63 @@ struct session {
 	bool archive_refused; /* deployd does not want the one of this request */
 	struct lines lines;
 	bool orphan; /* deployd has gone */
-	bool over;   /* whatever else there is: end */
+	bool over;   /* it cannot go on, whatever else there is */
 };
 
 /* The three fds of the protocol become non-blocking. -errno. */
 int session_init(struct session *session) __attribute__((warn_unused_result, nonnull));
 
-/* Until the end of the session. False: what deployd said was not a word. */
+/*
+ * Until the end of the session (loop.c). False: it could not go on, for want of memory
+ * or for something that deployd said.
+ */
 bool session_run(struct session *session) __attribute__((warn_unused_result, nonnull));
+
+/* --- for loop.c and words.c ------------------------------------------------------- */
+
+int64_t session_now_ms(void);
+
+/* The client has this time to read what is buffered, or to send a request. */
+void session_expect_progress(struct session *session, uint64_t within_ms)
+	__attribute__((nonnull));
+
+/* Sends a word up. Takes the reference; NULL is want of memory. */
+void session_say(struct session *session, json_t *word) __attribute__((nonnull(1)));
+
+/* Writes what the pipe of words up takes. */
+void session_flush_up(struct session *session) __attribute__((nonnull));
+
+/* Answers the request under way, as client_reply(). Takes the reference. */
+void session_reply(struct session *session, const char *error, json_t *parameters,
+		   bool continues) __attribute__((nonnull(1)));
+
+/* What is buffered goes to the client, and that is all. */
+void session_end_client(struct session *session, uint64_t within_ms)
+	__attribute__((nonnull));
+
+/* Closes the connection at once. */
+void session_hang_up(struct session *session) __attribute__((nonnull));
+
+/*
+ * deployd has gone: its client is told what to do next, and nobody wants an archive.
+ */
+void session_become_orphan(struct session *session) __attribute__((nonnull));
+
+/* poll() returned events for the client's socket. */
+void session_serve_client(struct session *session, short events)
+	__attribute__((nonnull));
+
+/* The client let its time pass. */
+void session_deadline_passed(struct session *session) __attribute__((nonnull));
+
+/* What follows from the state of each, at the end of a turn. */
+void session_settle_client(struct session *session) __attribute__((nonnull));
+void session_settle_lines(struct session *session) __attribute__((nonnull));
+void session_settle_archive(struct session *session) __attribute__((nonnull));
+
+/* Lines are read when the client has read what went before: it sets the pace. */
+bool session_wants_lines(const struct session *session) __attribute__((nonnull));
+void session_pass_lines_on(struct session *session) __attribute__((nonnull));
+
+/* Nothing is left to be done. */
+bool session_is_over(const struct session *session) __attribute__((nonnull));

@@ -28,8 +28,9 @@ static int allow_fcntl_flags(scmp_filter_ctx filter)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(commands) / sizeof(*commands); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, commands[i]));
+		r = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+			SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, commands[i]));
 	return r;
 }
 

@@ -28,7 +28,8 @@
  *   reply       request, continues, error (null or the error's name), parameters.
  *               Without continues it ends the request, and the next may be sent up.
  *   archive     request, index: read ahead (SESSION_AHEAD_BYTES) from that fd of the
- *               request, which is kept when the request ends. One a session.
+ *               request, which is kept when the request ends. One at a time: the next
+ *               only when the one before was written whole, failed or was dropped.
  *   pump        + fd: the write end of a pipe. Write the archive into it, whole, and
  *               close it.
  *   drop        the archive is not wanted any more.
@@ -38,18 +39,28 @@
  *   ping        number: answer with pong.
  *   close       nothing more will come: send what is buffered, and end.
  *
+ * A word about a request that is not under way is late, and is ignored.
+ *
  * Words up:
  *   ready       version. Sent once, first.
  *   taken       the client's socket is held.
  *   request     request (1, 2, ... in order; the next only after the last reply of the
- *               one before), call: the Varlink call as the client sent it, fds: how
- * many came with it. All of it is a stranger's. archive     state: "flows" (a job may
- * take its turn: it is a regular file, or SESSION_AHEAD_BYTES are here), "complete"
- * (read to its end), "failed" (message). bytes: read so far; total: integer or null. A
- * small archive goes to "complete" at once. lines-end   request: the pipe of lines has
- * ended, and the client has been sent all. pong        number. gone        the client
- * has hung up. The session stays while its archive is wanted. trouble     what: one of
- * the SESSION_TROUBLE names; the session closes the connection for it.
+ *               one before), call: the Varlink call as the client sent it, nested at
+ *               most VARLINK_DEPTH_MAX - 1 deep, fds: how many came with it. All of it
+ *               is a stranger's.
+ *   archive     state: "flows" (a job may take its turn: it is a regular file, or
+ *               SESSION_AHEAD_BYTES are here), "complete" (read to its end), "failed"
+ *               (message; result: the name of an enum deploy_result). bytes: read so
+ *               far; total: integer or null. A small stream goes to "complete" at once.
+ *               "complete" and "failed" are in the pipe of words before the archive's
+ *               pipe is closed: one that ends without "complete" is not whole.
+ *   lines-end   request: the pipe of lines has ended, and the client has been sent all.
+ *   pong        number.
+ *   gone        the client has hung up. The session stays while its archive is wanted;
+ *               with fds of the request under way, which may become an archive, until
+ *               that has its last reply, or drop or close comes.
+ *   trouble     what: one of the SESSION_TROUBLE names; the session closes the
+ *               connection for it.
  */
 
 #define SESSION_PROTOCOL_VERSION 1

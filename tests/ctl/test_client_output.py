@@ -6,12 +6,15 @@ usage: test_client_output.py DEPLOYCTL [UNITTEST ARGS...]
 import json
 import os
 import pty
+import signal
+import subprocess
 import sys
+import threading
 import unittest
 
-from client import (ID, LIVE, STATUS, ENVIRONMENT, Case, answer, begin, deployctl,
-                    refuse, run_job)
-from server import Server
+from client import (DEPLOYCTL, ID, LIVE, STATUS, ENVIRONMENT, Case, answer, begin,
+                    deployctl, refuse, run_job)
+from server import Server, TIMEOUT_SEC
 
 
 class Terminal(Case):
@@ -179,17 +182,82 @@ class Others(Case):
     def test_logs(self):
         def journal(server, connection):
             server.receive(connection)
-            os.write(connection.fds[0], b"a line\n")
-            os.close(connection.fds.pop())
-            connection.reply()
+            connection.send(continues=True, parameters={"lines": ["a line", "", "b\\\t\033c"]})
+            connection.send(continues=True, parameters={"lines": ["d"]})
+            connection.reply(lines=[])
         with Server(journal) as server:
-            self.check(deployctl(server, "logs", "hello", "-n", "5"), 0, "a line\n")
+            self.check(deployctl(server, "logs", "hello", "-n", "5"), 0,
+                       "a line\n\nb\\\t\033c\nd\n", "")
         self.assertEqual(server.calls[0], {
-            "method": "io.deployd.Logs",
-            "parameters": {"app": "hello", "stdoutFileDescriptor": 0, "follow": False,
-                           "lines": 5}})
+            "method": "io.deployd.Logs", "more": True,
+            "parameters": {"app": "hello", "follow": False, "lines": 5}})
         with Server(refuse("Denied", message="no")) as server:
             self.check(deployctl(server, "logs", "hello"), 4, "", "deployctl: no")
+
+    def test_logs_end_early(self):
+        def journal(server, connection):
+            server.receive(connection)
+            connection.send(continues=True, parameters={"lines": ["one"]})
+        with Server(journal) as server:
+            self.check(deployctl(server, "logs", "hello"), 1, "one\n",
+                       "before the end of the log")
+
+    def test_logs_follow(self):
+        """Each line is there when it comes; ^C ends it without a word."""
+        was_read = threading.Semaphore(0)
+
+        def journal(server, connection):
+            server.receive(connection)
+            for line in ("one", "two"):
+                connection.send(continues=True, parameters={"lines": [line]})
+                was_read.acquire(timeout=TIMEOUT_SEC)
+            self.assertIsNone(connection.receive())
+        with Server(journal) as server:
+            client = subprocess.Popen(
+                [DEPLOYCTL, f"--socket={server.path}", "logs", "-f", "hello"], text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+            for line in ("one\n", "two\n"):
+                self.assertEqual(client.stdout.readline(), line)
+                was_read.release()
+            client.send_signal(signal.SIGINT)
+            self.assertEqual(client.communicate(timeout=TIMEOUT_SEC), ("", ""))
+        self.assertEqual(client.returncode, -signal.SIGINT)
+
+    def test_logs_on_a_terminal(self):
+        ours, theirs = pty.openpty()
+        with Server(answer(lines=["a\tb\\n \033[2J"])) as server:
+            self.check(deployctl(server, "--no-pager", "logs", "hello", stdout=theirs), 0)
+        os.close(theirs)
+        self.assertEqual(os.read(ours, 100), b"a\tb\\n \\x1b[2J\r\n")
+        os.close(ours)
+
+    def test_daemon_status(self):
+        sessions = [{"user": "deploy", "uid": 1001, "pid": 12, "state": "connected",
+                     "since": "2026-11-23T10:15:00Z"},
+                    {"user": "eve", "uid": 1002, "pid": 13, "state": "hung",
+                     "since": "2026-11-23T10:15:00Z"},
+                    {"user": None, "uid": None, "pid": None, "state": "idle",
+                     "since": "2026-11-23T10:15:00Z"}]
+        reply = {"pid": 4, "version": "1.2", "sessions": sessions}
+        with Server(answer(**reply)) as server:
+            done = self.check(deployctl(server, "status", "--daemon"), 0)
+        self.assertEqual(server.calls, [{"method": "io.deployd.DaemonStatus"}])
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[:2], ["deployd 1.2, PID 4",
+                                     "Sessions: 1 connected, 1 idle, 1 hung"])
+        self.assertIn("holds up nothing else", done.stdout)
+        self.assertRegex(lines[-3], r"^deploy +1001 +12 +connected +2026-11-23 10:15:00 UTC$")
+        self.assertRegex(lines[-1], r"^- +- +- +idle +2026")
+        with Server(answer(**reply)) as server:
+            done = self.check(deployctl(server, "status", "--daemon", "--json"), 0)
+        self.assertEqual(json.loads(done.stdout), {"schema": 1, **reply})
+        with Server(answer(pid=4, version="1.2", sessions=[])) as server:
+            self.check(deployctl(server, "status", "--daemon"), 0,
+                       "deployd 1.2, PID 4\nSessions: none\n")
+        with Server(refuse("Denied", message="only root")) as server:
+            self.check(deployctl(server, "status", "--daemon"), 4, "", "only root")
+        for words in (["status"], ["status", "hello", "--daemon"]):
+            self.check(deployctl("/nowhere", *words), 2, "", "or deployctl status --daemon")
 
     def test_stdio_bridge(self):
         def echo(server, connection):

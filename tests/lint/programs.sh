@@ -58,13 +58,15 @@ release=$(grep -E '^CMAKE_BUILD_TYPE:.*=(Rel|MinSize)' "$build/CMakeCache.txt" |
 
 links deployd "libuv libsystemd" "libjansson libinih libpthread libdl"
 links deployctl "libjansson" "libinih"
+links deployd-session "libjansson libseccomp" "libinih"
+links deployd-sessions "" "libjansson libinih libseccomp"
 links deployd-intake "libcrypto" "libjansson libseccomp libinih"
 links deployd-unpack "libarchive libz" "libjansson libseccomp libinih"
 links deployd-store "libcap libz" "libjansson libinih libseccomp"
 links deployd-touch "" "libjansson libseccomp libinih"
 links deployd-probe "libcurl" "libjansson libinih libseccomp libpthread"
-for name in deployd deployctl deployd-intake deployd-unpack deployd-store \
-	deployd-probe deployd-touch; do
+for name in deployd deployctl deployd-session deployd-sessions deployd-intake \
+	deployd-unpack deployd-store deployd-probe deployd-touch; do
 	hardened "$name"
 done
 exit $faults

@@ -1,4 +1,4 @@
-/* deployd-session and its client: framing, fds, answers, ends. */
+/* deployd-session and its client: framing, fds, answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,22 +19,6 @@
 #include "world.h"
 
 #define METHOD "io.deployd.List"
-
-static void assert_ended(struct world *world)
-{
-	int status = world_end(world);
-
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void expect_trouble(struct world *world, const char *what)
-{
-	json_t *word = expect_word(world, "trouble");
-
-	assert_string_equal(text_of(word, "what"), what);
-	json_decref(word);
-}
 
 static void a_call_goes_up_and_its_answer_down(void **state)
 {
@@ -163,27 +147,6 @@ static void one_call_at_a_time_goes_up(void **state)
 	assert_ended(&world);
 }
 
-static void say_big(struct world *world, json_int_t request, size_t length)
-{
-	char *text = malloc(length);
-
-	assert_non_null(text);
-	memset(text, 'x', length);
-	say(world, json_pack("{s:s, s:I, s:{s:s%}}", "type", "reply", "request",
-			     request, "parameters", "text", text, length));
-	free(text);
-}
-
-static void client_expect_big(struct world *world, size_t length)
-{
-	json_t *message = client_expect(world);
-
-	assert_int_equal(json_string_length(json_object_get(
-				 json_object_get(message, "parameters"), "text")),
-			 length);
-	json_decref(message);
-}
-
 static void half_closed_client_gets_a_long_answer_whole(void **state)
 {
 	struct world world;
@@ -194,7 +157,7 @@ static void half_closed_client_gets_a_long_answer_whole(void **state)
 	assert_int_equal(shutdown(world.client_fd, SHUT_WR), 0);
 	expect_request(&world, 1, 0);
 	assert_true(nothing_comes_up(&world));
-	say_big(&world, 1, 505000);
+	answer_big(&world, 1, 505000);
 	assert_true(nothing_comes_up(&world)); /* it waits for the client */
 	client_expect_big(&world, 505000);
 	client_expect_end(&world);
@@ -212,7 +175,7 @@ static void what_is_not_read_holds_up_the_next_call(void **state)
 	for (int i = 0; i < 3; i++)
 		client_call(&world, METHOD, false);
 	expect_request(&world, 1, 0);
-	say_big(&world, 1, 1000000);
+	answer_big(&world, 1, 1000000);
 	assert_true(nothing_comes_up(&world));
 	client_expect_big(&world, 1000000);
 	expect_request(&world, 2, 0);
@@ -228,7 +191,7 @@ static void client_that_reads_nothing_is_closed(void **state)
 	world_connect(&world, 200, NULL);
 	client_call(&world, METHOD, false);
 	expect_request(&world, 1, 0);
-	say_big(&world, 1, 1000000);
+	answer_big(&world, 1, 1000000);
 	expect_trouble(&world, SESSION_TROUBLE_STALLED);
 	expect_end(&world);
 	assert_ended(&world);
@@ -453,7 +416,7 @@ static void answers_before_the_malformed_call_are_whole(void **state)
 	client_call(&world, METHOD, false);
 	client_send(&world, "x", 2, NULL, 0);
 	expect_request(&world, 1, 0);
-	say_big(&world, 1, 500000);
+	answer_big(&world, 1, 500000);
 	client_expect_big(&world, 500000);
 	expect_trouble(&world, SESSION_TROUBLE_MALFORMED);
 	client_expect_end(&world);
@@ -520,217 +483,6 @@ static void refused_client_is_told_at_once(void **state)
 	assert_ended(&world);
 }
 
-static void client_that_hangs_up_is_reported(void **state)
-{
-	static const char call[] = "{\"method\":\"" METHOD "\"}";
-	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	struct world world;
-
-	(void)state;
-	/* at once, in the middle of a call, and with a request under way */
-	for (int i = 0; i < 3; i++) {
-		world_begin(&world);
-		if (i == 1)
-			client_send(&world, call, 5, &null_fd, 1);
-		if (i == 2) {
-			client_call(&world, METHOD, false);
-			expect_request(&world, 1, 0);
-		}
-		(void)close(world.client_fd);
-		world.client_fd = -1;
-		skip_word(&world, "gone");
-		expect_end(&world);
-		assert_ended(&world);
-	}
-	/* What it sent before it hung up is a request all the same. */
-	world_begin(&world);
-	client_call(&world, METHOD, false);
-	(void)close(world.client_fd);
-	world.client_fd = -1;
-	expect_request(&world, 1, 0);
-	skip_word(&world, "gone");
-	expect_end(&world);
-	assert_ended(&world);
-	(void)close(null_fd);
-}
-
-static void gone_client_s_fds_stay_until_its_request_ends(void **state)
-{
-	static const char call[] = "{\"method\":\"" METHOD "\"}";
-	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	struct world world;
-
-	(void)state;
-	for (int i = 0; i < 3; i++) {
-		world_begin(&world);
-		client_send(&world, call, sizeof(call), &null_fd, 1);
-		(void)close(world.client_fd);
-		world.client_fd = -1;
-		expect_request(&world, 1, 1);
-		skip_word(&world, "gone");
-		assert_true(nothing_comes_up(&world));
-		if (i == 0)
-			answer(&world, 1, 1);
-		else
-			say(&world,
-			    json_pack("{s:s}", "type", i == 1 ? "drop" : "close"));
-		expect_end(&world);
-		assert_ended(&world);
-	}
-	(void)close(null_fd);
-}
-
-static void deployd_closes(void **state)
-{
-	struct world world;
-
-	(void)state;
-	world_start(&world);
-	say(&world, json_pack("{s:s}", "type", "close"));
-	expect_end(&world);
-	assert_ended(&world);
-
-	world_begin(&world);
-	client_call(&world, METHOD, false);
-	expect_request(&world, 1, 0);
-	say_big(&world, 1, 600000);
-	say(&world, json_pack("{s:s}", "type", "close"));
-	client_expect_big(&world, 600000);
-	client_expect_end(&world);
-	expect_end(&world);
-	assert_ended(&world);
-}
-
-static void close_channel(struct world *world, bool report_too)
-{
-	(void)close(world->words_fd);
-	world->words_fd = -1;
-	if (!report_too)
-		return;
-	(void)close(world->report_fd);
-	world->report_fd = -1;
-}
-
-static void deployd_goes_without_a_client(void **state)
-{
-	struct world world;
-
-	(void)state;
-	for (int report_too = 0; report_too < 2; report_too++) {
-		world_start(&world);
-		close_channel(&world, report_too);
-		assert_ended(&world);
-		world_begin(&world);
-		close_channel(&world, report_too);
-		client_expect_end(&world);
-		assert_ended(&world);
-	}
-}
-
-static void deployd_goes_with_a_request_under_way(void **state)
-{
-	struct world world;
-	json_t *message;
-
-	(void)state;
-	for (int report_too = 0; report_too < 2; report_too++) {
-		world_begin(&world);
-		client_call(&world, METHOD, false);
-		expect_request(&world, 1, 0);
-		close_channel(&world, report_too);
-		message = client_expect(&world);
-		assert_string_equal(text_of(message, "error"), "io.deployd.Failed");
-		assert_string_equal(
-			text_of(json_object_get(message, "parameters"), "message"),
-			"deployd was restarted; see `deployctl jobs`");
-		json_decref(message);
-		client_expect_end(&world);
-		assert_ended(&world);
-	}
-}
-
-/* The answer and the end of both pipes are there at once. */
-static void last_answer_of_deployd_is_heard(void **state)
-{
-	struct world world;
-
-	(void)state;
-	for (int i = 0; i < 20; i++) {
-		world_begin(&world);
-		client_call(&world, METHOD, false);
-		expect_request(&world, 1, 0);
-		say_big(&world, 1, 700000);
-		close_channel(&world, true);
-		client_expect_big(&world, 700000);
-		client_expect_end(&world);
-		assert_ended(&world);
-	}
-}
-
-static void nobody_reads_and_deployd_goes(void **state)
-{
-	struct world world;
-
-	(void)state;
-	world_begin(&world);
-	client_call(&world, METHOD, false);
-	expect_request(&world, 1, 0);
-	say_big(&world, 1, 700000);
-	assert_true(nothing_comes_up(&world));
-	close_channel(&world, true);
-	/* Without a client that reads it ends all the same. */
-	assert_int_equal(waitpid(world.pid, NULL, 0), world.pid);
-	(void)close(world.client_fd);
-	(void)close(world.fds_fd);
-	varlink_buffer_deinit(&world.up);
-}
-
-static void nonsense_of_deployd_ends_the_session(void **state)
-{
-	static const char *const texts[] = {
-		"x",
-		"{}",
-		"{\"type\":\"surprise\"}",
-		"{\"type\":\"ping\"}",
-		"{\"type\":\"reply\"}",
-		"{\"type\":\"reply\",\"request\":-1}",
-		"{\"type\":\"reply\",\"request\":1,\"parameters\":[]}",
-		"{\"type\":\"archive\",\"request\":1}",
-		"{\"type\":\"archive\",\"index\":0}",
-		"{\"type\":\"drop\",\"type\":\"drop\"}",
-	};
-	struct world world;
-	int status;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		world_begin(&world);
-		assert_int_equal(write(world.words_fd, texts[i], strlen(texts[i]) + 1),
-				 strlen(texts[i]) + 1);
-		expect_end(&world);
-		client_expect_end(&world);
-		status = world_end(&world);
-		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-	}
-}
-
-static void second_connection_is_nonsense(void **state)
-{
-	struct world world;
-	int ends[2];
-
-	(void)state;
-	world_begin(&world);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	say_fd(&world,
-	       json_pack("{s:s, s:i}", "type", "connection", "requestTimeoutMs", 1000),
-	       ends[1]);
-	expect_end(&world);
-	(void)close(ends[0]);
-	(void)close(ends[1]);
-	(void)world_end(&world);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -755,15 +507,6 @@ int main(void)
 		cmocka_unit_test(too_long_a_call_is_refused),
 		cmocka_unit_test(call_that_grows_is_refused),
 		cmocka_unit_test(refused_client_is_told_at_once),
-		cmocka_unit_test(client_that_hangs_up_is_reported),
-		cmocka_unit_test(gone_client_s_fds_stay_until_its_request_ends),
-		cmocka_unit_test(deployd_closes),
-		cmocka_unit_test(deployd_goes_without_a_client),
-		cmocka_unit_test(deployd_goes_with_a_request_under_way),
-		cmocka_unit_test(last_answer_of_deployd_is_heard),
-		cmocka_unit_test(nobody_reads_and_deployd_goes),
-		cmocka_unit_test(nonsense_of_deployd_ends_the_session),
-		cmocka_unit_test(second_connection_is_nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,7 +161,7 @@ static struct channel order(const struct deployd *deployd, unsigned int number)
 	return (struct channel){words[1], report[0], fds[0]};
 }
 
-static void close_channel(const struct channel *channel)
+static void release(const struct channel *channel)
 {
 	(void)close(channel->words_fd);
 	(void)close(channel->report_fd);
@@ -221,7 +221,7 @@ static void session_starts_and_ends(void **state)
 	assert_non_null(fgets(comm, sizeof(comm), file));
 	(void)fclose(file);
 	assert_string_equal(comm, "deployd-session\n");
-	close_channel(&channel);
+	release(&channel);
 	expect_ended(&deployd, 42);
 	end(&deployd);
 }
@@ -242,7 +242,7 @@ static void session_has_no_other_fd(void **state)
 		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
 		assert_int_equal(lstat(path, &st), fd <= 5 ? 0 : -1);
 	}
-	close_channel(&channel);
+	release(&channel);
 	expect_ended(&deployd, 1);
 	end(&deployd);
 }
@@ -257,7 +257,7 @@ static void killed_session_is_reported(void **state)
 		channel = order(&deployd, i);
 		assert_int_equal(kill(expect_started(&deployd, i), SIGKILL), 0);
 		expect_ended(&deployd, i);
-		close_channel(&channel);
+		release(&channel);
 	}
 	end(&deployd);
 }
@@ -276,7 +276,7 @@ static void many_at_once(void **state)
 	for (unsigned int i = 0; i < BURST; i++)
 		expect_ready(&channels[i]);
 	for (unsigned int i = 0; i < BURST; i++)
-		close_channel(&channels[i]);
+		release(&channels[i]);
 	for (unsigned int i = 0; i < BURST; i++) {
 		unsigned int number = BURST;
 
@@ -302,9 +302,9 @@ static void there_is_a_limit(void **state)
 	}
 	one_more = order(&deployd, 9999);
 	expect_ended(&deployd, 9999);
-	close_channel(&one_more);
+	release(&one_more);
 	for (unsigned int i = 0; i < SPAWNER_SESSIONS_MAX; i++)
-		close_channel(&channels[i]);
+		release(&channels[i]);
 	for (unsigned int i = 0; i < SPAWNER_SESSIONS_MAX; i++)
 		assert_int_equal(strncmp(next_line(&deployd), "ended ", 6), 0);
 	end(&deployd);
@@ -323,13 +323,13 @@ static void deployd_comes_again(void **state)
 	channel = order(&after, 1);
 	(void)expect_started(&after, 1);
 	/* The end of the other's session 1 is none of its business. */
-	close_channel(&left);
+	release(&left);
 	expect_ready(&channel);
-	close_channel(&channel);
+	release(&channel);
 	expect_ended(&after, 1);
 	channel = order(&after, 2);
 	(void)expect_started(&after, 2);
-	close_channel(&channel);
+	release(&channel);
 	expect_ended(&after, 2);
 	end(&after);
 }
@@ -341,11 +341,11 @@ static void second_deployd_waits_for_the_first(void **state)
 
 	(void)state;
 	(void)expect_started(&first, 6);
-	close_channel(&channel);
+	release(&channel);
 	expect_ended(&first, 6);
 	end(&first);
 	(void)expect_started(&second, 5);
-	close_channel(&waiting);
+	release(&waiting);
 	expect_ended(&second, 5);
 	end(&second);
 }
@@ -364,7 +364,7 @@ static void deployd_that_does_not_read_blocks_nobody(void **state)
 	while (n < 400 && poll(&p, 1, 0) == 1) {
 		struct channel channel = order(&deployd, n++);
 
-		close_channel(&channel);
+		release(&channel);
 	}
 	for (unsigned int started = 0, ended = 0; started < n || ended < n;) {
 		if (strncmp(next_line(&deployd), "started ", 8) == 0)

@@ -338,3 +338,50 @@ bool nothing_comes_up(struct world *world)
 	json_decref(word);
 	return nothing;
 }
+
+void assert_ended(struct world *world)
+{
+	int status = world_end(world);
+
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		DIE("it ended with wait status %d", status);
+}
+
+void close_channel(struct world *world, bool report_too)
+{
+	close_end(&world->words_fd);
+	if (report_too)
+		close_end(&world->report_fd);
+}
+
+void expect_trouble(struct world *world, const char *what)
+{
+	json_t *word = expect_word(world, "trouble");
+
+	if (strcmp(text_of(word, "what"), what) != 0)
+		DIE("trouble '%s' instead of '%s'", text_of(word, "what"), what);
+	json_decref(word);
+}
+
+void answer_big(struct world *world, json_int_t request, size_t length)
+{
+	char *text = malloc(length);
+
+	if (!text)
+		DIE("malloc");
+	memset(text, 'x', length);
+	say(world, json_pack("{s:s, s:I, s:{s:s%}}", "type", "reply", "request",
+			     request, "parameters", "text", text, length));
+	free(text);
+}
+
+void client_expect_big(struct world *world, size_t length)
+{
+	json_t *message = client_expect(world);
+	size_t got = json_string_length(
+		json_object_get(json_object_get(message, "parameters"), "text"));
+
+	if (got != length)
+		DIE("%zu bytes of text instead of %zu", got, length);
+	json_decref(message);
+}

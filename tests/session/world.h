@@ -32,6 +32,12 @@ void world_begin(struct world *world);
 /* Closes all ends, and waits for the end of the process: its wait status. */
 int world_end(struct world *world);
 
+/* The same; it must have ended by itself, without a fault. */
+void assert_ended(struct world *world);
+
+/* deployd goes: its end of the words closes, and that of the report with it or not. */
+void close_channel(struct world *world, bool report_too);
+
 /* Says a word, as json_pack() has it. The reference is taken. */
 void say(struct world *world, json_t *word);
 
@@ -50,6 +56,8 @@ void skip_word(struct world *world, const char *type);
 /* The next word up is a request with that number and so many fds. */
 void expect_request(struct world *world, json_int_t number, json_int_t n_fds);
 
+void expect_trouble(struct world *world, const char *what);
+
 /* The session ends its pipe. */
 void expect_end(struct world *world);
 
@@ -65,6 +73,10 @@ void client_expect_end(struct world *world);
 /* Answers a request with {"n": n}, which client_expect_answer() takes. */
 void answer(struct world *world, json_int_t request, json_int_t n);
 void client_expect_answer(struct world *world, json_int_t n);
+
+/* The same with so many bytes of text. */
+void answer_big(struct world *world, json_int_t request, size_t length);
+void client_expect_big(struct world *world, size_t length);
 
 /* True when no word comes up though the session has seen all there is (a ping). */
 bool nothing_comes_up(struct world *world);
