@@ -23,7 +23,7 @@ struct decision {
 	struct decision *next;
 	struct decisions *decisions;
 	enum decision_state state;
-	uint64_t session_id; /* 0: the client has hung up */
+	struct session *session; /* held; NULL: deployd ends */
 	uint64_t deadline_ms;
 	json_t *line; /* of the audit file */
 };
@@ -93,17 +93,6 @@ static void remove_decision(struct decision *decision)
 	free(decision);
 }
 
-/* Nothing has begun, and there is nobody who would hear whether it had. */
-static void on_client_gone(void *userdata)
-{
-	struct decision *decision = userdata;
-
-	decision->session_id = 0;
-	/* Its line is on its way to the file. */
-	if (decision->state != DECISION_STATE_STORED)
-		remove_decision(decision);
-}
-
 static void on_taken(void *userdata, bool taken)
 {
 	struct decision *decision = userdata;
@@ -143,7 +132,7 @@ static void on_stored(struct store_call *call, enum deploy_result result,
 			continue;
 		d->state = result == RESULT_OK ? DECISION_STATE_WRITTEN
 					       : DECISION_STATE_FAILED;
-		if (d->session_id == 0)
+		if (!d->session)
 			remove_decision(d);
 	}
 	wake(decisions, 0);
@@ -187,24 +176,23 @@ static struct decision *find_settled(const struct decisions *decisions)
 	return NULL;
 }
 
+/* The change is made also when the client has hung up meanwhile. */
 static void settle(struct decision *decision)
 {
-	struct daemon *daemon = decision->decisions->daemon;
-	struct session *session = server_find(&daemon->server, decision->session_id);
+	struct session *session = decision->session;
 	bool written = decision->state == DECISION_STATE_WRITTEN;
 
 	remove_decision(decision);
-	if (!session)
-		return;
-	session_on_gone(session, NULL, NULL);
-	if (written)
+	if (written) {
 		session_dispatch_again(session);
-	else
-		session_refuse(session, RESULT_FAILED,
-			       "not done: that it is allowed can be written neither to "
-			       "the journal nor to " STORE_AUDIT_FILE
-			       "; `systemctl status systemd-journald` and `df "
-			       "/var/lib/deployd` show why, then try again");
+		return;
+	}
+	session_refuse(session, RESULT_FAILED,
+		       "not done: that it is allowed can be written neither to the "
+		       "journal nor to " STORE_AUDIT_FILE
+		       "; `systemctl status systemd-journald` and `df "
+		       "/var/lib/deployd` show why, then try again");
+	session_give_up(session);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -252,11 +240,11 @@ static void park(struct decisions *decisions, struct decision *decision,
 		 struct session *session, enum decision_state state)
 {
 	decision->state = state;
-	decision->session_id = session->id;
+	decision->session = session;
+	session_hold(session);
 	decision->deadline_ms = uv_now(decisions->daemon->loop) + DECISION_WAIT_MSEC;
 	*decisions->last = decision;
 	decisions->last = &decision->next;
-	session_on_gone(session, on_client_gone, decision);
 	if (state != DECISION_STATE_JOURNAL)
 		wake(decisions, 0);
 	else if (!uv_is_active((uv_handle_t *)&decisions->timer))
@@ -317,8 +305,20 @@ int decisions_init(struct decisions *decisions, struct daemon *daemon)
 
 void decisions_close(struct decisions *decisions)
 {
+	struct decision *next;
+
 	if (!decisions->open)
 		return;
 	decisions->open = false;
 	uv_close((uv_handle_t *)&decisions->timer, NULL);
+	for (struct decision *d = decisions->first; d; d = next) {
+		struct session *session = d->session;
+
+		next = d->next;
+		d->session = NULL;
+		/* Else its line is on its way to the file. */
+		if (d->state != DECISION_STATE_STORED)
+			remove_decision(d);
+		session_give_up(session);
+	}
 }

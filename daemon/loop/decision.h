@@ -39,7 +39,7 @@ struct decision_subject {
 int decisions_init(struct decisions *decisions, struct daemon *daemon)
 	__attribute__((warn_unused_result, nonnull));
 
-/* When no session has a client any more. Idempotent. */
+/* Gives up what waits; when no session has a client any more. Idempotent. */
 void decisions_close(struct decisions *decisions) __attribute__((nonnull));
 
 /*

@@ -58,7 +58,7 @@ static void release(struct session *session)
 static void release_if_over(struct session *session)
 {
 	if (session->state == SESSION_STATE_OVER && session->ended &&
-	    !session->process_open && !session->dispatching)
+	    !session->process_open && !session->dispatching && !session->held)
 		release(session);
 }
 
@@ -253,7 +253,7 @@ void session_check(struct session *session)
 	if (session->hung || session->state < SESSION_STATE_HANDED)
 		return;
 	if (session->state == SESSION_STATE_OVER) {
-		if (now_ms - session->over_ms >= SESSION_HUNG_MSEC)
+		if (!session->ended && now_ms - session->over_ms >= SESSION_HUNG_MSEC)
 			be_hung(session);
 		return;
 	}
@@ -393,6 +393,9 @@ int session_archive_open(struct session *session, json_int_t index)
 		return -EINVAL;
 	if (session->archive.state != ARCHIVE_STATE_NONE)
 		return -EBUSY;
+	/* Its client has hung up while the request was held. */
+	if (session->state == SESSION_STATE_OVER)
+		return -EPIPE;
 	r = channel_send(session->channel,
 			 json_pack("{s:s, s:I, s:I}", "type", "archive", "request",
 				   (json_int_t)session->request, "index", index));
@@ -445,11 +448,24 @@ static void run_method(struct session *session)
 	release_if_over(session);
 }
 
+void session_hold(struct session *session)
+{
+	assert(session->busy && !session->held);
+	session->held = true;
+}
+
 void session_dispatch_again(struct session *session)
 {
-	assert(session->busy && !session->dispatching);
+	assert(session->busy && session->held && !session->dispatching);
+	session->held = false;
 	session->decision_written = true;
 	run_method(session);
+}
+
+void session_give_up(struct session *session)
+{
+	session->held = false;
+	release_if_over(session);
 }
 
 static void dispatch(struct session *session, json_t *call)

@@ -75,6 +75,7 @@ struct session {
 	unsigned int n_fds;	  /* that the client passed with the request */
 	struct varlink_call call; /* while busy */
 	bool decision_written;	  /* that the request is allowed (loop/decision.h) */
+	bool held;		  /* the object stays, see session_hold() */
 	struct archive archive;
 	void (*on_gone)(void *userdata);
 	void *gone_userdata;
@@ -141,8 +142,14 @@ void session_error(struct session *session, const char *error, json_t *parameter
 void session_refuse(struct session *session, enum deploy_result result, const char *fmt,
 		    ...) __attribute__((format(printf, 3, 4), nonnull(1, 3)));
 
-/* The request goes to its method once more, which had left it unanswered. */
+/*
+ * The method leaves the request unanswered until that it is allowed is written: the
+ * object and its request stay, also without the client. Then, once: the request goes to
+ * its method again, or is given up after its answer.
+ */
+void session_hold(struct session *session) __attribute__((nonnull));
 void session_dispatch_again(struct session *session) __attribute__((nonnull));
+void session_give_up(struct session *session) __attribute__((nonnull));
 
 /* True when the client asked for progress. */
 bool session_wants_more(const struct session *session) __attribute__((nonnull));

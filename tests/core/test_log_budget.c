@@ -70,7 +70,8 @@ static void who_is_quiet_has_all_again(void **state)
 	assert_int_equal(written(1000, 100, 1), LOG_BUDGET_LINES_MAX);
 	assert_int_equal(written(1000, 100, 2 + LOG_BUDGET_LINE_MSEC), 1);
 	assert_true(log_budget_report(&budget, UINT64_MAX, &report));
-	assert_int_equal(report.merged[LOG_KIND_DENIED], 200 - LOG_BUDGET_LINES_MAX - 1);
+	assert_int_equal(report.merged[LOG_KIND_DENIED],
+			 200 - LOG_BUDGET_LINES_MAX - 1);
 	assert_int_equal(written(1000, 100, 1000000), LOG_BUDGET_LINES_MAX);
 }
 
