@@ -22,7 +22,7 @@ static void flush(struct journal_socket *socket);
 
 /* --- the format ------------------------------------------------------------------- */
 
-/* What a field has on the wire beyond "NAME=value": a newline, and a length. */
+/* Bytes on the wire beyond "NAME=value": a newline, and the length if binary. */
 #define PLAIN_EXTRA  1u
 #define BINARY_EXTRA (1u + sizeof(uint64_t))
 
@@ -92,7 +92,7 @@ enum outcome {
 	OUTCOME_TAKEN,
 	OUTCOME_FULL,
 	OUTCOME_NOBODY,
-	OUTCOME_REFUSED, /* this one entry, for good */
+	OUTCOME_REFUSED, /* the kernel will never take this entry */
 };
 
 static enum outcome send_once(struct journal_socket *socket,
@@ -115,7 +115,7 @@ static enum outcome send_once(struct journal_socket *socket,
 	case EDESTADDRREQ:
 	case ENOENT:
 	case EPIPE:
-	case ENOBUFS: /* tried again by the timer, too */
+	case ENOBUFS: /* retried by the timer as well */
 	case ENOMEM:
 		return OUTCOME_NOBODY;
 	default:
@@ -123,7 +123,7 @@ static enum outcome send_once(struct journal_socket *socket,
 	}
 }
 
-/* A journald that was restarted listens on a socket that may be another one. */
+/* A restarted journald may listen on a new socket of the same path. */
 static enum outcome send_entry(struct journal_socket *socket,
 			       const struct journal_socket_entry *entry)
 {
@@ -185,7 +185,7 @@ static void wait_for_journald(struct journal_socket *socket)
 		tell(e, false);
 	if (socket->closed)
 		return;
-	/* Without a peer the socket is writable all the time. */
+	/* Without a peer the socket is always writable. */
 	(void)uv_poll_stop(&socket->writable);
 	(void)uv_timer_start(&socket->retry, on_retry, JOURNAL_SOCKET_RETRY_MSEC, 0);
 }
@@ -199,7 +199,7 @@ static void say_dropped(struct journal_socket *socket)
 		socket->on_dropped(socket->userdata, n);
 }
 
-/* What on_dropped sends joins the queue, and is sent by the same turn. */
+/* Entries sent by on_dropped are queued and then sent by the loop below. */
 static void flush(struct journal_socket *socket)
 {
 	if (socket->flushing)
@@ -252,7 +252,7 @@ enum journal_sent journal_socket_send(struct journal_socket *socket,
 	struct journal_socket_entry *entry = encode(fields, n_fields);
 	uint64_t number;
 
-	/* Room may have come up since. */
+	/* journald may have read in the meantime. */
 	if (socket->first)
 		flush(socket);
 	if (!entry || !has_room(socket, entry->length)) {

@@ -25,7 +25,7 @@ static void refill(struct log_account *account, uint64_t now_ms)
 	account->refilled_ms += earned * LOG_BUDGET_LINE_MSEC;
 }
 
-/* A new account in its place would know the same. */
+/* Replacing it by a fresh account would change nothing. */
 static bool is_idle(struct log_account *account, uint64_t now_ms)
 {
 	refill(account, now_ms);
@@ -33,7 +33,7 @@ static bool is_idle(struct log_account *account, uint64_t now_ms)
 	       (!account->read || now_ms - account->read_ms >= LOG_BUDGET_READ_MSEC);
 }
 
-/* Of who is turned away the name is not known, of the same user it may be later. */
+/* Connections are turned away before the name is known; it may come later. */
 static void name(struct log_account *account, const char *user)
 {
 	if (account->user[0] == '\0')
@@ -108,7 +108,7 @@ bool log_budget_read(struct log_budget *budget, uint32_t uid, const char *user,
 	return true;
 }
 
-/* The i-th account, the one of all others behind the rest. */
+/* The i-th account; the shared one comes last. */
 static struct log_account *account_at(struct log_budget *budget, int i)
 {
 	return i < LOG_BUDGET_USERS_MAX ? &budget->accounts[i] : &budget->others;

@@ -4,25 +4,26 @@
 #include <stdint.h>
 
 /*
- * Which of the journal lines that clients cause are written, and which are only
- * counted: without it, a user without any right could rotate the record of everybody
- * else's changes away. Each user has LOG_BUDGET_LINES_MAX lines at once and one more
- * each LOG_BUDGET_LINE_MSEC; what is beyond is told as one line of counts each
- * LOG_BUDGET_REPORT_MSEC. Pure: the time comes as an argument and never runs back.
+ * Decides which of the journal lines that clients cause are written and which are only
+ * counted. Without a budget, a user with no rights at all could fill the journal until
+ * the record of everyone else's changes is rotated away. Each user may cause
+ * LOG_BUDGET_LINES_MAX lines in a burst and earns one more every LOG_BUDGET_LINE_MSEC;
+ * the rest is reported as counts every LOG_BUDGET_REPORT_MSEC. Pure: time is an
+ * argument and never goes backwards.
  */
 
 #define LOG_BUDGET_LINES_MAX   50u
 #define LOG_BUDGET_LINE_MSEC   6000u
 #define LOG_BUDGET_REPORT_MSEC 10000u
-#define LOG_BUDGET_READ_MSEC   60000u /* between two lines about a user's reading */
-#define LOG_BUDGET_USERS_MAX   64     /* beyond them users share one budget */
+#define LOG_BUDGET_READ_MSEC   60000u /* between two lines about a user's reads */
+#define LOG_BUDGET_USERS_MAX   64     /* further users share one budget */
 #define LOG_BUDGET_NAME_SIZE   64
 
 enum log_kind {
-	LOG_KIND_DENIED,      /* a request without a right to it */
-	LOG_KIND_CLOSED,      /* a connection closed: a timeout, not a call */
-	LOG_KIND_TURNED_AWAY, /* a connection beyond a limit */
-	LOG_KIND_SESSION,     /* trouble with the process that serves the connection */
+	LOG_KIND_DENIED,      /* a request that the policy denied */
+	LOG_KIND_CLOSED,      /* a connection closed for a timeout or a bad call */
+	LOG_KIND_TURNED_AWAY, /* a connection over a limit */
+	LOG_KIND_SESSION,     /* a session process that hangs or breaks its protocol */
 	LOG_KIND_COUNT
 };
 
@@ -31,46 +32,46 @@ struct log_account {
 	uint32_t uid;
 	char user[LOG_BUDGET_NAME_SIZE];
 	unsigned int lines;   /* that may be written now */
-	uint64_t refilled_ms; /* since then the next one is earned */
+	uint64_t refilled_ms; /* when the next line began to be earned */
 	uint64_t merged[LOG_KIND_COUNT];
-	uint64_t merged_since_ms; /* of the first that is counted */
-	bool read;		  /* a line about reading was written at read_ms */
+	uint64_t merged_since_ms; /* when the first of them was counted */
+	bool read;		  /* a line about a read was written at read_ms */
 	uint64_t read_ms;
 	uint64_t reads; /* since then */
 };
 
-/* All zero in the beginning. */
+/* Starts as all zeros. */
 struct log_budget {
 	struct log_account accounts[LOG_BUDGET_USERS_MAX];
 	struct log_account others;
 };
 
-/* What was merged of one user; others: of all who have no account of their own. */
+/* What was merged for one user or, with others set, for all who share a budget. */
 struct log_report {
 	bool others;
 	uint32_t uid;
 	char user[LOG_BUDGET_NAME_SIZE];
 	uint64_t merged[LOG_KIND_COUNT];
-	uint64_t over_ms; /* the time it took */
+	uint64_t over_ms; /* the period that the counts cover */
 };
 
 /*
- * True: write the line. False: it is counted, and is part of a report to come. user is
- * "" while it is not known.
+ * True: write the line. False: it was counted and will be in a report. user is "" if
+ * the name is not known yet.
  */
 bool log_budget_take(struct log_budget *budget, uint32_t uid, const char *user,
 		     enum log_kind kind, uint64_t now_ms)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
- * The same for a line about a request that only reads: one a user and minute.
- * *ret_reads: those that were not written since the last one.
+ * The same for a request that only reads: one line per user and minute. *ret_reads is
+ * how many reads were not written since the previous line.
  */
 bool log_budget_read(struct log_budget *budget, uint32_t uid, const char *user,
 		     uint64_t now_ms, uint64_t *ret_reads)
 	__attribute__((warn_unused_result, nonnull));
 
-/* A report that is due; call until false. now_ms = UINT64_MAX: whatever is counted. */
+/* Returns one report that is due; call until false. UINT64_MAX: report everything. */
 bool log_budget_report(struct log_budget *budget, uint64_t now_ms,
 		       struct log_report *ret_report)
 	__attribute__((warn_unused_result, nonnull));

@@ -11,19 +11,19 @@
 #include "loop/session.h"
 
 enum decision_state {
-	DECISION_STATE_JOURNAL, /* the entry waits for journald, until the deadline */
-	DECISION_STATE_FILE,	/* is to go into the audit file */
-	DECISION_STATE_STORED,	/* deployd-store is writing it */
+	DECISION_STATE_JOURNAL, /* waiting for journald until the deadline */
+	DECISION_STATE_FILE,	/* to be written to the audit file */
+	DECISION_STATE_STORED,	/* being written by deployd-store */
 	DECISION_STATE_WRITTEN,
 	DECISION_STATE_FAILED,
 };
 
-/* A request that waits until that it is allowed is written. */
+/* A request held until its decision is recorded. */
 struct decision {
 	struct decision *next;
 	struct decisions *decisions;
 	enum decision_state state;
-	struct session *session; /* held; NULL: deployd ends */
+	struct session *session; /* held; NULL once deployd is stopping */
 	uint64_t deadline_ms;
 	json_t *line; /* of the audit file */
 };
@@ -43,7 +43,7 @@ static struct journal_context context_of(const struct session *session,
 					.pid = session->peer.pid};
 }
 
-/* --- what nothing waits for ------------------------------------------------------- */
+/* --- decisions that nothing waits for --------------------------------------------- */
 
 void decision_deny(const struct session *session,
 		   const struct decision_subject *subject, const char *reason)
@@ -63,7 +63,7 @@ void decision_allow_read(const struct session *session,
 {
 	struct journal_context context = context_of(session, subject, reason);
 
-	/* The app's own journal is for what is done to it. */
+	/* The journal of the app's unit shows changes only. */
 	context.unit = NULL;
 	journal_read(&context, "%s %s for %s (uid %u, pid %d): %s", subject->what,
 		     subject->app, session->peer.user, (unsigned int)session->peer.uid,
@@ -109,8 +109,8 @@ static void say_file_in_use(struct decisions *decisions)
 		return;
 	decisions->file_in_use = true;
 	journal_event(JOURNAL_AUDIT_FILE, LOG_WARNING, NULL,
-		      "journald does not take entries: who is allowed what is written "
-		      "to " STORE_AUDIT_FILE " meanwhile");
+		      "journald does not accept entries; decisions are recorded "
+		      "in " STORE_AUDIT_FILE " until it does");
 }
 
 static void on_stored(struct store_call *call, enum deploy_result result,
@@ -138,7 +138,7 @@ static void on_stored(struct store_call *call, enum deploy_result result,
 	wake(decisions, 0);
 }
 
-/* One call at a time, so that a sync of the disk serves all who have come meanwhile. */
+/* One call at a time: requests that arrive during a sync share the next one. */
 static void store_lines(struct decisions *decisions)
 {
 	json_t *lines = json_array();
@@ -165,7 +165,7 @@ static void store_lines(struct decisions *decisions)
 			  &(struct errinfo){.what = "out of memory"});
 }
 
-/* --- what becomes of the request -------------------------------------------------- */
+/* --- going on with the request --------------------------------------------------- */
 
 static struct decision *find_settled(const struct decisions *decisions)
 {
@@ -176,7 +176,7 @@ static struct decision *find_settled(const struct decisions *decisions)
 	return NULL;
 }
 
-/* The change is made also when the client has hung up meanwhile. */
+/* The change is made even if the client has hung up in the meantime. */
 static void settle(struct decision *decision)
 {
 	struct session *session = decision->session;
@@ -187,11 +187,12 @@ static void settle(struct decision *decision)
 		session_dispatch_again(session);
 		return;
 	}
-	session_refuse(session, RESULT_FAILED,
-		       "not done: that it is allowed can be written neither to the "
-		       "journal nor to " STORE_AUDIT_FILE
-		       "; `systemctl status systemd-journald` and `df "
-		       "/var/lib/deployd` show why, then try again");
+	session_refuse(
+		session, RESULT_FAILED,
+		"nothing was done: the decision could be recorded neither in the "
+		"journal nor in " STORE_AUDIT_FILE
+		"; check `systemctl status systemd-journald` and `df "
+		"/var/lib/deployd`, then try again");
 	session_give_up(session);
 }
 
@@ -209,7 +210,7 @@ static void on_timer(uv_timer_t *timer)
 	}
 	if (!decisions->storing)
 		store_lines(decisions);
-	/* Others may join or leave the list in it. */
+	/* settle() may add to the list and remove from it. */
 	while ((settled = find_settled(decisions)))
 		settle(settled);
 	for (struct decision *d = decisions->first; d; d = d->next) {
@@ -316,7 +317,7 @@ void decisions_close(struct decisions *decisions)
 
 		next = d->next;
 		d->session = NULL;
-		/* Else its line is on its way to the file. */
+		/* deployd-store is still at work; on_stored() removes it. */
 		if (d->state != DECISION_STATE_STORED)
 			remove_decision(d);
 		session_give_up(session);

@@ -7,11 +7,10 @@
 #include "loop/store_call.h"
 
 /*
- * Who was allowed or denied what, written down. A change waits until that it is allowed
- * is written: the kernel has taken the journal's entry, or, after DECISION_WAIT_MSEC or
+ * Records who was allowed or denied what. A change starts only once its decision is
+ * recorded: the kernel has taken the journal entry or, after DECISION_WAIT_MSEC or
  * without a journald, deployd-store has synced a line of the audit file. Nothing else
- * waits: not a denial, not a request that only reads, nothing that deployd does by
- * itself.
+ * waits: no denial, no request that only reads, nothing that deployd does on its own.
  */
 
 #define DECISION_WAIT_MSEC 2000u
@@ -23,15 +22,15 @@ struct session;
 
 struct decisions {
 	struct daemon *daemon;
-	struct decision *first, **last; /* requests that wait, the oldest first */
+	struct decision *first, **last; /* held requests, the oldest first */
 	uv_timer_t timer;
 	bool open;
 	struct store_call store;
 	bool storing;
-	bool file_in_use; /* said in the journal */
+	bool file_in_use; /* and the journal says so */
 };
 
-/* app is "deployd" for what is nobody's; unit is NULL where there is none. */
+/* app is "deployd" for the daemon itself; unit may be NULL. */
 struct decision_subject {
 	const char *what, *app, *unit;
 };
@@ -39,24 +38,24 @@ struct decision_subject {
 int decisions_init(struct decisions *decisions, struct daemon *daemon)
 	__attribute__((warn_unused_result, nonnull));
 
-/* Gives up what waits; when no session has a client any more. Idempotent. */
+/* Gives up held requests. Call once no session has a client. Idempotent. */
 void decisions_close(struct decisions *decisions) __attribute__((nonnull));
 
 /*
- * True: it is written that the session's request, which changes something, is allowed;
- * go on. False: leave the request as it is. The method is called again once it is
- * written, or the client is told that it is not done.
+ * True: the decision to allow this change is recorded; go on. False: return without
+ * answering. The method is called again once the decision is recorded; if that fails,
+ * the client gets an error.
  */
 bool decision_allow_change(struct daemon *daemon, struct session *session,
 			   const struct decision_subject *subject, const char *reason)
 	__attribute__((warn_unused_result, nonnull));
 
-/* The same for a request that only reads: in the journal once a user and minute. */
+/* Allows a request that only reads: at most one line per user and minute. */
 void decision_allow_read(const struct session *session,
 			 const struct decision_subject *subject, const char *reason)
 	__attribute__((nonnull));
 
-/* Within the user's budget of lines; beyond it merged. */
+/* Logged within the user's budget, merged beyond it. */
 void decision_deny(const struct session *session,
 		   const struct decision_subject *subject, const char *reason)
 	__attribute__((nonnull));

@@ -46,7 +46,7 @@ static struct {
 	uv_loop_t *loop;
 	struct journal_socket socket;
 	struct log_budget budget;
-	uv_timer_t report; /* of what was merged */
+	uv_timer_t report; /* when the next report of merged entries is due */
 } journal;
 
 struct entry {
@@ -211,9 +211,9 @@ void journal_forget(const void *userdata)
 		journal_socket_forget(&journal.socket, userdata);
 }
 
-/* --- what clients cause ----------------------------------------------------------- */
+/* --- entries that clients cause --------------------------------------------------- */
 
-/* Who reads the journal has to see that it is thousands. */
+/* A reader should see at a glance that it is thousands. */
 static const char *with_commas(uint64_t number, char text[static 32])
 {
 	char digits[32];
@@ -248,7 +248,7 @@ static void say_merged(const struct log_report *report)
 		[LOG_KIND_DENIED] = {"denied", "request", "requests"},
 		[LOG_KIND_CLOSED] = {"closed", "connection", "connections"},
 		[LOG_KIND_TURNED_AWAY] = {"turned away", "connection", "connections"},
-		[LOG_KIND_SESSION] = {"had trouble with", "session", "sessions"},
+		[LOG_KIND_SESSION] = {"ended", "session", "sessions"},
 	};
 	struct journal_context context = {.uid = report->others ? -1
 								: (int64_t)report->uid,
@@ -299,7 +299,7 @@ static void on_report(uv_timer_t *timer)
 	report_in_time();
 }
 
-/* Without a loop there is no clock, and nobody who would say the rest. */
+/* Without a loop there is no clock and nothing to report the rest later. */
 static bool may_say(enum log_kind kind, const struct journal_context *context)
 {
 	if (!journal.started || log_budget_take(&journal.budget, (uint32_t)context->uid,
@@ -349,8 +349,9 @@ void journal_read(const struct journal_context *context, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n > 0)
-		(void)snprintf(more, sizeof(more), "; %s more since the last such line",
-			       with_commas(n, number));
+		(void)snprintf(more, sizeof(more),
+			       "; %s more %s since the previous line",
+			       with_commas(n, number), n == 1 ? "read" : "reads");
 	send_read(context, "%s%s", text, more);
 }
 
@@ -364,7 +365,8 @@ static void on_dropped(void *userdata, uint64_t n)
 
 	(void)userdata;
 	journal_event(JOURNAL_DROPPED, LOG_WARNING, &context,
-		      "%s journal %s of deployd %s lost: journald did not take %s",
+		      "%s journal %s from deployd %s lost because journald did not "
+		      "accept %s",
 		      with_commas(n, number), n == 1 ? "entry" : "entries",
 		      n == 1 ? "was" : "were", n == 1 ? "it" : "them");
 }

@@ -8,10 +8,10 @@
 #include "core/log_budget.h"
 
 /*
- * deployd's journal entries. None waits for journald: what it does not take at once
- * waits in base/journal_socket.h, and a count of what was lost is said once it reads
- * again. The MESSAGE_IDs are explained in units/deployd.catalog and never change.
- * Client strings are escaped here.
+ * deployd's journal entries. Sending never blocks: base/journal_socket.h queues what
+ * journald does not accept, and a later entry tells how many were lost. The MESSAGE_IDs
+ * are explained in units/deployd.catalog and never change. Client strings are escaped
+ * here.
  */
 
 enum journal_event {
@@ -52,16 +52,16 @@ struct journal_context {
 };
 
 /*
- * Puts the journal on the loop; path is that of journald's socket. Before, and in
- * programs that do not, entries go by sd_journal_sendv(3), which waits for journald.
+ * Puts the journal on the loop; path is journald's socket. Before that, and in programs
+ * that never call it, entries go through sd_journal_sendv(3), which may block.
  */
 int journal_init(uv_loop_t *loop, const char *path)
 	__attribute__((warn_unused_result, nonnull));
 
-/* Says what was merged, and closes the handles; later entries are tried once. */
+/* Reports what was merged and closes the handles; later entries are tried once. */
 void journal_close(void);
 
-/* After the loop has closed the handles. */
+/* Call after the loop has closed the handles. */
 void journal_deinit(void);
 
 /* priority: LOG_ERR .. LOG_DEBUG (syslog.h). */
@@ -74,9 +74,9 @@ void journal_log(int priority, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), nonnull(2)));
 
 /*
- * That a client may change something: JOURNAL_DECISION_ALLOWED. When the answer is
- * JOURNAL_SENT_WAITS, on_taken is called as base/journal_socket.h says, or
- * journal_forget() takes that back.
+ * Records that a client may change something (JOURNAL_DECISION_ALLOWED). If this
+ * returns JOURNAL_SENT_WAITS, on_taken is called as described in base/journal_socket.h
+ * unless journal_forget() is called first.
  */
 enum journal_sent journal_decision(const struct journal_context *context,
 				   journal_taken_fn on_taken, void *userdata,
@@ -85,14 +85,15 @@ enum journal_sent journal_decision(const struct journal_context *context,
 void journal_forget(const void *userdata) __attribute__((nonnull));
 
 /*
- * What a client can cause at will: beyond its user's budget (core/log_budget.h) it is
- * only counted, and the count is said later. event: JOURNAL_EVENT_COUNT for an entry
- * without MESSAGE_ID. context tells whose budget it is.
+ * An entry that a client can cause at will: beyond the user's budget
+ * (core/log_budget.h) it is only counted, and the count is reported later. event is
+ * JOURNAL_EVENT_COUNT for an entry without a MESSAGE_ID. The budget is that of
+ * context->uid.
  */
 void journal_client(enum log_kind kind, enum journal_event event, int priority,
 		    const struct journal_context *context, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6), nonnull(4, 5)));
 
-/* That a client reads: one line a user and minute. */
+/* Records a read: at most one line per user and minute. */
 void journal_read(const struct journal_context *context, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), nonnull));

@@ -140,7 +140,7 @@ unsigned int service_minute_of_day(void)
 	return (unsigned int)(local.tm_hour * 60 + local.tm_min);
 }
 
-/* What a right allows that changes nothing. */
+/* True for rights that permit no change. */
 static bool only_reads(enum right right)
 {
 	return right == RIGHT_STATUS || right == RIGHT_HISTORY || right == RIGHT_LOGS;
@@ -242,7 +242,7 @@ json_t *service_reply_for(const struct daemon *daemon, const struct session *ses
 
 #define ALLOWED_TO_ROOT "allowed by rule 'root' (built in)"
 
-/* Else the session is answered. */
+/* If not, the session is answered. */
 static bool is_root(struct session *session, const struct decision_subject *subject)
 {
 	if (session->peer.uid == 0)

@@ -8,7 +8,7 @@
 
 /*
  * The methods of io.deployd and org.varlink.service: checks a request's form, asks the
- * policy, has the decision written, and hands on to the method.
+ * policy, records the decision, and calls the method.
  */
 
 struct daemon;
@@ -39,22 +39,22 @@ bool service_params(struct session *session, const struct param *params,
 		    size_t n_params) __attribute__((warn_unused_result, nonnull(1)));
 
 /*
- * Asks the policy for the right on the app and sees to it that the decision is written
- * before anything is done (loop/decision.h). NULL: refused and answered, or not written
- * yet: then the method is called once more, so that it must come here before it does
- * anything. Who has no right at all on an app cannot tell it from one that does not
- * exist.
+ * Asks the policy for the right on the app and records the decision (loop/decision.h).
+ * NULL: either the request was refused and answered, or the decision is not recorded
+ * yet and the method will be called again. A method must therefore not change anything
+ * before it calls this. A user without any right on an app cannot tell it from one that
+ * does not exist.
  */
 const struct app_config *service_authorize(struct daemon *daemon,
 					   struct session *session, enum right right,
 					   const char *app)
 	__attribute__((warn_unused_result, nonnull));
 
-/* As above for what only root may read. */
+/* The same for reads that are reserved to root. */
 bool service_authorize_root(struct session *session, const char *what)
 	__attribute__((warn_unused_result, nonnull));
 
-/* As above for what only root may do: false may mean: called once more. */
+/* The same for changes that are reserved to root; false as NULL above. */
 bool service_authorize_root_change(struct daemon *daemon, struct session *session,
 				   const char *what)
 	__attribute__((warn_unused_result, nonnull));

@@ -393,7 +393,7 @@ int session_archive_open(struct session *session, json_int_t index)
 		return -EINVAL;
 	if (session->archive.state != ARCHIVE_STATE_NONE)
 		return -EBUSY;
-	/* Its client has hung up while the request was held. */
+	/* The client hung up while its request was held. */
 	if (session->state == SESSION_STATE_OVER)
 		return -EPIPE;
 	r = channel_send(session->channel,

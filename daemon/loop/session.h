@@ -74,8 +74,8 @@ struct session {
 	json_t *waiting;	  /* a request that came before the peer's name */
 	unsigned int n_fds;	  /* that the client passed with the request */
 	struct varlink_call call; /* while busy */
-	bool decision_written;	  /* that the request is allowed (loop/decision.h) */
-	bool held;		  /* the object stays, see session_hold() */
+	bool decision_written;	  /* of this request (loop/decision.h) */
+	bool held;		  /* by session_hold() */
 	struct archive archive;
 	void (*on_gone)(void *userdata);
 	void *gone_userdata;
@@ -143,9 +143,9 @@ void session_refuse(struct session *session, enum deploy_result result, const ch
 		    ...) __attribute__((format(printf, 3, 4), nonnull(1, 3)));
 
 /*
- * The method leaves the request unanswered until that it is allowed is written: the
- * object and its request stay, also without the client. Then, once: the request goes to
- * its method again, or is given up after its answer.
+ * Keeps the object and its unanswered request until its decision is recorded, even if
+ * the client hangs up. Followed by exactly one of: the request is passed to its method
+ * again, or it is given up.
  */
 void session_hold(struct session *session) __attribute__((nonnull));
 void session_dispatch_again(struct session *session) __attribute__((nonnull));

@@ -45,10 +45,7 @@ int store_call_start_fd(struct store_call *call, uv_loop_t *loop,
 			const char *verb, json_t *fields, int fd, uint64_t timeout_ms)
 	__attribute__((warn_unused_result, nonnull(1, 2, 3, 4, 5)));
 
-/*
- * Appends the lines (an array of objects, taken over) to STORE_AUDIT_FILE. Of no app:
- * done gets no view.
- */
+/* Appends lines (an array of objects, taken over) to STORE_AUDIT_FILE. */
 #define STORE_AUDIT_FILE "/var/lib/deployd/audit.log"
 int store_call_start_audit(struct store_call *call, uv_loop_t *loop, json_t *lines,
 			   uint64_t timeout_ms)

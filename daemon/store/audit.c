@@ -1,6 +1,6 @@
 /*
- * audit.log: who was allowed what while journald took no entries. One JSON object a
- * line, the oldest first; of no app, so that it has no part in an app's tree or lock.
+ * audit.log: the decisions that journald did not accept. One JSON object per line, the
+ * oldest first. It belongs to no app, so no app's tree or lock is involved.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,11 +16,11 @@
 
 #define AUDIT_NAME	"audit.log"
 #define AUDIT_NAME_OLD	"audit.log.1"
-#define AUDIT_BYTES_MAX (4u << 20) /* then it becomes the old one */
+#define AUDIT_BYTES_MAX (4u << 20) /* then it is renamed to the old name */
 #define AUDIT_LINE_MAX	4096
-#define AUDIT_LINES_MAX 1000 /* of one request */
+#define AUDIT_LINES_MAX 1000 /* in one request */
 
-/* The lines as they go into the file; NULL: ei says why. */
+/* The text to append. NULL: ei says why. */
 static char *text_of(const json_t *lines, struct errinfo *ei)
 {
 	size_t n = json_array_size(lines), length = 0;
@@ -60,7 +60,7 @@ static int open_file(int dir_fd)
 		      0600);
 }
 
-/* The file to append to; *ret_size: how long it is, *ret_new: the directory changed. */
+/* Rotates the file if it would grow too long. *ret_new: the directory has changed. */
 static int open_with_room(int dir_fd, size_t length, off_t *ret_size, bool *ret_new)
 {
 	cleanup_close int fd = open_file(dir_fd);
@@ -88,7 +88,7 @@ static int append(int fd, off_t size, const char *text, size_t length)
 	char last = '\n';
 	int r = 0;
 
-	/* A crash may have torn the last line: ours must not join it. */
+	/* A crash may have torn the last line; ours must not continue it. */
 	if (size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n')
 		r = fd_write_all(fd, "\n", 1);
 	if (r == 0)
@@ -97,7 +97,7 @@ static int append(int fd, off_t size, const char *text, size_t length)
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 #endif
-	/* What was not promised is not to be read either. */
+	/* Leave no trace of a decision that was not acted on. */
 	if (r < 0)
 		(void)!ftruncate(fd, size);
 	return r;
@@ -126,7 +126,7 @@ int audit_append(json_t *request, struct errinfo *ei)
 	r = layout_check_owner(dir_fd, directory, ei);
 	if (r < 0)
 		return r;
-	/* One that was killed may hang in its fsync. */
+	/* One that was killed may still hang in its fsync. */
 	if (flock(dir_fd, LOCK_EX | LOCK_NB) < 0)
 		return errinfo_set(ei, errno, "cannot lock '%s'", directory);
 	fd = open_with_room(dir_fd, strlen(text), &size, &new);

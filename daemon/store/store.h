@@ -283,10 +283,7 @@ STORE_VERB(record);
 STORE_VERB(history);
 STORE_VERB(recover);
 
-/*
- * audit.c: appends the request's lines durably to audit.log in its directory; the verb
- * "audit", which is of no app.
- */
+/* audit.c: the verb "audit" appends lines durably to audit.log in the directory. */
 int audit_append(json_t *request, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
 

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Counting what the journal says, and what it says that it does not.
+# Counts entries, including those that deployd merged.
 
-# As as(), without PAM, which writes to the journal and waits for it.
+# Like as() but without PAM, which blocks when journald does not read.
 quietly_as() { # USER COMMAND...
 	local user=$1
 	shift
 	setpriv --reuid "$user" --regid "$user" --init-groups env HOME="/home/$user" "$@"
 }
 
-# Waits until the lines that match and those that are merged make COUNT; says how many
-# entries it took: told CURSOR COUNT MESSAGE-REGEX MERGED-WORD USER-REGEX
+# Waits until matching and merged lines add up to COUNT and prints the number of entries:
+# told CURSOR COUNT MESSAGE-REGEX MERGED-WORD USER-REGEX
 told() {
 	timeout 60 python3 -c '
 import json, re, subprocess, sys

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A journald that does not read stops nothing: deployd goes on, what it allowed is in its
-# audit file, and what was lost is counted.
+# A stopped journald does not stop deployd: its decisions go to the audit file, and lost
+# entries are counted.
 # timeout: 300
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
@@ -19,7 +19,7 @@ journald=$(systemctl show -P MainPID systemd-journald)
 cursor=$(journal_cursor)
 kill -STOP "$journald"
 trap 'kill -CONT "$journald"' EXIT
-# A sender has a bound of its own: by as many as it takes until there is no room for one more.
+# Each sender has a limit of its own, so use as many as it takes.
 fill_socket() {
 	python3 -c '
 import socket
@@ -47,7 +47,7 @@ out=$(timeout 30 setpriv --reuid eve --regid eve --init-groups python3 \
 	"$repo/tests/lib/requests.py" call io.deployd.Restart '{"app":"hello"}' 600)
 assert_equal "$(jq -c . <<< "$out")" '{"io.deployd.Denied":600}'
 
-note "what is allowed is done, and in the audit file"
+note "permitted changes are made and are in the audit file"
 expect 0 quiet_ctl status hello
 expect 0 quiet_ctl deploy hello hello-2.tar.gz
 assert_equal "$(audited)" "deploy hello deploy"
@@ -61,12 +61,12 @@ assert_contains "$(jq -r .rule <<< "$line")" hello.conf:
 assert_equal "$(jq -r .uid <<< "$line")" "$(id -u deploy)"
 assert_equal "$(stat -c '%a %u %g' $audit)" "600 0 0"
 
-note "what deployd does by itself waits for nothing"
+note "an automatic rollback waits for nothing"
 expect 13 quiet_ctl deploy hello crash.tar.gz
 serves 1
 assert_equal "$(audited | wc -l)" 3
 
-note "neither journal nor file: refused, and not done"
+note "neither journal nor file: nothing is done"
 mv $audit /root/audit
 mkdir $audit
 before=$(systemctl show -P InvocationID hello)
@@ -99,18 +99,18 @@ rm /etc/deployd/policy.d/faulty.conf
 expect 0 deployctl reload
 assert_contains "$(audited)" "reload deployd root"
 
-note "journald goes on: it hears of what was lost"
+note "journald continues and is told how many entries were lost"
 trap - EXIT
 kill -CONT "$journald"
-line=$(wait_journal "$cursor" 'journal entries of deployd were lost' -o json \
+line=$(wait_journal "$cursor" 'journal entries from deployd were lost' -o json \
 	MESSAGE_ID=63351029ce6a4c9a8007ecf07741d4b6)
 [ "$(jq -r .DEPLOY_COUNT <<< "$line")" -ge 100 ] || fail "$line"
 wait_journal "$cursor" 'deploy hello for deploy .*: allowed by rule' -t deployd > /dev/null
-wait_journal "$cursor" "written to $audit" -t deployd > /dev/null
+wait_journal "$cursor" "recorded in $audit" -t deployd > /dev/null
 wait_journal "$cursor" 'denied [0-9,]+ more requests of eve' -t deployd > /dev/null
 assert_equal "$(systemctl show -P MainPID,NRestarts --value deployd)" "$pid"$'\n'0
 
-note "and then the file is left alone"
+note "from then on the audit file is not used"
 lines=$(wc -l < $audit)
 expect 0 ctl restart hello
 assert_equal "$(wc -l < $audit)" "$lines"

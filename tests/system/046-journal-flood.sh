@@ -1,6 +1,6 @@
 #!/bin/bash
-# Nobody rotates the record of what others did away: what clients cause at will is merged,
-# and what only reads is no line of the app's journal.
+# No user can rotate the record of other users' changes out of the journal: entries that
+# clients cause are merged, and reads do not show up in the app's journal.
 # timeout: 300
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
@@ -8,7 +8,7 @@ source "$(dirname "$0")/../lib/journal.sh"
 setup_hello
 expect 0 ctl deploy hello hello-1.tar.gz
 
-note "20,000 requests without right: few entries, and all are counted"
+note "20,000 denied requests: few entries, and every request is counted"
 cursor=$(journal_cursor)
 out=$(as eve python3 "$repo/tests/lib/requests.py" call io.deployd.Restart '{"app":"hello"}' 20000)
 assert_equal "$(jq -c . <<< "$out")" '{"io.deployd.Denied":20000}'
@@ -18,12 +18,12 @@ note "$entries entries"
 line=$(journal_since "$cursor" -o json MESSAGE_ID=ad78bb0711e24209a10b8b20042d7501 | head -n 1)
 assert_equal "$(jq -r '.DEPLOY_USER, .DEPLOY_UID' <<< "$line")" "eve"$'\n'"$(id -u eve)"
 
-note "no other user's denial is merged with them"
+note "another user's denial is not merged with them"
 cursor=$(journal_cursor)
 expect 4 ctl hold hello --message=x
 wait_journal "$cursor" 'hold hello for deploy .*: denied: no rule allows it' -t deployd > /dev/null
 
-note "what is no call, and connections beyond the limit"
+note "bad calls, and connections over the limit"
 cursor=$(journal_cursor)
 as deploy python3 "$repo/tests/lib/requests.py" junk 300
 entries=$(told "$cursor" 300 'closing the connection of deploy ' closed deploy)
@@ -37,7 +37,7 @@ entries=$(told "$cursor" "$turned_away" "turning away uid $(id -u mallory)" 'tur
 	"(mallory|uid $(id -u mallory))")
 [ "$entries" -lt "$turned_away" ] || fail "$entries entries for $turned_away connections"
 
-note "requests that read: one line a minute, none in the app's journal"
+note "reads: one line a minute, and none in the app's journal"
 cursor=$(journal_cursor)
 as deploy python3 "$repo/tests/lib/requests.py" call io.deployd.Releases '{"app":"hello"}' 500
 expect 0 ctl status hello
@@ -51,7 +51,7 @@ done
 lines=$(journal_since "$cursor" -t deployd | grep -cE '(status|history|logs) hello for deploy' || true)
 [ "$lines" -le 2 ] || fail "$lines lines"
 
-note "a change is one, once"
+note "a change is in the journal of the app, once"
 cursor=$(journal_cursor)
 expect 0 ctl restart hello
 app_lines=$(journal_since "$cursor" -u hello)
