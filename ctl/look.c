@@ -245,9 +245,9 @@ static void print_session_counts(const json_t *sessions)
 	(void)puts(*comma ? "" : "none");
 	if (count_sessions(sessions, "hung") > 0)
 		(void)puts(
-			"A hung session waits for a file of its client that does not "
-			"answer. It cannot be\nkilled, counts as a connection of its "
-			"user, and holds up nothing else.");
+			"A hung session is stuck on a file from its client that does "
+			"not respond. It cannot\nbe killed and still counts as one of "
+			"the user's connections, but it holds up nothing\nelse.");
 }
 
 void look_print_daemon(const json_t *daemon, const struct options *options)

@@ -99,7 +99,7 @@ const struct option_info option_infos[] = {
 	{"check", 0, NULL, TAKES_GENERATE,
 	 "Write nothing; show how the installed units differ", OPTION_CHECK},
 	{"daemon", 0, NULL, TAKES_DAEMON,
-	 "Show deployd itself and its clients' sessions (root)", OPTION_DAEMON},
+	 "Show deployd itself and the sessions of its clients (root)", OPTION_DAEMON},
 	{"user", 0, "USER", TAKES_USER, "Ask for another user (root)", OPTION_USER},
 	{"socket", 0, "PATH", 0, "Another socket, whoever serves it", OPTION_SOCKET},
 };

@@ -7,7 +7,7 @@
 #include "deploy/names.h"
 
 /*
- * From which release an app's processes run, judged from what deployd-probe saw of
+ * From which release an app's processes run, judged from what deployd-proc saw of
  * them. Pure.
  */
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "deploy/cleanup.h"
+#include "loop/output.h"
 #include "loop/unit_request.h"
 
 #define CHUNK_BYTES 4096
@@ -22,6 +22,7 @@
 struct capture {
 	struct transient *transient; /* NULL: has ended */
 	struct transient_outcome unit;
+	struct output output;
 	uv_pipe_t pipe;
 	uv_timer_t late;
 	unsigned int open_handles;
@@ -52,6 +53,7 @@ static void on_handle_closed(uv_handle_t *handle)
 		};
 		capture->done(capture->userdata, &outcome);
 	}
+	output_close(&capture->output);
 	free(capture->text);
 	free(capture);
 }
@@ -132,6 +134,7 @@ static void on_unit_ended(void *userdata, const struct transient_outcome *outcom
 
 	capture->transient = NULL;
 	capture->unit = *outcome;
+	output_end(&capture->output);
 	if (uv_is_closing((uv_handle_t *)&capture->pipe)) {
 		close_once(&capture->late);
 		return;
@@ -154,6 +157,7 @@ static struct capture *capture_new(uv_loop_t *loop,
 	}
 	capture->bytes_max = options->bytes_max;
 	capture->tail = options->tail;
+	capture->output = OUTPUT_NONE;
 	/* These only fill the handles. */
 	(void)uv_pipe_init(loop, &capture->pipe, 0);
 	capture->pipe.data = capture;
@@ -163,15 +167,15 @@ static struct capture *capture_new(uv_loop_t *loop,
 	return capture;
 }
 
-/* Takes over the read end. */
-static int read_from(struct capture *capture, int fd)
+static int open_output(struct capture *capture)
 {
-	int r = uv_pipe_open(&capture->pipe, fd);
+	int r = output_open(&capture->output, OUTPUT_KIND_PIPE);
 
-	if (r < 0) {
-		(void)close(fd);
+	if (r == 0)
+		r = uv_pipe_open(&capture->pipe, capture->output.fd);
+	if (r < 0)
 		return r;
-	}
+	capture->output.fd = -1; /* the handle owns it from here */
 	/* Fails only for a pipe that cannot be read from. */
 	return uv_read_start((uv_stream_t *)&capture->pipe, on_alloc, on_read);
 }
@@ -192,26 +196,20 @@ capture_start(struct units *units, const struct capture_options *options,
 {
 	struct capture *capture = capture_new(units->loop, options);
 	struct transient_options unit = options->unit;
-	cleanup_close int write_fd = -1;
-	int fds[2], r;
+	int r;
 
 	if (!capture)
 		return NULL;
 	capture->done = done;
 	capture->userdata = userdata;
-	if (pipe2(fds, O_CLOEXEC) < 0) {
-		fail(capture, errno);
-		return capture;
-	}
-	write_fd = fds[1];
-	r = read_from(capture, fds[0]);
+	r = open_output(capture);
 	if (r < 0) {
 		fail(capture, r);
 		return capture;
 	}
-	unit.stdout_fd = write_fd;
+	unit.stdout_path = capture->output.path;
 	if (options->with_stderr)
-		unit.stderr_fd = write_fd;
+		unit.stderr_path = capture->output.path;
 	capture->transient = transient_start(units, &unit, on_unit_ended, capture);
 	if (!capture->transient)
 		fail(capture, ENOMEM);

@@ -178,7 +178,17 @@ static void on_written(uv_write_t *write, int status)
 	close_once((uv_handle_t *)&child->request);
 }
 
+/*
+ * Pipes and not libuv's socket pairs: a helper that was taken over must not be able to
+ * send an fd back, which it would be ours to close (SECURITY.md). Closed in the helper
+ * are the ends that it does not inherit.
+ */
+struct pipes {
+	uv_file report[2], request[2];
+};
+
 static void set_stdio(const struct child *child, const struct child_options *options,
+		      const struct pipes *pipes,
 		      uv_stdio_container_t stdio[static REPORT_FD + 1])
 {
 	const int fds[] = {options->fd0, options->fd1, STDERR_FILENO};
@@ -188,11 +198,51 @@ static void set_stdio(const struct child *child, const struct child_options *opt
 		stdio[i].data.fd = fds[i];
 	}
 	if (child->request_text) {
-		stdio[0].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
-		stdio[0].data.stream = (uv_stream_t *)&child->request;
+		stdio[0].flags = UV_INHERIT_FD;
+		stdio[0].data.fd = pipes->request[0];
 	}
-	stdio[REPORT_FD].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
-	stdio[REPORT_FD].data.stream = (uv_stream_t *)&child->report;
+	stdio[REPORT_FD].flags = UV_INHERIT_FD;
+	stdio[REPORT_FD].data.fd = pipes->report[1];
+}
+
+static void close_fd(uv_file *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+static int open_pipes(struct pipes *pipes, bool with_request)
+{
+	int r;
+
+	*pipes = (struct pipes){.report = {-1, -1}, .request = {-1, -1}};
+	r = uv_pipe(pipes->report, UV_NONBLOCK_PIPE, 0);
+	if (r == 0 && with_request)
+		r = uv_pipe(pipes->request, 0, UV_NONBLOCK_PIPE);
+	return r;
+}
+
+static void close_pipes(struct pipes *pipes)
+{
+	for (size_t i = 0; i < 2; i++) {
+		close_fd(&pipes->report[i]);
+		close_fd(&pipes->request[i]);
+	}
+}
+
+/* The handles own our ends from here. It fails only for what is no pipe. */
+static void open_handles(struct child *child, struct pipes *pipes)
+{
+	int r = uv_pipe_open(&child->report, pipes->report[0]);
+
+	assert(r == 0);
+	pipes->report[0] = -1;
+	if (!child->request_text)
+		return;
+	r = uv_pipe_open(&child->request, pipes->request[1]);
+	assert(r == 0);
+	pipes->request[1] = -1;
 }
 
 static void init_handles(struct child *child, uv_loop_t *loop)
@@ -240,6 +290,7 @@ int child_start(struct child *child, uv_loop_t *loop,
 		.stdio_count = REPORT_FD + 1,
 	};
 	const char *slash = strrchr(options->argv[0], '/');
+	struct pipes pipes;
 	int r;
 
 	assert(options->timeout_ms > 0 && child->open_handles == 0);
@@ -254,9 +305,17 @@ int child_start(struct child *child, uv_loop_t *loop,
 	child->protocol_error = false;
 	child->killed = false;
 
+	r = open_pipes(&pipes, child->request_text != NULL);
+	if (r < 0) {
+		close_pipes(&pipes);
+		child_deinit(child);
+		return r;
+	}
 	init_handles(child, loop);
-	set_stdio(child, options, stdio);
+	set_stdio(child, options, &pipes, stdio);
+	open_handles(child, &pipes);
 	r = uv_spawn(loop, &child->process, &spawn);
+	close_pipes(&pipes);
 	if (r < 0) {
 		/* The handle of a process that was not spawned must be closed too. */
 		child->spawn_error = r;

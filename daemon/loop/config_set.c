@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "loop/transient.h"
 #include "util/config_files.h"
 
 /* A group of many members needs much; one that needs more is not looked at. */
@@ -124,8 +125,10 @@ static void check_app_users(const struct config_set *set, const struct app_confi
 				 "'%s' is root's group by another name",
 				 app->app_group);
 	for (size_t i = 0; set->daemon && i < 2; i++)
-		if (users[i].uid != (uid_t)-1 && (users[i].uid == set->intake_uid ||
-						  users[i].uid == set->unpack_uid))
+		if (users[i].uid != (uid_t)-1 &&
+		    (users[i].uid == set->intake_uid ||
+		     users[i].uid == set->unpack_uid ||
+		     users[i].uid == set->probe_uid || users[i].uid == set->proc_uid))
 			app_config_error(
 				app, users[i].option, diag,
 				"'%s' is the user of one of deployd's own processes; "
@@ -153,11 +156,28 @@ static void resolve_process_user(const char *option, const char *name,
 		diag_error(diag, file, origin->line, "%s: must not be root", option);
 }
 
+/* PID 1 looks the user up again; found here, it is found before a release is checked.
+ */
+static void resolve_unit_user(const char *name, const char *consequence, uid_t *ret_uid,
+			      struct diag *diag)
+{
+	gid_t gid;
+
+	if (find_user(name, ret_uid, &gid) == ENOENT)
+		diag_warning(diag, "deployd.conf", 0,
+			     "there is no user '%s', so that %s; run systemd-sysusers",
+			     name, consequence);
+}
+
 static void load_daemon(struct config_set *set, struct diag *diag)
 {
 	struct config_file_list files;
 
 	set->intake_uid = set->unpack_uid = (uid_t)-1;
+	set->probe_uid = set->proc_uid = (uid_t)-1;
+	resolve_unit_user(PROBE_USER, "no http or tcp check can pass", &set->probe_uid,
+			  diag);
+	resolve_unit_user(PROC_USER, "no release can be proven", &set->proc_uid, diag);
 	set->intake_gid = set->unpack_gid = (gid_t)-1;
 	config_files_read("deployd.conf", &files, diag);
 	set->daemon = daemon_config_parse(files.texts, files.n_texts, diag);

@@ -20,6 +20,7 @@ struct config_set {
 	size_t n_apps;
 	struct policy *policy;
 	uid_t intake_uid, unpack_uid;
+	uid_t probe_uid, proc_uid; /* of transient units; -1 = no such user */
 	gid_t intake_gid, unpack_gid;
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "build_config.h"
+#include "loop/clone_review.h"
 #include "loop/config_set.h"
 #include "loop/journal.h"
 
@@ -62,14 +63,34 @@ static void on_reload_work(uv_work_t *work)
 	reload->config = config_set_load(&reload->diag);
 }
 
+static void reload_end(struct reload *reload, bool ok)
+{
+	struct daemon *daemon = reload->daemon;
+
+	daemon->reloading = false;
+	log_messages(&reload->diag, ok);
+	if (!daemon->stopping) {
+		notify_ready("reloaded");
+		update_status(daemon);
+	}
+	if (reload->done)
+		reload->done(daemon, reload->session_id, ok, reload->diag.messages,
+			     reload->diag.n_messages);
+	diag_deinit(&reload->diag);
+	free(reload);
+}
+
+static void on_reload_reviewed(void *userdata)
+{
+	reload_end(userdata, true);
+}
+
 static void on_reload_done(uv_work_t *work, int status)
 {
 	struct reload *reload = work->data;
 	struct daemon *daemon = reload->daemon;
 	bool ok = status == 0 && reload->config;
 
-	daemon->reloading = false;
-	log_messages(&reload->diag, ok);
 	/* What is being finished is finished as it was begun. */
 	if (daemon->stopping)
 		ok = false;
@@ -81,21 +102,14 @@ static void on_reload_done(uv_work_t *work, int status)
 		user_names_flush(&daemon->user_names);
 		log_loaded(daemon);
 		manager_take_config(&daemon->manager);
-	} else {
-		config_set_unref(reload->config);
-		journal_event(
-			JOURNAL_CONFIG_REFUSED, LOG_ERR, NULL,
-			"the configuration has errors; the one before stays in use");
+		clone_review(daemon->units, daemon->config, &reload->diag,
+			     on_reload_reviewed, reload);
+		return;
 	}
-	if (!daemon->stopping) {
-		notify_ready("reloaded");
-		update_status(daemon);
-	}
-	if (reload->done)
-		reload->done(daemon, reload->session_id, ok, reload->diag.messages,
-			     reload->diag.n_messages);
-	diag_deinit(&reload->diag);
-	free(reload);
+	config_set_unref(reload->config);
+	journal_event(JOURNAL_CONFIG_REFUSED, LOG_ERR, NULL,
+		      "the configuration has errors; the one before stays in use");
+	reload_end(reload, false);
 }
 
 int daemon_reload(struct daemon *daemon, uint64_t session_id, reload_done_fn done)
@@ -120,6 +134,26 @@ int daemon_reload(struct daemon *daemon, uint64_t session_id, reload_done_fn don
 	daemon->reloading = true;
 	notify_reloading();
 	return 0;
+}
+
+/* --- the units, at a start and when systemd is back ------------------------------ */
+
+static void on_reviewed(void *userdata)
+{
+	struct diag *diag = userdata;
+
+	log_messages(diag, true);
+	diag_deinit(diag);
+	free(diag);
+}
+
+static void on_connected(void *userdata)
+{
+	struct daemon *daemon = userdata;
+	struct diag *diag = calloc(1, sizeof(*diag));
+
+	if (diag)
+		clone_review(daemon->units, daemon->config, diag, on_reviewed, diag);
 }
 
 /* --- stop --------------------------------------------------------------------- */
@@ -278,7 +312,7 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 	if (r == 0)
 		r = notify_start(&daemon->notify, loop);
 	if (r == 0)
-		r = units_new(loop, NULL, NULL, NULL, &daemon->units);
+		r = units_new(loop, NULL, on_connected, daemon, &daemon->units);
 	if (r < 0)
 		return r;
 	daemon->manager.on_recovered = on_recovered;

@@ -1,8 +1,8 @@
 /*
- * Runs a check once: http and tcp by deployd-probe as the app's user in the app's
- * network, exec as a clone of the app's unit. All of them are run by people who may
- * deploy the app: what they say is shown, bounded and made harmless, and otherwise
- * decides about nothing but this check.
+ * Runs a check once: http and tcp by deployd-probe in the app's network, as a user of
+ * its own so that the app cannot answer for it, exec as a clone of the app's unit. All
+ * of them are run by people who may deploy the app: what they say is shown, bounded and
+ * made harmless, and otherwise decides about nothing but this check.
  */
 #include "loop/health_attempt.h"
 
@@ -97,7 +97,7 @@ static void judge_probe(struct health_attempt *attempt,
 	cleanup_json json_t *report = NULL;
 	const char *excerpt;
 
-	if (probe_report_read(outcome, &report, &error) < 0) {
+	if (probe_report_read(outcome, "deployd-probe", &report, &error) < 0) {
 		(void)snprintf(message, size, "%s", error.what);
 		return;
 	}
@@ -155,10 +155,6 @@ static void run(struct health_attempt *attempt, struct capture_options *options)
 		       attempt->check->name, settings->app_name);
 	options->unit.name = name;
 	options->unit.description = description;
-	options->unit.user = settings->app_user;
-	options->unit.group = settings->app_group;
-	options->unit.stdin_fd = -1;
-	options->unit.stderr_fd = -1;
 	attempt->capture = capture_start(attempt->units, options, on_captured, attempt);
 	if (attempt->capture)
 		return;
@@ -178,7 +174,8 @@ static void run_exec(struct health_attempt *attempt)
 		.with_stderr = true,
 		.unit = {.argv = (const char *const *)argv,
 			 .clone_of = attempt->settings->unit,
-			 .network_of = attempt->settings->unit,
+			 .user = attempt->settings->app_user,
+			 .group = attempt->settings->app_group,
 			 .timeout_ms = attempt->check->timeout_ms},
 	};
 
@@ -270,6 +267,7 @@ static void run_probe(struct health_attempt *attempt)
 	struct capture_options options = {
 		.bytes_max = PROBE_REPORT_BYTES_MAX,
 		.unit = {.argv = (const char *const *)argv,
+			 .user = PROBE_USER,
 			 .network_of = attempt->settings->unit,
 			 .harden = true,
 			 .timeout_ms = attempt->check->timeout_ms + PROBE_GRACE_MSEC},

@@ -3,7 +3,6 @@
  * unit's journal for those who may read it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "loop/config_set.h"
 #include "loop/daemon.h"
 #include "loop/journal.h"
+#include "loop/output.h"
 #include "loop/service.h"
 #include "loop/session.h"
 
@@ -193,12 +193,14 @@ struct logs {
 	struct daemon *daemon;
 	uint64_t session_id;
 	struct unit_log *log; /* NULL: has ended */
+	struct output output;
 	bool lines_sent;
 	char app[APP_NAME_MAX + 1];
 };
 
 static void logs_free(struct logs *logs)
 {
+	output_close(&logs->output);
 	logs->daemon->n_logs--;
 	free(logs);
 }
@@ -232,6 +234,7 @@ static void on_logs_done(void *userdata, int error)
 	struct logs *logs = userdata;
 
 	logs->log = NULL;
+	output_end(&logs->output);
 	if (error < 0 || logs->lines_sent)
 		end_logs(logs, error);
 }
@@ -249,21 +252,17 @@ static void on_lines_sent(void *userdata)
 static int start_logs(struct logs *logs, struct session *session, const char *unit,
 		      uint64_t lines, bool follow)
 {
-	int fds[2];
-	int r = 0;
+	int r = output_open(&logs->output, OUTPUT_KIND_PIPE);
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	logs->log = units_log(logs->daemon->units, unit, lines, follow, fds[1],
-			      on_logs_done, logs);
+	if (r < 0)
+		return r;
+	logs->log = units_log(logs->daemon->units, unit, lines, follow,
+			      logs->output.path, false, on_logs_done, logs);
 	if (!logs->log)
-		r = -ENOMEM;
-	if (r == 0)
-		r = session_send_lines(session, fds[0], on_lines_sent, logs);
+		return -ENOMEM;
+	r = session_send_lines(session, logs->output.fd, on_lines_sent, logs);
 	if (r < 0)
 		unit_log_cancel(logs->log);
-	(void)close(fds[0]);
-	(void)close(fds[1]);
 	return r;
 }
 
@@ -306,6 +305,7 @@ void method_logs(struct daemon *daemon, struct session *session)
 	}
 	logs->daemon = daemon;
 	logs->session_id = session->id;
+	logs->output = OUTPUT_NONE;
 	(void)strcpy(logs->app, settings->app_name);
 	daemon->n_logs++;
 	r = start_logs(logs, session, settings->unit, (uint64_t)lines, follow);
@@ -322,13 +322,16 @@ void method_logs(struct daemon *daemon, struct session *session)
 
 static json_t *wire_session(const struct session *session)
 {
+	bool has_client = session->peer.uid != (uid_t)-1;
 	char since[RFC3339_SIZE];
 
 	names_rfc3339(session->since_sec, since);
-	return json_pack("{s:s, s:I, s:o, s:s, s:s}", "user", session->peer.user, "uid",
-			 (json_int_t)session->peer.uid, "pid",
-			 session->pid > 0 ? json_integer(session->pid) : json_null(),
-			 "state", session_state_name(session), "since", since);
+	return json_pack(
+		"{s:s?, s:o, s:o, s:s, s:s}", "user",
+		has_client ? session->peer.user : NULL, "uid",
+		has_client ? json_integer((json_int_t)session->peer.uid) : json_null(),
+		"pid", session->pid > 0 ? json_integer(session->pid) : json_null(),
+		"state", session_state_name(session), "since", since);
 }
 
 void method_daemon_status(struct daemon *daemon, struct session *session)
@@ -340,8 +343,7 @@ void method_daemon_status(struct daemon *daemon, struct session *session)
 		return;
 	sessions = json_array();
 	for (const struct session *s = daemon->server.sessions; s; s = s->next)
-		if (s->state >= SESSION_STATE_HANDED)
-			(void)json_array_append_new(sessions, wire_session(s));
+		(void)json_array_append_new(sessions, wire_session(s));
 	session_reply(session,
 		      json_pack("{s:I, s:s, s:o}", "pid", (json_int_t)getpid(),
 				"version", DEPLOYD_VERSION, "sessions", sessions),

@@ -44,7 +44,7 @@ struct operation *operation_new(struct daemon *daemon, struct app *app,
 	if (!operation)
 		return NULL;
 	operation->staging_fd = -1;
-	operation->log_fd = -1;
+	operation->log_output = OUTPUT_NONE;
 	if (!copy_text(&operation->sha256, request->sha256) ||
 	    !copy_text(&operation->version, request->version) ||
 	    !copy_text(&operation->revision, request->revision) ||
@@ -82,8 +82,7 @@ void operation_free(struct operation *operation)
 	operation_drop_archive(operation);
 	if (operation->staging_fd >= 0)
 		(void)close(operation->staging_fd);
-	if (operation->log_fd >= 0)
-		(void)close(operation->log_fd);
+	output_close(&operation->log_output);
 	config_set_unref(operation->config);
 	free(operation->sha256);
 	free(operation->version);

@@ -9,6 +9,8 @@
 #include "deploy/errinfo.h"
 #include "deploy/names.h"
 #include "loop/child.h"
+#include "loop/output.h"
+#include "loop/session.h"
 #include "loop/store_call.h"
 #include "loop/units.h"
 
@@ -28,7 +30,6 @@ struct app;
 struct config_set;
 struct daemon;
 struct peer;
-struct session;
 
 /* What the client asked for; strings may be NULL. */
 struct operation_request {
@@ -62,6 +63,7 @@ struct operation {
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
 	char *sha256, *version, *revision, *message, *if_current;
 	uint64_t archive_session; /* 0: there is none, or it is done with */
+	struct archive archive;	  /* as its session said last: that may be gone */
 	int staging_fd; /* open since before the first write: syncfs(2) tells of all */
 	bool force;
 	uint64_t confirm_sec;
@@ -81,7 +83,7 @@ struct operation {
 	struct unit_query *unit_query;
 	void (*with_unit)(struct operation *operation); /* goes on after unit_query */
 	struct unit_log *unit_log;
-	int log_fd;
+	struct output log_output;
 	struct health *health;
 	struct proof *proof;
 	struct touch *touch;

@@ -72,11 +72,12 @@ static bool action_of(const struct operation *operation, enum unit_action *ret_a
 static void keep_log(struct operation *operation)
 {
 	char *text = calloc(1, OPERATION_LOG_BYTES_MAX + 1);
-	off_t end = lseek(operation->log_fd, 0, SEEK_END);
+	int fd = operation->log_output.fd;
+	off_t end = lseek(fd, 0, SEEK_END);
 	off_t from = end > OPERATION_LOG_BYTES_MAX ? end - OPERATION_LOG_BYTES_MAX : 0;
 
 	if (text && end > 0)
-		(void)!pread(operation->log_fd, text, OPERATION_LOG_BYTES_MAX, from);
+		(void)!pread(fd, text, OPERATION_LOG_BYTES_MAX, from);
 	free(operation->unit_log_text);
 	operation->unit_log_text = text;
 }
@@ -91,24 +92,20 @@ static void on_log(void *userdata, int error)
 			    operation->settings->app_name, strerror(-error));
 	else
 		keep_log(operation);
-	(void)close(operation->log_fd);
-	operation->log_fd = -1;
+	output_close(&operation->log_output);
 	operation_step_done(operation, false);
 }
 
 void operation_fail_with_log(struct operation *operation)
 {
-	operation->log_fd = memfd_create("unit-log", MFD_CLOEXEC);
-	if (operation->log_fd >= 0)
+	if (output_open(&operation->log_output, OUTPUT_KIND_FILE) == 0)
 		operation->unit_log =
 			units_log(operation->daemon->units, operation->settings->unit,
-				  OPERATION_LOG_LINES, false, operation->log_fd, on_log,
-				  operation);
+				  OPERATION_LOG_LINES, false,
+				  operation->log_output.path, true, on_log, operation);
 	if (operation->unit_log)
 		return;
-	if (operation->log_fd >= 0)
-		(void)close(operation->log_fd);
-	operation->log_fd = -1;
+	output_close(&operation->log_output);
 	operation_step_done(operation, false);
 }
 

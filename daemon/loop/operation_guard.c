@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "loop/clone.h"
+#include "loop/clone_review.h"
 #include "loop/daemon.h"
 #include "loop/operation.h"
 
@@ -126,6 +128,38 @@ static const char *why_not(const struct unit_state *state)
 	return NULL;
 }
 
+static void on_clone(void *userdata, const struct errinfo *error)
+{
+	struct operation *operation = userdata;
+
+	if (operation->op.failed) {
+		operation_step_done(operation, false); /* abandoned meanwhile */
+	} else if (error->result != RESULT_OK) {
+		operation_fail(operation, error->result, "%.400s; nothing was changed",
+			       error->what);
+		operation_step_done(operation, false);
+	} else {
+		operation->with_unit(operation);
+	}
+}
+
+/*
+ * Once the release is current, a check that cannot be run would be held against it. A
+ * rollback is needed now, whether or not its checks can be run.
+ */
+static void with_copy(struct operation *operation)
+{
+	const struct app_config *settings = operation->settings;
+
+	if (operation->op.kind == OP_KIND_ROLLBACK || !clone_review_check(settings)) {
+		operation->with_unit(operation);
+	} else if (!clone_query(operation->daemon->units, settings->unit, on_clone,
+				operation)) {
+		operation_fail(operation, RESULT_FAILED, "out of memory");
+		operation_step_done(operation, false);
+	}
+}
+
 static void on_unit_state(void *userdata, int error, const struct unit_state *state)
 {
 	struct operation *operation = userdata;
@@ -142,7 +176,7 @@ static void on_unit_state(void *userdata, int error, const struct unit_state *st
 			       operation->settings->unit, why);
 		operation_step_done(operation, false);
 	} else {
-		operation->with_unit(operation);
+		with_copy(operation);
 	}
 }
 

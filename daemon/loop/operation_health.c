@@ -130,8 +130,8 @@ void operation_recheck(struct operation *operation)
 
 /*
  * systemd has ended every process that there was, and started new ones since: they run
- * from what was current then. So an app that cannot be looked at (it runs as root, say)
- * does not keep its releases for ever.
+ * from what was current then. So an app that could not be looked at (deployd-proc does
+ * not start, say) does not keep its releases for ever.
  */
 static bool is_started_anew(const struct operation *operation)
 {
@@ -147,10 +147,9 @@ static void on_proof(void *userdata, const struct proof_outcome *outcome)
 	struct operation *operation = userdata;
 
 	operation->proof = NULL;
-	if (outcome->complete)
+	/* What is known to be in use is kept in any case. */
+	if (outcome->complete || is_started_anew(operation))
 		operation->in_use = json_incref((json_t *)outcome->in_use);
-	else if (is_started_anew(operation))
-		operation->in_use = json_array();
 	operation_step_done(operation, outcome->complete);
 }
 

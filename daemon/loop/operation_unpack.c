@@ -21,15 +21,6 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
-/* The archive as its session has it; NULL when the session is gone. */
-static const struct archive *archive_of(const struct operation *operation)
-{
-	const struct session *session = server_find_archive(&operation->daemon->server,
-							    operation->archive_session);
-
-	return session ? &session->archive : NULL;
-}
-
 void operation_drop_archive(struct operation *operation)
 {
 	struct session *session =
@@ -45,34 +36,33 @@ void operation_drop_archive(struct operation *operation)
 
 bool operation_has_archive(const struct operation *operation)
 {
-	const struct archive *archive;
-
 	if (!operation->running || (operation->op.kind != OP_KIND_DEPLOY &&
 				    operation->op.kind != OP_KIND_STAGE))
 		return false;
 	if (operation->archive_session == 0)
 		return true; /* it has been unpacked */
-	archive = archive_of(operation);
-	return archive && archive->state == ARCHIVE_STATE_COMPLETE;
+	return operation->archive.state == ARCHIVE_STATE_COMPLETE;
 }
 
 /* Without a cause of the archive's own, the sender's is the first one. */
 static bool archive_failed(struct operation *operation)
 {
-	const struct archive *archive = archive_of(operation);
+	const struct archive *archive = &operation->archive;
 
-	if (archive && archive->state != ARCHIVE_STATE_FAILED)
+	if (archive->state != ARCHIVE_STATE_FAILED)
 		return false;
-	operation_fail(operation, RESULT_FAILED, "the archive did not come whole: %s",
-		       archive ? archive->error
-			       : "the connection of its sender has ended");
+	operation_fail(operation, archive->result, "%s%s",
+		       archive->result == RESULT_REJECTED
+			       ? ""
+			       : "the archive did not come whole: ",
+		       archive->error);
 	return true;
 }
 
 /* What the helpers and the session said, put together, when all have. */
 static void judge_pipeline(struct operation *operation)
 {
-	const struct archive *archive = archive_of(operation);
+	const struct archive *archive = &operation->archive;
 	const json_t *intake_reply = NULL, *unpack_reply = NULL;
 	struct errinfo intake_error = {0}, unpack_error = {0};
 	enum deploy_result intake, unpack;
@@ -123,7 +113,7 @@ static void judge_pipeline(struct operation *operation)
 
 static bool is_settled(const struct archive *archive)
 {
-	return !archive || archive->state >= ARCHIVE_STATE_COMPLETE;
+	return archive->state >= ARCHIVE_STATE_COMPLETE;
 }
 
 static void pipeline_over(struct operation *operation)
@@ -153,7 +143,7 @@ static void on_helper_done(struct child *child)
 	 */
 	if (child_outcome(&operation->intake, &reply, &error) == RESULT_OK &&
 	    child_outcome(&operation->unpack, &reply, &error) == RESULT_OK &&
-	    !is_settled(archive_of(operation))) {
+	    !is_settled(&operation->archive)) {
 		operation->archive_awaited = true;
 		return;
 	}
@@ -163,15 +153,22 @@ static void on_helper_done(struct child *child)
 void operation_archive_changed(struct operation *operation,
 			       const struct session *session)
 {
-	const struct archive *archive = &session->archive;
+	const struct archive *archive = &operation->archive;
 
+	operation->archive = session->archive;
 	operation->total_bytes = archive->total;
 	if (operation->archive_awaited) {
 		if (is_settled(archive))
 			pipeline_over(operation);
 		return;
 	}
-	if (!operation->running && archive->state == ARCHIVE_STATE_FAILED) {
+	if (archive->state != ARCHIVE_STATE_FAILED)
+		return;
+	if (operation->running && operation->op.state == OP_STATE_UNPACKING) {
+		/* A session that hangs still holds the pipe: its end would not come. */
+		child_kill(&operation->intake);
+		child_kill(&operation->unpack);
+	} else if (!operation->running) {
 		(void)archive_failed(operation);
 		operation_abandon(operation, RESULT_FAILED, operation->error.what);
 	}
@@ -278,7 +275,7 @@ static int start_pump(struct operation *operation, int fd)
 
 static bool archive_is_acceptable(struct operation *operation)
 {
-	const struct archive *archive = archive_of(operation);
+	const struct archive *archive = &operation->archive;
 	uint64_t bytes_max = operation->settings->limits.max_archive_bytes;
 
 	if (archive_failed(operation))
@@ -343,7 +340,9 @@ void operation_unpack(struct operation *operation)
 		operation->pipeline_left = 1;
 		child_kill(&operation->unpack);
 	} else if (start_pump(operation, archive[1]) < 0) {
-		(void)archive_failed(operation);
+		operation_fail(operation, RESULT_FAILED,
+			       "the archive did not come whole: the connection of its "
+			       "sender has ended");
 		child_kill(&operation->intake);
 		child_kill(&operation->unpack);
 	}

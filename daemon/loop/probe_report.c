@@ -36,8 +36,8 @@ bool probe_report_is_ok(const json_t *report)
 	return result && strcmp(result, "ok") == 0;
 }
 
-int probe_report_read(const struct capture_outcome *outcome, json_t **ret_report,
-		      struct errinfo *ei)
+int probe_report_read(const struct capture_outcome *outcome, const char *program,
+		      json_t **ret_report, struct errinfo *ei)
 {
 	const struct transient_outcome *unit = outcome->unit;
 	cleanup_json json_t *line = NULL;
@@ -59,7 +59,7 @@ int probe_report_read(const struct capture_outcome *outcome, json_t **ret_report
 		return 0;
 	}
 	health_end_words(unit->code, unit->status, words, sizeof(words));
-	return errinfo_refuse(ei, RESULT_FAILED, "deployd-probe %s%s%s %s", words,
+	return errinfo_refuse(ei, RESULT_FAILED, "%s %s%s%s %s", program, words,
 			      strcmp(unit->result, "oom-kill") == 0 ? " (oom-kill)"
 								    : "",
 			      ",", line ? "but said otherwise" : "without a report");

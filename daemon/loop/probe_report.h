@@ -8,15 +8,16 @@
 #include "loop/capture.h"
 
 /*
- * What deployd-probe wrote: one JSON line. It runs as the app's user, so all of it may
- * be the app's invention: read within bounds, and believed as a report only.
+ * What deployd-probe or deployd-proc wrote: one JSON line. Both read what the app says,
+ * so that they are read within bounds, and believed as a report only.
  */
 
 #define PROBE_REPORT_BYTES_MAX (1u << 20)
 
-/* 0 and the report, to be released; else -EINVAL and in ei how the probe died. */
-int probe_report_read(const struct capture_outcome *outcome, json_t **ret_report,
-		      struct errinfo *ei) __attribute__((warn_unused_result, nonnull));
+/* 0 and the report, to be released; else -EINVAL and in ei how program died. */
+int probe_report_read(const struct capture_outcome *outcome, const char *program,
+		      json_t **ret_report, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
 
 /* It says that all is well. */
 bool probe_report_is_ok(const json_t *report) __attribute__((nonnull));

@@ -1,11 +1,13 @@
 /*
- * Asks systemd where the processes of an app's unit are and whose, and deployd-probe
- * what they run from. The probe is of the app's user, so it can be lied to by the app;
- * a proof protects from mistakes, not from the app itself.
+ * Asks systemd where the processes of an app's unit are, and deployd-proc from which
+ * release every process of the machine runs. deployd-proc has a user of its own: the
+ * app cannot answer for it. What an app can still do is to run other code than its
+ * files are; that is its own affair, as it is the app's code either way.
  */
 #include "loop/proof.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +19,14 @@
 #include "loop/probe_report.h"
 #include "loop/unit_facts.h"
 
-#define PROBE_TIMEOUT_MSEC  5000
+#define PROC_TIMEOUT_MSEC   5000
 #define PROOF_PROCESSES_MAX 16384
 #define PROOF_MAPPED_MAX    65536 /* of all processes */
 
-static const char probe_path[] = DEPLOYD_LIBEXECDIR "/deployd-probe";
+static const char proc_path[] = DEPLOYD_LIBEXECDIR "/deployd-proc";
+
+/* CAP_SYS_PTRACE, of linux/capability.h: /proc tells of other users' processes. */
+#define PROC_CAPABILITIES (UINT64_C(1) << CAP_SYS_PTRACE)
 
 struct proof {
 	struct units *units;
@@ -30,6 +35,7 @@ struct proof {
 	struct unit_facts_query *query;
 	struct capture *capture;
 	uint32_t main_pid;
+	bool is_running; /* the unit has a cgroup */
 	json_t *in_use;
 	struct proof_outcome outcome;
 	void (*done)(void *userdata, const struct proof_outcome *outcome);
@@ -57,7 +63,7 @@ static void unknown(struct proof *proof, const char *why)
 	finish(proof);
 }
 
-/* --- what the probe saw -------------------------------------------------------------
+/* --- what was seen -------------------------------------------------------------
  */
 
 /* A report in the form in which it is judged; the texts are the JSON's. */
@@ -65,6 +71,8 @@ struct sighting {
 	struct proof_process *processes;
 	const char **mapped;
 	size_t n_processes, n_mapped;
+	/* The unit's come first; the others count for what is in use only. */
+	size_t n_own;
 };
 
 static void sighting_deinit(struct sighting *sighting)
@@ -81,7 +89,7 @@ static bool take_process(struct sighting *sighting, const json_t *json)
 	const json_t *path;
 	size_t i;
 
-	if (!json_is_integer(pid))
+	if (!json_is_integer(pid) || !json_is_boolean(json_object_get(json, "unit")))
 		return false;
 	process->pid = json_integer_value(pid);
 	process->comm = json_string_value(json_object_get(json, "comm"));
@@ -96,6 +104,18 @@ static bool take_process(struct sighting *sighting, const json_t *json)
 		sighting->mapped[sighting->n_mapped++] = json_string_value(path);
 	}
 	process->n_mapped = json_array_size(mapped);
+	return true;
+}
+
+static bool take_processes(struct sighting *sighting, const json_t *processes, bool own)
+{
+	const json_t *process;
+	size_t i;
+
+	json_array_foreach (processes, i, process)
+		if (json_is_true(json_object_get(process, "unit")) == own &&
+		    !take_process(sighting, process))
+			return false;
 	return true;
 }
 
@@ -116,10 +136,10 @@ static bool sighting_init(struct sighting *sighting, const json_t *processes)
 	sighting->mapped = calloc(n_mapped + 1, sizeof(*sighting->mapped));
 	if (!sighting->processes || !sighting->mapped)
 		return false;
-	json_array_foreach (processes, i, process)
-		if (!take_process(sighting, process))
-			return false;
-	return true;
+	if (!take_processes(sighting, processes, true))
+		return false;
+	sighting->n_own = sighting->n_processes;
+	return take_processes(sighting, processes, false);
 }
 
 static bool has_text(const json_t *array, const char *text)
@@ -157,24 +177,35 @@ static bool note_releases(struct proof *proof, const struct sighting *sighting)
 	return ok;
 }
 
+static void not_running(struct proof *proof)
+{
+	(void)snprintf(proof->outcome.reason, sizeof(proof->outcome.reason),
+		       "%.200s is not running", proof->settings->unit);
+	proof->outcome.verdict = PROOF_UNKNOWN;
+}
+
 static void judge(struct proof *proof, const json_t *report)
 {
 	struct sighting sighting;
 	struct proof_report facts = {
 		.releases_dir = proof->settings->releases_dir,
 		.main_pid = proof->main_pid,
-		.truncated = !json_is_false(json_object_get(report, "truncated")),
+		.truncated = !json_is_false(json_object_get(report, "unit_truncated")),
 	};
 
 	if (!sighting_init(&sighting, json_object_get(report, "processes"))) {
 		sighting_deinit(&sighting);
-		unknown(proof, "what deployd-probe reports is no list of processes");
+		unknown(proof, "what deployd-proc reports is no list of processes");
 		return;
 	}
 	facts.processes = sighting.processes;
-	facts.n_processes = sighting.n_processes;
+	facts.n_processes = sighting.n_own;
 	proof->outcome.verdict =
 		proof_judge(&facts, proof->release, proof->outcome.reason);
+	if (!proof->is_running)
+		not_running(proof);
+	facts.n_processes = sighting.n_processes;
+	facts.truncated = !json_is_false(json_object_get(report, "truncated"));
 	proof->outcome.complete =
 		note_releases(proof, &sighting) && proof_complete(&facts);
 	sighting_deinit(&sighting);
@@ -189,7 +220,7 @@ static void on_captured(void *userdata, const struct capture_outcome *outcome)
 	char message[PROOF_REASON_SIZE];
 
 	proof->capture = NULL;
-	if (probe_report_read(outcome, &report, &error) < 0) {
+	if (probe_report_read(outcome, "deployd-proc", &report, &error) < 0) {
 		unknown(proof, error.what);
 	} else if (!probe_report_is_ok(report)) {
 		probe_report_text(report, "message", message, sizeof(message));
@@ -202,44 +233,37 @@ static void on_captured(void *userdata, const struct capture_outcome *outcome)
 /* --- asking --------------------------------------------------------------------------
  */
 
-static void run_probe(struct proof *proof, const struct unit_facts *facts)
+static void run_proc(struct proof *proof, const struct unit_facts *facts)
 {
 	static unsigned int counter;
 	const struct app_config *settings = proof->settings;
 	cleanup_free char *cgroup = NULL, *releases = NULL;
 	char name[UNIT_NAME_MAX], description[UNIT_NAME_MAX + 64];
-	const char *group = NULL; /* the user's own */
-	const char *argv[] = {probe_path, "proof", NULL, NULL, NULL};
+	const char *argv[] = {proc_path, NULL, NULL, NULL};
 	struct capture_options options = {.bytes_max = PROBE_REPORT_BYTES_MAX};
 
 	(void)snprintf(name, sizeof(name), "deployd-proof-%s-%d-%u", settings->app_name,
 		       (int)getpid(), counter++);
 	(void)snprintf(description, sizeof(description), "Proof of release of %s",
 		       settings->app_name);
-	if (asprintf(&cgroup, "--cgroup=%s", facts->control_group) < 0)
-		cgroup = NULL;
 	if (asprintf(&releases, "--releases=%s", settings->releases_dir) < 0)
 		releases = NULL;
-	/* /proc tells of who has the same user and group. */
-	if (facts->group[0])
-		group = facts->group;
-	else if (!facts->user[0])
-		group = settings->app_group;
-	if (cgroup && releases) {
+	if (proof->is_running &&
+	    asprintf(&cgroup, "--cgroup=%s", facts->control_group) < 0)
+		cgroup = NULL;
+	if (releases && (cgroup || !proof->is_running)) {
+		argv[1] = releases;
 		argv[2] = cgroup;
-		argv[3] = releases;
 		options.unit = (struct transient_options){
 			.name = name,
 			.description = description,
 			.argv = argv,
-			.user = facts->user[0] ? facts->user : settings->app_user,
-			.group = group,
+			.user = PROC_USER,
+			/* It lists the releases, which are the group's to read. */
+			.extra_group = settings->app_group,
 			.harden = true,
-			/* /proc shows a process only to who can do as much. */
-			.ambient = facts->ambient,
-			.stdin_fd = -1,
-			.stderr_fd = -1,
-			.timeout_ms = PROBE_TIMEOUT_MSEC,
+			.ambient = PROC_CAPABILITIES,
+			.timeout_ms = PROC_TIMEOUT_MSEC,
 		};
 		proof->capture =
 			capture_start(proof->units, &options, on_captured, proof);
@@ -261,16 +285,9 @@ static void on_facts(void *userdata, int error, const struct unit_facts *facts)
 		unknown(proof, why);
 		return;
 	}
-	if (facts->control_group[0] == '\0') {
-		(void)snprintf(proof->outcome.reason, sizeof(proof->outcome.reason),
-			       "%.200s is not running", proof->settings->unit);
-		proof->outcome.verdict = PROOF_UNKNOWN;
-		proof->outcome.complete = true;
-		finish(proof);
-		return;
-	}
 	proof->main_pid = facts->main_pid;
-	run_probe(proof, facts);
+	proof->is_running = facts->control_group[0] != '\0';
+	run_proc(proof, facts);
 }
 
 struct proof *

@@ -12,7 +12,7 @@
 struct proof_outcome {
 	enum proof_verdict verdict;
 	char reason[PROOF_REASON_SIZE]; /* "" when proven */
-	/* Array of the ids of releases that a process of the unit uses; borrowed. */
+	/* Array of the ids of releases that a process of the machine uses; borrowed. */
 	const json_t *in_use;
 	bool complete; /* every process could be read: what is not in in_use is free */
 };
@@ -20,9 +20,9 @@ struct proof_outcome {
 struct proof;
 
 /*
- * Looks at the processes of the app's unit by deployd-probe, which runs as the unit's
- * user. done is called once, never from within, after 15 s at the latest. settings is
- * borrowed until then. A unit without processes is unknown and complete. NULL only
+ * Looks at the processes of the machine by deployd-proc. The verdict is about those of
+ * the app's unit; done is called once, never from within, after 15 s at the latest.
+ * settings is borrowed until then. A unit without processes is unknown. NULL only
  * without memory.
  */
 struct proof *

@@ -25,10 +25,12 @@
 #include "loop/service.h"
 #include "util/session_protocol.h"
 
+/* As io.deployd.varlink names them, where a client that has gone makes no difference.
+ */
 static const char *const state_names[] = {
-	[SESSION_STATE_STARTING] = "starting", [SESSION_STATE_IDLE] = "idle",
-	[SESSION_STATE_HANDED] = "connected",  [SESSION_STATE_CONNECTED] = "connected",
-	[SESSION_STATE_ALONE] = "client gone", [SESSION_STATE_OVER] = "ending",
+	[SESSION_STATE_STARTING] = "idle",    [SESSION_STATE_IDLE] = "idle",
+	[SESSION_STATE_HANDED] = "connected", [SESSION_STATE_CONNECTED] = "connected",
+	[SESSION_STATE_ALONE] = "connected",  [SESSION_STATE_OVER] = "ended",
 };
 _Static_assert(sizeof(state_names) / sizeof(*state_names) == SESSION_STATE_COUNT,
 	       "a name for each state");
@@ -141,6 +143,8 @@ static void set_archive(struct session *session, enum archive_state state,
 	    session->archive.state >= ARCHIVE_STATE_COMPLETE)
 		return;
 	session->archive.state = state;
+	if (session->archive.result == RESULT_OK)
+		session->archive.result = RESULT_FAILED; /* what it is when it fails */
 	(void)snprintf(session->archive.error, sizeof(session->archive.error), "%s",
 		       error ? error : "");
 	session->server->on_archive(session->server->daemon, session);
@@ -312,13 +316,23 @@ static char *encode_reply(const struct session *session, const char *error,
 	return text;
 }
 
+/*
+ * A client that has gone hears nothing; but its session, which keeps what the client
+ * passed until the request is over, must hear that it is.
+ */
+static bool takes_reply(const struct session *session, bool continues)
+{
+	return session_is_connected(session) ||
+	       (!continues && session->state == SESSION_STATE_ALONE);
+}
+
 void session_reply(struct session *session, json_t *parameters, bool continues)
 {
 	size_t length;
 	char *text;
 
 	assert(session->busy);
-	if (!session_is_connected(session) ||
+	if (!takes_reply(session, continues) ||
 	    (continues && (!session->call.more || session->call.oneway))) {
 		json_decref(parameters);
 		return;
@@ -344,7 +358,7 @@ void session_error(struct session *session, const char *error, json_t *parameter
 	char *text;
 
 	assert(session->busy);
-	if (!session_is_connected(session)) {
+	if (!takes_reply(session, false)) {
 		json_decref(parameters);
 		return;
 	}
@@ -513,6 +527,7 @@ static void on_request(struct session *session, const json_t *word)
 static void on_archive_word(struct session *session, const json_t *word)
 {
 	const char *state = text_of(word, "state"), *message = text_of(word, "message");
+	const char *result = text_of(word, "result");
 	json_int_t bytes = json_integer_value(json_object_get(word, "bytes"));
 	json_int_t total = json_integer_value(json_object_get(word, "total"));
 	char escaped[160];
@@ -524,6 +539,9 @@ static void on_archive_word(struct session *session, const json_t *word)
 	}
 	session->archive.bytes = (uint64_t)bytes;
 	session->archive.total = (uint64_t)total;
+	session->archive.result = result && strcmp(result, "rejected") == 0
+					  ? RESULT_REJECTED
+					  : RESULT_FAILED;
 	if (strcmp(state, "flows") == 0)
 		set_archive(session, ARCHIVE_STATE_FLOWS, NULL);
 	else if (strcmp(state, "complete") == 0)
@@ -638,6 +656,7 @@ struct session *session_new(struct server *server, uint64_t id)
 	session->id = id;
 	session->pidfd = -1;
 	session->peer.uid = (uid_t)-1;
+	session->since_sec = (int64_t)time(NULL);
 	r = channel_new(server->daemon->loop, &events, session, &session->channel,
 			&ends);
 	if (r < 0) {

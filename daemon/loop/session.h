@@ -44,8 +44,9 @@ enum archive_state {
 
 struct archive {
 	enum archive_state state;
-	uint64_t bytes; /* read by the session, when complete */
-	uint64_t total; /* 0: not known */
+	uint64_t bytes;		   /* read by the session, when complete */
+	uint64_t total;		   /* 0: not known */
+	enum deploy_result result; /* when it has failed: failed or rejected */
 	char error[200];
 };
 
@@ -64,7 +65,8 @@ struct session {
 	bool refusing; /* tells a client why it is turned away, no more */
 	bool named;    /* peer.user is known */
 	struct peer peer;
-	int64_t since_sec; /* CLOCK_REALTIME of the connection */
+	int64_t since_sec; /* CLOCK_REALTIME: of the connection, or that it was asked
+			      for */
 	uint64_t over_ms;  /* uv_now() when the channel was closed */
 	bool pinged;
 	uint64_t ping_number, ping_ms;
@@ -83,7 +85,7 @@ struct session {
 	void *lines_userdata;
 };
 
-/* "starting", "idle", ..., "hung": for DaemonStatus. */
+/* "idle", "connected", "hung" or "ended": for DaemonStatus. */
 const char *session_state_name(const struct session *session) __attribute__((nonnull));
 
 /* Asks the spawner for a process. NULL when that is not possible now. */

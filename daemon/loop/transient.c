@@ -148,7 +148,8 @@ static void not_started(struct transient *transient)
 	health_end_words(outcome->code, outcome->status, words, sizeof(words));
 	(void)errinfo_refuse(&transient->outcome.error, RESULT_FAILED,
 			     "%s could not be started: %s (%s; 203 = it cannot be "
-			     "executed, see systemd.exec(5))",
+			     "executed, 217 = its user is missing: run "
+			     "systemd-sysusers)",
 			     transient->spec.argv[0], words, outcome->result);
 }
 
@@ -343,8 +344,6 @@ static void start(struct transient *transient, sd_bus_message *clone)
 	}
 	transient->called = true;
 	transient->refs = 1;
-	/* systemd's side is now the only one: a reader sees the end of the output. */
-	transient_spec_close_fds(&transient->spec);
 }
 
 static int on_clone(sd_bus_message *reply, void *userdata, sd_bus_error *ret)

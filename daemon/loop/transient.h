@@ -8,10 +8,14 @@
 #include "loop/units.h"
 
 /*
- * A command in a transient unit: started by PID 1 in deployd-run.slice, not by deployd,
- * with the user, the environment and the limits of a unit or with a user of its own.
- * The command is run as it is: no shell, no $NAME, no %-specifier.
+ * A command in a transient unit: started by PID 1, not by deployd, in a copy of a unit
+ * or in deployd-run.slice with a user of its own. The command is run as it is: no
+ * shell, no $NAME, no %-specifier.
  */
+
+/* Users of programs of ours; sysusers.d makes them. */
+#define PROBE_USER "deployd-probe"
+#define PROC_USER  "deployd-proc"
 
 #define TRANSIENT_ARGS_MAX 1100 /* words of a command */
 
@@ -20,14 +24,13 @@ struct transient_options {
 	const char *description;
 	const char *const *argv; /* NULL-terminated; argv[0] = absolute path */
 	/*
-	 * The unit whose User, Group, SupplementaryGroups, WorkingDirectory,
-	 * RootDirectory, Environment, EnvironmentFiles, PassEnvironment,
-	 * UnsetEnvironment, credentials, UMask, NoNewPrivileges and limits are taken
-	 * over. NULL = none.
+	 * The unit that it is run in a copy of: user, environment, sandbox and limits
+	 * as clone_table.h has them, in its slice. NULL = none.
 	 */
 	const char *clone_of;
 	/* Without clone_of, or where that unit has no User=. One of them is needed. */
 	const char *user, *group;
+	const char *extra_group; /* beside the user's own; NULL = none; no clone_of */
 	const char
 		*network_of; /* the unit whose network it shares; NULL = the host's */
 	/*
@@ -36,8 +39,9 @@ struct transient_options {
 	 */
 	bool harden;
 	uint64_t ambient; /* capabilities it keeps all the same, as a mask */
-	int stdin_fd, stdout_fd, stderr_fd; /* duplicated; -1 = null, null, journal */
-	uint64_t timeout_ms;		    /* then it is ended */
+	/* Files that it writes to (loop/output.h); NULL = null, journal. */
+	const char *stdout_path, *stderr_path;
+	uint64_t timeout_ms; /* then it is ended */
 };
 
 struct transient_outcome {

@@ -7,12 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "loop/clone.h"
 #include "loop/unit_request.h"
 #include "loop/unit_values.h"
 
@@ -66,25 +66,17 @@ static int copy_argv(const char *const *argv, char ***ret_argv)
 	return 0;
 }
 
-static int copy_fd(int fd, int *ret_fd)
-{
-	if (fd < 0)
-		return 0;
-	*ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	return *ret_fd < 0 ? -errno : 0;
-}
-
 static int copy(struct transient_spec *spec, const struct transient_options *options)
 {
 	TRY(copy_text(options->description, &spec->description));
 	TRY(copy_text(options->clone_of, &spec->clone_of));
 	TRY(copy_text(options->user, &spec->user));
 	TRY(copy_text(options->group, &spec->group));
+	TRY(copy_text(options->extra_group, &spec->extra_group));
 	TRY(copy_text(options->network_of, &spec->network_of));
 	TRY(copy_argv(options->argv, &spec->argv));
-	TRY(copy_fd(options->stdin_fd, &spec->fds[0]));
-	TRY(copy_fd(options->stdout_fd, &spec->fds[1]));
-	return copy_fd(options->stderr_fd, &spec->fds[2]);
+	TRY(copy_text(options->stdout_path, &spec->stdout_path));
+	return copy_text(options->stderr_path, &spec->stderr_path);
 }
 
 int transient_spec_init(struct transient_spec *spec,
@@ -93,8 +85,6 @@ int transient_spec_init(struct transient_spec *spec,
 	int n, r;
 
 	memset(spec, 0, sizeof(*spec));
-	for (size_t i = 0; i < 3; i++)
-		spec->fds[i] = -1;
 	spec->harden = options->harden;
 	spec->ambient = options->ambient;
 	spec->timeout_ms = options->timeout_ms;
@@ -112,18 +102,8 @@ int transient_spec_init(struct transient_spec *spec,
 	return 0;
 }
 
-void transient_spec_close_fds(struct transient_spec *spec)
-{
-	for (size_t i = 0; i < 3; i++) {
-		if (spec->fds[i] >= 0)
-			(void)close(spec->fds[i]);
-		spec->fds[i] = -1;
-	}
-}
-
 void transient_spec_deinit(struct transient_spec *spec)
 {
-	transient_spec_close_fds(spec);
 	for (size_t i = 0; spec->argv && spec->argv[i]; i++)
 		free(spec->argv[i]);
 	free(spec->argv);
@@ -131,10 +111,11 @@ void transient_spec_deinit(struct transient_spec *spec)
 	free(spec->clone_of);
 	free(spec->user);
 	free(spec->group);
+	free(spec->extra_group);
 	free(spec->network_of);
+	free(spec->stdout_path);
+	free(spec->stderr_path);
 	memset(spec, 0, sizeof(*spec));
-	for (size_t i = 0; i < 3; i++)
-		spec->fds[i] = -1;
 }
 
 /* --- what is read of other units ---------------------------------------------------
@@ -195,110 +176,17 @@ int transient_spec_read_network(const struct transient_spec *spec,
 	return 0;
 }
 
-struct cloning {
-	sd_bus_message *message;
-	char load_state[32];
-	bool has_user;
-};
-
-/* In the order in which they may matter to systemd: none. */
-static const struct {
-	const char *name, *type;
-} cloned[] = {
-	{"User", "s"},
-	{"Group", "s"},
-	{"DynamicUser", "b"},
-	{"SupplementaryGroups", "as"},
-	{"WorkingDirectory", "s"},
-	{"RootDirectory", "s"},
-	{"Environment", "as"},
-	{"EnvironmentFiles", "a(sb)"},
-	{"PassEnvironment", "as"},
-	{"UnsetEnvironment", "as"},
-	{"LoadCredential", "a(ss)"},
-	{"LoadCredentialEncrypted", "a(ss)"},
-	{"SetCredential", "a(say)"},
-	{"SetCredentialEncrypted", "a(say)"},
-	{"UMask", "u"},
-	{"NoNewPrivileges", "b"},
-};
-
-static bool is_cloned(const char *name, const char *type)
-{
-	for (size_t i = 0; i < sizeof(cloned) / sizeof(*cloned); i++)
-		if (strcmp(name, cloned[i].name) == 0)
-			return strcmp(type, cloned[i].type) == 0;
-	return strncmp(name, "Limit", strlen("Limit")) == 0 && strcmp(type, "t") == 0;
-}
-
-/* "" is the default, and no value that could be set. */
-static int clone_text(struct cloning *cloning, const char *name, sd_bus_message *value)
-{
-	char optional[PATH_MAX + 1];
-	const char *text;
-
-	TRY(sd_bus_message_read(value, "s", &text));
-	if (text[0] == '\0')
-		return 0;
-	if (strcmp(name, "User") == 0)
-		cloning->has_user = true;
-	/* Read with '!' where it may be missing, written with '-'. */
-	if (strcmp(name, "WorkingDirectory") != 0 || text[0] != '!')
-		return sd_bus_message_append(cloning->message, "(sv)", name, "s", text);
-	(void)snprintf(optional, sizeof(optional), "-%s", text + 1);
-	return sd_bus_message_append(cloning->message, "(sv)", name, "s", optional);
-}
-
-static int clone_value(struct cloning *cloning, const char *name, const char *type,
-		       sd_bus_message *value)
-{
-	sd_bus_message *message = cloning->message;
-
-	TRY(sd_bus_message_open_container(message, 'r', "sv"));
-	TRY(sd_bus_message_append(message, "s", name));
-	TRY(sd_bus_message_open_container(message, 'v', type));
-	TRY(sd_bus_message_copy(message, value, true));
-	TRY(sd_bus_message_close_container(message));
-	return sd_bus_message_close_container(message);
-}
-
-static int take_cloned(const char *name, sd_bus_message *value, void *userdata)
-{
-	struct cloning *cloning = userdata;
-	const char *type;
-	char kind;
-
-	if (strcmp(name, "LoadState") == 0)
-		return unit_values_text(value, cloning->load_state,
-					sizeof(cloning->load_state));
-	TRY(sd_bus_message_peek_type(value, &kind, &type));
-	if (kind != 'v' || !is_cloned(name, type))
-		return sd_bus_message_skip(value, "v");
-	TRY(sd_bus_message_enter_container(value, 'v', type));
-	if (strcmp(type, "s") == 0)
-		TRY(clone_text(cloning, name, value));
-	else
-		TRY(clone_value(cloning, name, type, value));
-	return sd_bus_message_exit_container(value);
-}
-
 /* --- the properties -----------------------------------------------------------------
  */
 
 static int add_identity(const struct transient_spec *spec, sd_bus_message *message,
 			sd_bus_message *clone, struct errinfo *ei)
 {
-	struct cloning cloning = {.message = message};
+	bool has_user = false;
 
-	if (clone) {
-		int r = unit_values_each(clone, take_cloned, &cloning);
-
-		if (r < 0)
-			return not_read(spec->clone_of, r, ei);
-		if (strcmp(cloning.load_state, "loaded") != 0)
-			return not_loaded(spec->clone_of, cloning.load_state, ei);
-	}
-	if (cloning.has_user)
+	if (clone)
+		TRY(clone_append(message, clone, spec->clone_of, &has_user, ei));
+	if (has_user)
 		return 0;
 	if (!spec->user)
 		return errinfo_refuse(ei, RESULT_FAILED,
@@ -308,6 +196,9 @@ static int add_identity(const struct transient_spec *spec, sd_bus_message *messa
 	TRY(sd_bus_message_append(message, "(sv)", "User", "s", spec->user));
 	if (spec->group)
 		TRY(sd_bus_message_append(message, "(sv)", "Group", "s", spec->group));
+	if (spec->extra_group)
+		TRY(sd_bus_message_append(message, "(sv)", "SupplementaryGroups", "as",
+					  1, spec->extra_group));
 	return 0;
 }
 
@@ -359,33 +250,35 @@ static int add_command(const struct transient_spec *spec, sd_bus_message *messag
 static int add_life(const struct transient_spec *spec, sd_bus_message *message)
 {
 	uint64_t usec = spec->timeout_ms * 1000;
-	int level = spec->harden || spec->fds[2] >= 0 ? LOG_LEVEL_QUIET : LOG_LEVEL;
+	int level = spec->harden || spec->stderr_path ? LOG_LEVEL_QUIET : LOG_LEVEL;
 
+	/* A copy is where the unit is, within the limits of its slice. */
+	if (!spec->clone_of)
+		TRY(sd_bus_message_append(message, "(sv)", "Slice", "s", SLICE));
 	/* Type=exec: that it cannot be executed is a failure of the start. */
 	return sd_bus_message_append(
-		message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description",
-		"s", spec->description ? spec->description : spec->unit, "Slice", "s",
-		SLICE, "CollectMode", "s", "inactive-or-failed", "AddRef", "b", 1,
-		"Type", "s", "exec", "KillMode", "s", "control-group",
-		"TimeoutStartUSec", "t", usec, "RuntimeMaxUSec", "t", usec,
-		"TimeoutStopUSec", "t", STOP_TIMEOUT_USEC, "LogLevelMax", "i", level,
-		"SyslogLevel", "i", level);
+		message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s",
+		spec->description ? spec->description : spec->unit, "CollectMode", "s",
+		"inactive-or-failed", "AddRef", "b", 1, "Type", "s", "exec", "KillMode",
+		"s", "control-group", "TimeoutStartUSec", "t", usec, "RuntimeMaxUSec",
+		"t", usec, "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC, "LogLevelMax",
+		"i", level, "SyslogLevel", "i", level);
 }
 
 static int add_stdio(const struct transient_spec *spec, sd_bus_message *message)
 {
-	static const struct {
-		const char *fd, *setting, *otherwise;
+	const struct {
+		const char *file, *path, *setting, *otherwise;
 	} stdio[] = {
-		{"StandardInputFileDescriptor", "StandardInput", "null"},
-		{"StandardOutputFileDescriptor", "StandardOutput", "null"},
-		{"StandardErrorFileDescriptor", "StandardError", "journal"},
+		{"StandardOutputFile", spec->stdout_path, "StandardOutput", "null"},
+		{"StandardErrorFile", spec->stderr_path, "StandardError", "journal"},
 	};
 
-	for (size_t i = 0; i < 3; i++) {
-		if (spec->fds[i] >= 0)
-			TRY(sd_bus_message_append(message, "(sv)", stdio[i].fd, "h",
-						  spec->fds[i]));
+	TRY(sd_bus_message_append(message, "(sv)", "StandardInput", "s", "null"));
+	for (size_t i = 0; i < sizeof(stdio) / sizeof(*stdio); i++) {
+		if (stdio[i].path)
+			TRY(sd_bus_message_append(message, "(sv)", stdio[i].file, "s",
+						  stdio[i].path));
 		else
 			TRY(sd_bus_message_append(message, "(sv)", stdio[i].setting,
 						  "s", stdio[i].otherwise));
@@ -429,8 +322,9 @@ static int add_protection(const struct transient_spec *spec, sd_bus_message *mes
 				  "@system-service", "seccomp", "SystemCallErrorNumber",
 				  "i", EPERM));
 	if (!spec->network_of)
-		return sd_bus_message_append(message, "(sv)", "RestrictAddressFamilies",
-					     "(bas)", 1, 1, "AF_UNIX");
+		return sd_bus_message_append(message, "(sv)(sv)", "PrivateNetwork", "b",
+					     1, "RestrictAddressFamilies", "(bas)", 1,
+					     1, "AF_UNIX");
 	/* AF_NETLINK: what getaddrinfo() asks for the machine's own addresses. */
 	return sd_bus_message_append(message, "(sv)", "RestrictAddressFamilies",
 				     "(bas)", 1, 4, "AF_UNIX", "AF_INET", "AF_INET6",

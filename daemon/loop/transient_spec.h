@@ -17,10 +17,10 @@ struct transient_spec {
 	char unit[UNIT_NAME_MAX + 1]; /* with suffix */
 	char *description;
 	char **argv;
-	char *clone_of, *user, *group, *network_of;
+	char *clone_of, *user, *group, *extra_group, *network_of;
 	bool harden;
 	uint64_t ambient;
-	int fds[3];
+	char *stdout_path, *stderr_path; /* may be NULL */
 	uint64_t timeout_ms;
 };
 
@@ -29,9 +29,6 @@ int transient_spec_init(struct transient_spec *spec,
 			const struct transient_options *options, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
 void transient_spec_deinit(struct transient_spec *spec) __attribute__((nonnull));
-
-/* The unit has the fds by then. */
-void transient_spec_close_fds(struct transient_spec *spec) __attribute__((nonnull));
 
 /*
  * From the reply to unit_values_call(): the unit's network. -ENOTCONN after a break;

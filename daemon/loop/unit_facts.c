@@ -68,8 +68,6 @@ static int take(const char *name, sd_bus_message *value, void *userdata)
 		size_t size;
 	} texts[] = {
 		{"LoadState", facts->load_state, sizeof(facts->load_state)},
-		{"User", facts->user, sizeof(facts->user)},
-		{"Group", facts->group, sizeof(facts->group)},
 		{"ControlGroup", facts->control_group, sizeof(facts->control_group)},
 	};
 
@@ -78,8 +76,6 @@ static int take(const char *name, sd_bus_message *value, void *userdata)
 			return unit_values_text(value, texts[i].text, texts[i].size);
 	if (strcmp(name, "MainPID") == 0)
 		return sd_bus_message_read(value, "v", "u", &facts->main_pid);
-	if (strcmp(name, "AmbientCapabilities") == 0)
-		return sd_bus_message_read(value, "v", "t", &facts->ambient);
 	return sd_bus_message_skip(value, "v");
 }
 

@@ -5,14 +5,12 @@
 
 #include "loop/units.h"
 
-/* Whose a unit's processes are and where they are, as systemd knows it. */
+/* Where a unit's processes are, as systemd knows it. */
 
 struct unit_facts {
 	char load_state[32];
-	char user[256], group[256]; /* "" = not set in the unit */
-	char control_group[1024];   /* below /sys/fs/cgroup, "" = has none now */
-	uint32_t main_pid;	    /* 0 = none */
-	uint64_t ambient;	    /* AmbientCapabilities= */
+	char control_group[1024]; /* below /sys/fs/cgroup, "" = has none now */
+	uint32_t main_pid;	  /* 0 = none */
 };
 
 struct unit_facts_query;

@@ -1,7 +1,7 @@
 /*
- * The journal of a unit, written to somebody's fd by journalctl: in a transient unit,
- * so that a process which may read the journal is started by PID 1 and not by deployd.
- * It ends by itself, or is stopped.
+ * The journal of a unit, written to a pipe or file of ours by journalctl: in a
+ * transient unit, so that a process which may read the journal is started by PID 1 and
+ * not by deployd. It ends by itself, or is stopped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 
 #include "deploy/names.h"
 #include "loop/journal.h"
+#include "loop/output.h"
 #include "loop/unit_request.h"
 #include "loop/units.h"
 
@@ -42,7 +43,7 @@ struct unit_log {
 	bool follow;
 	bool into_memory;
 	bool look_again;
-	int fd; /* our own duplicate */
+	char output[OUTPUT_PATH_SIZE];
 	int error;
 	void (*done)(void *userdata, int error);
 	void *userdata;
@@ -162,8 +163,8 @@ static int fill(const struct unit_log *log, sd_bus_message *message)
 			message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s",
 			description, "Slice", "s", "deployd-run.slice", "CollectMode",
 			"s", "inactive-or-failed", "Type", "s", "exec",
-			"StandardOutputFileDescriptor", "h", log->fd, "StandardInput",
-			"s", "null", "StandardError", "s", "null");
+			"StandardOutputFile", "s", log->output, "StandardInput", "s",
+			"null", "StandardError", "s", "null");
 	/* It reads files of root's and writes to an fd: no more than that. */
 	if (r >= 0)
 		r = sd_bus_message_append(
@@ -368,8 +369,6 @@ static void log_end(struct unit_request *request)
 {
 	struct unit_log *log = log_of(request);
 
-	if (log->fd >= 0)
-		(void)close(log->fd);
 	if (!request->forgotten)
 		log->done(log->userdata, log->error);
 	free(log);
@@ -386,29 +385,24 @@ static const struct unit_request_type log_type = {
 };
 
 struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines,
-			   bool follow, int fd, void (*done)(void *userdata, int error),
-			   void *userdata)
+			   bool follow, const char *output, bool into_memory,
+			   void (*done)(void *userdata, int error), void *userdata)
 {
 	struct unit_log *log = calloc(1, sizeof(*log));
-	int error;
 
 	if (!log)
 		return NULL;
-	log->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	error = errno;
+	(void)snprintf(log->output, sizeof(log->output), "%s", output);
 	(void)snprintf(log->unit, sizeof(log->unit), "%s", unit);
 	log->lines = lines;
 	log->follow = follow;
-	/* Not fstat(): it can hang, where the client's file is on a dead server. */
-	log->into_memory = fcntl(fd, F_GET_SEALS) >= 0;
+	log->into_memory = into_memory;
 	log->done = done;
 	log->userdata = userdata;
 	log->phase = PHASE_WAITING;
 	unit_request_init(&log->request, &log_type, units,
 			  log->into_memory ? MEMORY_TIMEOUT_MSEC : START_TIMEOUT_MSEC);
-	if (log->fd < 0)
-		finish(log, -error);
-	else if (strchr(unit, '$'))
+	if (strchr(unit, '$'))
 		finish(log,
 		       -EINVAL); /* no unit is named so, and it would be expanded */
 	else if (units->closing)

@@ -114,14 +114,16 @@ void unit_query_cancel(struct unit_query *query);
 
 /*
  * Runs `journalctl --unit=UNIT ...` in a transient unit of deployd-run.slice whose
- * stdout is fd (duplicated; stays the caller's), for the verb logs and for the last
+ * stdout is output (the path of loop/output.h), for the verb logs and for the last
  * lines of a unit that failed. done is called when it ended. lines 0 = all. It is given
- * up after 10 s where fd is a memfd, and after 30 s where it does not start.
+ * up after 10 s with into_memory (the output is a file, and bounded), and after 30 s
+ * where it does not start.
  */
 struct unit_log;
 struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines,
-			   bool follow, int fd, void (*done)(void *userdata, int error),
-			   void *userdata) __attribute__((nonnull(1, 2, 6)));
+			   bool follow, const char *output, bool into_memory,
+			   void (*done)(void *userdata, int error), void *userdata)
+	__attribute__((nonnull(1, 2, 5, 7)));
 
 /* Stops the transient unit; done is not called. */
 void unit_log_cancel(struct unit_log *log);

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "deploy/errinfo.h"
-#include "probe/finding.h"
 #include "probe/options.h"
+#include "util/finding.h"
 
 #define HTTP_BODY_MAX (1u << 20) /* bytes of an answer that are read and searched */
 

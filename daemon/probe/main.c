@@ -1,9 +1,9 @@
 /*
- * deployd-probe: looks at an app from where the app is. PID 1 starts it in a transient
- * unit, as the app's user in the app's network, since deployd has neither a network nor
- * the right to look into other users' processes. It checks once, prints one line of
- * JSON on stdout and exits: 0 passed, 1 failed, 2 usage. Waiting, repeating and what
- * follows from the answer are deployd's; it must never change anything.
+ * deployd-probe: asks an app whether it is well. PID 1 starts it in a transient unit,
+ * in the app's network, which deployd has none of, but as a user of its own, so that
+ * the app cannot answer in its place. It checks once, prints one line of JSON on stdout
+ * and exits: 0 passed, 1 failed, 2 usage. Waiting, repeating and what follows from the
+ * answer are deployd's; it must never change anything.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,13 +12,12 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "probe/finding.h"
 #include "probe/http.h"
 #include "probe/lockdown.h"
 #include "probe/options.h"
-#include "probe/proof.h"
 #include "probe/tcp.h"
 #include "util/fdio.h"
+#include "util/finding.h"
 
 #define EXIT_PASSED 0
 #define EXIT_FAILED 1
@@ -47,10 +46,8 @@ static int run(int argc, char **argv, struct finding *finding, struct errinfo *e
 		r = http_check(&options, finding, ei);
 		break;
 	case PROBE_VERB_TCP:
-		tcp_check(&options, finding);
+		r = tcp_check(&options, finding, ei);
 		break;
-	case PROBE_VERB_PROOF:
-		return proof_check(&options, finding, ei);
 	case PROBE_VERB_COUNT:
 		return -EINVAL;
 	}
@@ -66,8 +63,7 @@ int main(int argc, char **argv)
 	int status = EXIT_FAILED;
 	size_t length;
 
-	lockdown_begin();
-	if (run(argc, argv, &finding, &ei) < 0) {
+	if (probe_lockdown(&ei) < 0 || run(argc, argv, &finding, &ei) < 0) {
 		(void)fprintf(stderr, "deployd-probe: %s\n", ei.what);
 		finding_fail(&finding, "%s", ei.what);
 		finding.took_ms = -1;

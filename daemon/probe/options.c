@@ -11,7 +11,7 @@
 #define STATUS_DEFAULT "200-299"
 #define SHOWN_SIZE     128
 
-static const char *const verb_names[] = {"http", "tcp", "proof"};
+static const char *const verb_names[] = {"http", "tcp"};
 _Static_assert(sizeof(verb_names) / sizeof(*verb_names) == PROBE_VERB_COUNT,
 	       "every verb has a name");
 
@@ -148,17 +148,6 @@ static int parse_tcp(int argc, char **argv, struct probe_options *options,
 	return 0;
 }
 
-static int parse_proof(int argc, char **argv, struct probe_options *options,
-		       struct errinfo *ei)
-{
-	struct args_option list[] = {
-		{"cgroup", .text = &options->cgroup},
-		{"releases", .text = &options->releases},
-	};
-
-	return args_parse(argc, argv, list, sizeof(list) / sizeof(*list), ei);
-}
-
 int options_parse(int argc, char **argv, struct probe_options *ret_options,
 		  struct errinfo *ei)
 {
@@ -175,12 +164,9 @@ int options_parse(int argc, char **argv, struct probe_options *ret_options,
 	case PROBE_VERB_TCP:
 		r = parse_tcp(argc - 1, argv + 1, &options, ei);
 		break;
-	case PROBE_VERB_PROOF:
-		r = parse_proof(argc - 1, argv + 1, &options, ei);
-		break;
 	case PROBE_VERB_COUNT:
 		r = errinfo_refuse(ei, RESULT_FAILED,
-				   "usage: deployd-probe http|tcp|proof OPTIONS");
+				   "usage: deployd-probe http|tcp OPTIONS");
 		break;
 	}
 	if (r == 0)

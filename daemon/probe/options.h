@@ -15,7 +15,6 @@
 enum probe_verb {
 	PROBE_VERB_HTTP,
 	PROBE_VERB_TCP,
-	PROBE_VERB_PROOF,
 	PROBE_VERB_COUNT,
 };
 
@@ -41,8 +40,6 @@ struct probe_options {
 	/* tcp */
 	char host[PROBE_HOST_MAX + 1];
 	uint16_t port;
-	/* proof */
-	const char *cgroup, *releases;
 };
 
 /*
@@ -50,7 +47,6 @@ struct probe_options {
  *   http --url=URL --timeout-ms=N [--status=200,300-399] [--body=SUBSTRING]
  *        [--header='Name: value']...
  *   tcp --address=HOST:PORT --timeout-ms=N
- *   proof --cgroup=/system.slice/hello.service --releases=/srv/hello/releases
  * argv is reordered. Returns 0, or -EINVAL with the reason in *ei.
  */
 int options_parse(int argc, char **argv, struct probe_options *ret_options,

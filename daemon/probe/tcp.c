@@ -139,14 +139,15 @@ static void try_all(const struct addrinfo *list, const char *target, int64_t tim
 		     (long long)timeout_ms, tried);
 }
 
-void tcp_check(const struct probe_options *options, struct finding *ret_finding)
+int tcp_check(const struct probe_options *options, struct finding *ret_finding,
+	      struct errinfo *ei)
 {
 	/* Static: a look-up that is still going on when the time is up uses it. */
 	static struct lookup lookup;
 	const int64_t timeout_ms = (int64_t)options->timeout_ms;
 	const int64_t deadline_ms = now_ms() + timeout_ms;
 	char host[2 * PROBE_HOST_MAX], target[2 * PROBE_HOST_MAX + 16];
-	int error;
+	int error, r;
 
 	(void)names_escape(options->host, host, sizeof(host));
 	(void)snprintf(target, sizeof(target), strchr(host, ':') ? "[%s]:%u" : "%s:%u",
@@ -164,8 +165,10 @@ void tcp_check(const struct probe_options *options, struct finding *ret_finding)
 		finding_fail(ret_finding, "cannot resolve '%s': %s", host,
 			     gai_strerror(lookup.error));
 	if (error != 0 || lookup.error != 0)
-		return;
-	lockdown_tcp();
-	try_all(lookup.list, target, timeout_ms, deadline_ms, ret_finding);
+		return 0;
+	r = probe_lockdown_tcp(ei);
+	if (r == 0)
+		try_all(lookup.list, target, timeout_ms, deadline_ms, ret_finding);
 	freeaddrinfo(lookup.list);
+	return r;
 }

@@ -28,8 +28,9 @@ void archive_start(struct archive *archive, int fd)
 	archive_init(archive);
 	archive->state = ARCHIVE_STARTED;
 	if (fd < 0) {
-		(void)errinfo_refuse(&archive->error, RESULT_REJECTED,
-				     "no file descriptor came with the request");
+		(void)errinfo_refuse(
+			&archive->error, RESULT_REJECTED,
+			"the request came without the archive's file descriptor");
 		fail(archive);
 		return;
 	}

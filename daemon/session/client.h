@@ -16,7 +16,7 @@
  */
 
 /* fds of the request under way, of the unfinished message and of one read of input. */
-#define HELD_FDS_MAX (3 * SESSION_FDS_MAX)
+#define HELD_FDS_MAX ((size_t)3 * SESSION_FDS_MAX)
 
 /* Bytes that one recvmsg() takes. */
 #define CLIENT_READ_BYTES_MAX 65536

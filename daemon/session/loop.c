@@ -93,9 +93,10 @@ static void act(struct session *session, const struct pollfd polled[N_POLLED])
 	}
 	if (polled[LINES].revents && session_wants_lines(session))
 		session_pass_lines_on(session);
+	session_settle_client(session);
+	/* After it: what came in time is not late because we are. */
 	if (session->deadline_ms != 0 && session->deadline_ms <= session_now_ms())
 		session_deadline_passed(session);
-	session_settle_client(session);
 	session_settle_lines(session);
 	session_settle_archive(session);
 }

@@ -16,6 +16,10 @@
 /* For a client to read its answer when there is no deployd any more. */
 #define ORPHAN_MSEC 5000
 
+/* For deployd to say whether it wants an archive whose client has hung up, in times of
+ * the request timeout: it may have to look a user up first. */
+#define GONE_TIMEOUTS_MAX 6
+
 int64_t session_now_ms(void)
 {
 	struct timespec now;
@@ -65,10 +69,20 @@ void session_hang_up(struct session *session)
 	client_hang_up(&session->client);
 }
 
+/* May deployd still want one of the fds of a request whose client has gone? */
+static bool may_be_asked_for_archive(const struct session *session)
+{
+	return session->client.busy && !session->archive_decided &&
+	       client_count_fds(&session->client) > 0;
+}
+
 static void client_has_gone(struct session *session)
 {
 	session_say(session, json_pack("{s:s}", "type", "gone"));
 	session_hang_up(session);
+	if (may_be_asked_for_archive(session))
+		session_expect_progress(session,
+					GONE_TIMEOUTS_MAX * session->timeout_ms);
 }
 
 static void trouble(struct session *session, const char *what)
@@ -107,7 +121,7 @@ static void send_up(struct session *session, json_t *call)
 
 	text = word ? json_dumps(word, JSON_COMPACT) : NULL;
 	session->deadline_ms = 0;
-	session->archive_refused = false;
+	session->archive_decided = false;
 	/* Numbers can be longer than the client wrote them. */
 	if (!text || strlen(text) >= SESSION_WORD_BYTES_MAX) {
 		session->client.busy = false;
@@ -197,6 +211,11 @@ void session_deadline_passed(struct session *session)
 {
 	bool unread = outgoing_left(&session->client.output) > 0;
 
+	session->deadline_ms = 0;
+	if (session->client.fd < 0) {
+		session->archive_decided = true;
+		return;
+	}
 	if (!session->orphan)
 		trouble(session,
 			unread ? SESSION_TROUBLE_STALLED : SESSION_TROUBLE_TIMEOUT);
@@ -310,13 +329,6 @@ void session_settle_lines(struct session *session)
 }
 
 /* --- beginning and end ------------------------------------------------------------ */
-
-/* May deployd still want one of the fds of a request whose client has gone? */
-static bool may_be_asked_for_archive(const struct session *session)
-{
-	return session->client.busy && !session->archive_refused &&
-	       client_count_fds(&session->client) > 0;
-}
 
 bool session_is_over(const struct session *session)
 {

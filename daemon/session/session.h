@@ -24,7 +24,7 @@ struct session {
 	uint64_t timeout_ms;
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; 0: none */
 	struct archive archive;
-	bool archive_refused; /* deployd does not want the one of this request */
+	bool archive_decided; /* deployd has one of this request's fds, or wants none */
 	struct lines lines;
 	bool orphan; /* deployd has gone */
 	bool over;   /* it cannot go on, whatever else there is */
@@ -73,7 +73,7 @@ void session_become_orphan(struct session *session) __attribute__((nonnull));
 void session_serve_client(struct session *session, short events)
 	__attribute__((nonnull));
 
-/* The client let its time pass. */
+/* The client let its time pass, or deployd that to ask for a gone client's archive. */
 void session_deadline_passed(struct session *session) __attribute__((nonnull));
 
 /* What follows from the state of each, at the end of a turn. */

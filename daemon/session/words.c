@@ -88,6 +88,7 @@ static bool on_archive(struct session *session, const json_t *word, int fd)
 	if (!get_number(word, "request", &request) ||
 	    !get_number(word, "index", &index) || archive_is_wanted(&session->archive))
 		return false;
+	session->archive_decided = true;
 	archive_start(&session->archive,
 		      is_current(session, request)
 			      ? client_take_fd(&session->client, index)
@@ -106,7 +107,7 @@ static bool on_drop(struct session *session, const json_t *word, int fd)
 {
 	(void)word;
 	(void)fd;
-	session->archive_refused = true;
+	session->archive_decided = true;
 	archive_drop(&session->archive);
 	return true;
 }
@@ -140,7 +141,7 @@ static bool on_close(struct session *session, const json_t *word, int fd)
 	(void)word;
 	(void)fd;
 	session->connected = true; /* or will never be */
-	session->archive_refused = true;
+	session->archive_decided = true;
 	lines_close(&session->lines);
 	if (session->client.fd >= 0)
 		session_end_client(session, session->timeout_ms);
@@ -203,7 +204,10 @@ static int receive_fd(int *ret_fd)
 
 static void broken(struct session *session, const char *why)
 {
-	(void)fprintf(stderr, "deployd-session: %s: is it of the same package?\n", why);
+	(void)fprintf(stderr,
+		      "deployd-session: %s; if it is from another "
+		      "version of the package, restart it\n",
+		      why);
 	session->over = true;
 }
 
@@ -215,7 +219,7 @@ static void handle_waiting(struct session *session)
 	int fd = -1, r;
 
 	if (!word) {
-		broken(session, "deployd said an unknown word");
+		broken(session, "deployd sent an unknown word");
 		return;
 	}
 	r = word->has_fd ? receive_fd(&fd) : 1;
@@ -227,7 +231,7 @@ static void handle_waiting(struct session *session)
 	else if (r < 0)
 		broken(session, "deployd sent a word without its file descriptor");
 	else if (!word->handle(session, object, fd))
-		broken(session, "deployd said a word that makes no sense");
+		broken(session, "deployd sent a word that makes no sense");
 	json_decref(object);
 }
 
@@ -239,7 +243,7 @@ void words_handle(struct session *session)
 		if (!session->waiting)
 			r = varlink_buffer_take(&session->words, &session->waiting);
 		if (r < 0)
-			broken(session, "deployd said something that is not a word");
+			broken(session, "deployd sent something that is not a word");
 		if (r <= 0)
 			return;
 		handle_waiting(session);
@@ -258,5 +262,5 @@ void words_read(struct session *session)
 	if (n <= 0)
 		session_become_orphan(session);
 	else if (varlink_buffer_add(&session->words, data, (size_t)n) < 0)
-		broken(session, "deployd said a word that is too long");
+		broken(session, "deployd sent a word that is too long");
 }

@@ -83,7 +83,7 @@ static void accept_deployd(struct spawner *spawner)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
 	    peer.uid != 0) {
-		warn("refused a connection that is not root's", 0);
+		warn("refused a connection from a process that is not root", 0);
 		return;
 	}
 	spawner->connection_fd = steal_fd(&fd);
@@ -335,7 +335,9 @@ static void take_order(struct spawner *spawner)
 		forget_deployd(spawner);
 	}
 	if (r > 0 || r == -EBADMSG)
-		warn("deployd sent what is no order: is it of the same package?", 0);
+		warn("deployd sent an invalid order; if it is from another version of "
+		     "the package, restart it",
+		     0);
 }
 
 /* --- the loop --------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /*
  * deployd-touch: touches restart.flag as the deploy user, so that an app that watches
  * it stops itself (restart_method = touch). The directory is opened while still root,
- * below directories of root's alone; what happens in it happens as its owner, and with
- * no right to anything else.
+ * below directories of root's alone; what happens in it happens as its owner, who then
+ * sees nothing else, and with no right to anything else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,6 +64,8 @@ static int enter_sandbox(const struct options *options, int dir_fd, struct errin
 	r = privdrop_limits(limits, sizeof(limits) / sizeof(*limits), ei);
 	if (r < 0)
 		return r;
+	if (fchdir(dir_fd) < 0 || chroot(".") < 0)
+		return errinfo_set(ei, errno, "cannot enter '%s'", options->dir);
 	r = privdrop_become((uid_t)options->uid, (gid_t)options->gid, ei);
 	if (r < 0)
 		return r;

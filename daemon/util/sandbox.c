@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /*
  * write and lseek are also what the error path needs (report line, stderr), brk to
@@ -34,13 +36,35 @@ static int allow_fcntl_flags(scmp_filter_ctx filter)
 	return r;
 }
 
-static int allow(scmp_filter_ctx filter, int syscall)
+/* O_TMPFILE has O_DIRECTORY in it, which a reader may ask for. */
+#define WRITE_FLAGS                                                                    \
+	(O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY))
+
+/*
+ * A set-id bit that is made here would hold until the release is sealed. Without
+ * O_CREAT the C library passes 0 for the mode.
+ */
+static int allow(scmp_filter_ctx filter, int syscall, bool reading)
 {
+	const struct {
+		int syscall;
+		struct scmp_arg_cmp no_set_id;
+	} with_mode[] = {
+		{SCMP_SYS(fchmod), SCMP_A1(SCMP_CMP_MASKED_EQ, 07000, 0)},
+		{SCMP_SYS(mkdirat), SCMP_A2(SCMP_CMP_MASKED_EQ, 07000, 0)},
+		{SCMP_SYS(openat), SCMP_A3(SCMP_CMP_MASKED_EQ, 07000, 0)},
+	};
+
+	if (syscall == SCMP_SYS(openat) && reading)
+		return seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, syscall, 1,
+			SCMP_A2(SCMP_CMP_MASKED_EQ, WRITE_FLAGS, O_RDONLY));
 	if (syscall == SANDBOX_FCNTL_FLAGS)
 		return allow_fcntl_flags(filter);
-	if (syscall == SCMP_SYS(fchmod))
-		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 1,
-					SCMP_A1(SCMP_CMP_MASKED_EQ, 07000, 0));
+	for (size_t i = 0; i < sizeof(with_mode) / sizeof(*with_mode); i++)
+		if (with_mode[i].syscall == syscall)
+			return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 1,
+						with_mode[i].no_set_id);
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 0);
 }
 
@@ -56,24 +80,26 @@ static int allow_memory(scmp_filter_ctx filter)
 	return r;
 }
 
-static int fill(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
+static int fill(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls,
+		bool reading)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(base_syscalls) / sizeof(*base_syscalls); i++) {
-		r = allow(filter, base_syscalls[i]);
+		r = allow(filter, base_syscalls[i], reading);
 		if (r < 0)
 			return r;
 	}
 	for (size_t i = 0; i < n_syscalls; i++) {
-		r = allow(filter, syscalls[i]);
+		r = allow(filter, syscalls[i], reading);
 		if (r < 0)
 			return r;
 	}
 	return allow_memory(filter);
 }
 
-int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+static int install(const int *syscalls, size_t n_syscalls, bool reading,
+		   struct errinfo *ei)
 {
 	scmp_filter_ctx filter;
 	int r;
@@ -85,7 +111,89 @@ int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return errinfo_set(ei, ENOMEM, "cannot make the system call filter");
-	r = fill(filter, syscalls, n_syscalls);
+	r = fill(filter, syscalls, n_syscalls, reading);
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	if (r < 0)
+		return errinfo_set(ei, r, "cannot install the system call filter");
+	return 0;
+}
+
+int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+{
+	return install(syscalls, n_syscalls, false, ei);
+}
+
+int sandbox_seccomp_reading(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+{
+	return install(syscalls, n_syscalls, true, ei);
+}
+
+/* fork() of libc is clone(), which threads need, too: a child has this filter as well.
+ */
+static const int reaching_syscalls[] = {
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(process_madvise),
+	SCMP_SYS(pidfd_open),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(kill),
+	SCMP_SYS(tkill),
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(fork),
+	SCMP_SYS(vfork),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(unshare),
+	SCMP_SYS(setns),
+	SCMP_SYS(mount),
+	SCMP_SYS(sched_setaffinity),
+	SCMP_SYS(sched_setscheduler),
+	SCMP_SYS(setpriority),
+};
+
+static int deny_reach(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp others = SCMP_A0(SCMP_CMP_NE, 0, 0);
+	const struct scmp_arg_cmp not_own = SCMP_A0(SCMP_CMP_NE, (uint64_t)getpid(), 0);
+	int r = 0;
+
+	for (size_t i = 0;
+	     r == 0 && i < sizeof(reaching_syscalls) / sizeof(*reaching_syscalls); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+				     reaching_syscalls[i], 0);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64),
+				     1, others);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+				     not_own);
+	return r;
+}
+
+int sandbox_deny_reach(struct errinfo *ei)
+{
+	scmp_filter_ctx filter;
+	int r;
+
+	if (SANDBOX_SANITIZED)
+		return 0;
+	filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter)
+		return errinfo_set(ei, ENOMEM, "cannot make the system call filter");
+	r = deny_reach(filter);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

@@ -28,8 +28,23 @@
 /*
  * Installs a seccomp filter that kills the process at any system call but the given
  * ones (SCMP_SYS numbers) and those that every program needs to use the heap, write
- * to what is open and exit. Memory is never made executable; fchmod, when given, sets
- * no set-id or sticky bit. Needs no_new_privs. Does nothing in sanitizer builds.
+ * to what is open and exit. Memory is never made executable; fchmod, mkdirat and
+ * openat, when given, set no set-id or sticky bit. Needs no_new_privs. Does nothing in
+ * sanitizer builds.
  */
 int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
+
+/*
+ * For a program whose libraries call what nobody can list: denies (EPERM) what reaches
+ * into other processes, runs programs or widens what the kernel can be asked. Needs
+ * no_new_privs. Does nothing in sanitizer builds.
+ */
+int sandbox_deny_reach(struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
+
+/*
+ * sandbox_seccomp() for a program that only reads: openat, when given, neither writes,
+ * creates nor truncates.
+ */
+int sandbox_seccomp_reading(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));

@@ -58,7 +58,7 @@
  *   pong        number.
  *   gone        the client has hung up. The session stays while its archive is wanted;
  *               with fds of the request under way, which may become an archive, until
- *               that has its last reply, or drop or close comes.
+ *               that has its last reply, drop or close comes, or for some time.
  *   trouble     what: one of the SESSION_TROUBLE names; the session closes the
  *               connection for it.
  */

@@ -95,6 +95,9 @@ static int set_up(void **state)
 			  "world:x:1102:1102::/:/bin/sh\n"
 			  "deployd-intake:x:901:901::/:/bin/sh\n"
 			  "deployd-unpack:x:902:902::/:/bin/sh\n"
+			  "deployd-probe:x:903:903::/:/bin/sh\n"
+			  "deployd-proc:x:904:904::/:/bin/sh\n"
+			  "prober:x:903:903::/:/bin/sh\n"
 			  "twin:x:901:901::/:/bin/sh\n");
 	put("etc/group", "root:x:0:\ntoor:x:0:\ndeploy:x:1001:\nhello:x:1101:\n"
 			 "world:x:1102:\nops:x:2001:deploy\n");
@@ -376,6 +379,23 @@ static void unknown_names_have_their_line(void **state)
 		NULL);
 }
 
+static void missing_users_of_transient_units_are_told(void **state)
+{
+	(void)state;
+	put("etc/passwd", "root:x:0:0::/:/bin/sh\n"
+			  "deployd-intake:x:901:901::/:/bin/sh\n"
+			  "deployd-unpack:x:902:902::/:/bin/sh\n"
+			  "deployd-proc:x:904:904::/:/bin/sh\n");
+	load();
+	assert_non_null(set);
+	assert_true(told(
+		"deployd.conf: warning: there is no user 'deployd-probe', so that no "
+		"http or tcp check can pass; run systemd-sysusers"));
+	assert_false(told(
+		"deployd.conf: warning: there is no user 'deployd-proc', so that no "
+		"release can be proven; run systemd-sysusers"));
+}
+
 static void it_is_the_number_that_counts(void **state)
 {
 	(void)state;
@@ -383,6 +403,7 @@ static void it_is_the_number_that_counts(void **state)
 	put("etc/deployd/apps.d/b.conf", APP "app_user = twin\napp_group = hello\n");
 	put("etc/deployd/apps.d/c.conf", "[users]\ndeploy_user = deployd-unpack\n"
 					 "deploy_group = deploy\napp_user = world\n");
+	put("etc/deployd/apps.d/d.conf", APP "app_user = prober\napp_group = hello\n");
 	assert_told(
 		"/etc/deployd/apps.d/a.conf:3: app_user: 'toor' is root by another "
 		"name",
@@ -392,6 +413,8 @@ static void it_is_the_number_that_counts(void **state)
 		"of deployd's own processes; make another",
 		"/etc/deployd/apps.d/c.conf:2: deploy_user: 'deployd-unpack' is the "
 		"user of one of deployd's own processes; make another",
+		"/etc/deployd/apps.d/d.conf:3: app_user: 'prober' is the user of one "
+		"of deployd's own processes; make another",
 		NULL);
 	put("etc/deployd/deployd.conf", "[deployd]\nunpack_user = twin\n");
 	load();
@@ -501,6 +524,7 @@ int main(void)
 		T(a_file_has_a_limit),
 		T(a_name_for_no_terminal),
 		T(unknown_names_have_their_line),
+		T(missing_users_of_transient_units_are_told),
 		T(it_is_the_number_that_counts),
 		T(a_large_group_is_found),
 		T(apps_do_not_share),

@@ -245,7 +245,7 @@ class Others(Case):
         lines = done.stdout.splitlines()
         self.assertEqual(lines[:2], ["deployd 1.2, PID 4",
                                      "Sessions: 1 connected, 1 idle, 1 hung"])
-        self.assertIn("holds up nothing else", done.stdout)
+        self.assertIn("holds up nothing\nelse", done.stdout)
         self.assertRegex(lines[-3], r"^deploy +1001 +12 +connected +2026-11-23 10:15:00 UTC$")
         self.assertRegex(lines[-1], r"^- +- +- +idle +2026")
         with Server(answer(**reply)) as server:

@@ -224,7 +224,7 @@ static int read_report(const char *text, int32_t status, struct errinfo *ei,
 		.unit = &unit, .text = text, .length = strlen(text)};
 
 	memset(ei, 0, sizeof(*ei));
-	return probe_report_read(&outcome, ret_report, ei);
+	return probe_report_read(&outcome, "deployd-probe", ret_report, ei);
 }
 
 static void a_report_is_believed_only_as_one(void **state)
@@ -326,13 +326,15 @@ static void prove(struct proven *proven, const char *report)
 	app_config_free(settings);
 }
 
-#define PROCESS(pid, cwd)                                                              \
+#define PROCESS(pid, cwd) PROCESS_OF("true", pid, cwd)
+#define PROCESS_OF(unit, pid, cwd)                                                     \
 	"{\"pid\":" pid ",\"comm\":\"hello\",\"cwd\":\"/srv/hello/releases/" cwd       \
-	"\",\"exe\":\"/usr/bin/x\",\"mapped\":[],\"readable\":true,\"deleted\":"       \
+	"\",\"unit\":" unit                                                            \
+	",\"exe\":\"/usr/bin/x\",\"mapped\":[],\"readable\":true,\"deleted\":"         \
 	"false}"
 #define REPORT(processes)                                                              \
 	"{\"type\":\"result\",\"result\":\"ok\",\"message\":\"\",\"processes\":"       \
-	"[" processes "],\"truncated\":false}\n"
+	"[" processes "],\"truncated\":false,\"unit_truncated\":false}\n"
 
 static void what_the_probe_saw_is_judged(void **state)
 {
@@ -347,6 +349,21 @@ static void what_the_probe_saw_is_judged(void **state)
 	prove(&proven, REPORT(PROCESS("10", NEW) "," PROCESS("11", OLD)));
 	assert_int_equal(proven.verdict, PROOF_DRIFT);
 	assert_string_equal(proven.in_use, "[\"" NEW "\",\"" OLD "\"]");
+	/* A process of somebody else is no drift, but keeps what it runs from. */
+	prove(&proven, REPORT(PROCESS_OF("false", "11", OLD) "," PROCESS("10", NEW)));
+	assert_int_equal(proven.verdict, PROOF_PROVEN);
+	assert_true(proven.complete);
+	assert_string_equal(proven.in_use, "[\"" NEW "\",\"" OLD "\"]");
+	/* Of others not all: that is no doubt of the unit. */
+	prove(&proven, "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[" PROCESS(
+			       "10", NEW) "],\"truncated\":true,"
+					  "\"unit_truncated\":false}\n");
+	assert_int_equal(proven.verdict, PROOF_PROVEN);
+	assert_false(proven.complete);
+	assert_string_equal(proven.in_use, "[\"" NEW "\"]");
+	prove(&proven, REPORT(PROCESS_OF("1", "10", NEW)));
+	assert_int_equal(proven.verdict, PROOF_UNKNOWN);
+	assert_false(proven.complete);
 	prove(&proven, "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[1]}\n");
 	assert_int_equal(proven.verdict, PROOF_UNKNOWN);
 	assert_false(proven.complete);

@@ -168,7 +168,6 @@ static struct capture *begin(struct world *world, const char *name,
 			 .argv = argv,
 			 .clone_of = clone_of,
 			 .user = "hello",
-			 .stdin_fd = -1,
 			 .timeout_ms = timeout_ms},
 	};
 	struct capture *capture =

@@ -165,8 +165,6 @@ static struct capture *begin(struct ran *ran, size_t bytes_max, bool tail)
 			 .user = "hello",
 			 .network_of = "hello.service",
 			 .harden = true,
-			 .stdin_fd = -1,
-			 .stderr_fd = -1,
 			 .timeout_ms = LONG_MSEC},
 	};
 	struct capture *capture =
@@ -325,6 +323,105 @@ static void without_a_unit_to_clone_nothing_runs(void **state)
 	assert_int_equal(count_calls(world, "StartTransientUnit"), 0);
 }
 
+static void append(sd_bus_message *reply, const char *name, const char *type, ...)
+{
+	va_list ap;
+
+	assert_true(sd_bus_message_open_container(reply, 'e', "sv") >= 0);
+	assert_true(sd_bus_message_append(reply, "s", name) >= 0);
+	assert_true(sd_bus_message_open_container(reply, 'v', type) >= 0);
+	va_start(ap, type);
+	assert_true(sd_bus_message_appendv(reply, type, ap) >= 0);
+	va_end(ap);
+	assert_true(sd_bus_message_close_container(reply) >= 0);
+	assert_true(sd_bus_message_close_container(reply) >= 0);
+}
+
+static void new_truth(sd_bus_message *reply)
+{
+	append(reply, "PrivateMoon", "b", true);
+}
+
+static void new_word(sd_bus_message *reply)
+{
+	append(reply, "PrivateMoon", "s", "strict");
+}
+
+static void new_list(sd_bus_message *reply)
+{
+	append(reply, "PrivateMoon", "a(ss)", 1, "", "");
+}
+
+static void new_filter(sd_bus_message *reply)
+{
+	append(reply, "PrivateMoon", "(bas)", true, 0);
+}
+
+static void new_form(sd_bus_message *reply)
+{
+	append(reply, "PrivateMoon", "b", false);
+	append(reply, "PrivateTmp", "s", "no");
+}
+
+static void emptied_filter(sd_bus_message *reply)
+{
+	append(reply, "RestrictAddressFamilies", "(bas)", true, 0);
+	append(reply, "RestrictNetworkInterfaces", "(bas)", true, 0);
+}
+
+static void a_unit_that_cannot_be_copied_is_not_run(void **state)
+{
+	static const struct {
+		void (*properties)(sd_bus_message *reply);
+		const char *said;
+	} cases[] = {
+		{new_truth, "PrivateMoon= is not known"},
+		{new_word, "PrivateMoon= is not known"},
+		{new_list, "PrivateMoon= is not known"},
+		{new_filter, "PrivateMoon= is not known"},
+		{new_form, "PrivateTmp= has a form"},
+		{emptied_filter, "RestrictNetworkInterfaces= allows nothing"},
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ran ran = {.world = world};
+
+		world->fake.more_properties = cases[i].properties;
+		(void)begin(&ran, 100, false);
+		wait_ran(&ran);
+		assert_int_equal(ran.unit.error.result, RESULT_FAILED);
+		assert_non_null(strstr(ran.unit.error.what, cases[i].said));
+		assert_non_null(strstr(ran.unit.error.what, "hello.service"));
+	}
+	assert_int_equal(count_calls(world, "StartTransientUnit"), 0);
+}
+
+static void what_is_off(sd_bus_message *reply)
+{
+	append(reply, "PrivateMoon", "s", "no");
+	append(reply, "PrivateSun", "b", false);
+	append(reply, "MoonPaths", "a(ss)", 0);
+	append(reply, "RestrictMoons", "(bas)", false, 0);
+	append(reply, "MoonsUsed", "t", UINT64_C(5));
+	append(reply, "RestrictFileSystems", "(bas)", true, 0);
+	append(reply, "RestrictNetworkInterfaces", "(bas)", false, 0);
+	append(reply, "AppArmorProfile", "(bs)", false, "");
+}
+
+static void what_is_new_and_off_does_not_matter(void **state)
+{
+	struct world *world = *state;
+	struct ran ran = {.world = world};
+
+	command_ends(world, 0);
+	world->fake.more_properties = what_is_off;
+	(void)begin(&ran, 100, false);
+	wait_ran(&ran);
+	assert_string_equal(ran.unit.error.what, "");
+	assert_int_equal(count_calls(world, "StartTransientUnit"), 1);
+}
+
 static void what_cannot_be_a_unit_is_refused(void **state)
 {
 	static const char *const relative[] = {"bin/true", NULL};
@@ -432,6 +529,8 @@ int main(void)
 		TEST(it_is_found_again_after_a_break),
 		TEST(it_is_never_started_twice),
 		TEST(without_a_unit_to_clone_nothing_runs),
+		TEST(a_unit_that_cannot_be_copied_is_not_run),
+		TEST(what_is_new_and_off_does_not_matter),
 		TEST(what_cannot_be_a_unit_is_refused),
 		TEST(it_ends_when_the_connection_is_closed),
 		TEST(it_can_be_cancelled_at_any_moment),

@@ -46,6 +46,7 @@ layer daemon/unpack "unpack util deploy" 'jansson\.h|archive\.h|archive_entry\.h
 layer daemon/store "store core util deploy" 'jansson\.h|zlib\.h|sys/capability\.h'
 layer daemon/touch "touch util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/probe "probe util deploy" 'jansson\.h|curl/.*|seccomp\.h'
+layer daemon/proc "proc util deploy" 'jansson\.h|seccomp\.h'
 layer ctl "ctl util deploy" 'jansson\.h'
 
 # Words that are wrong anywhere: a shell out of C, a synchronous bus call on the loop.

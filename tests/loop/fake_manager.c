@@ -45,7 +45,8 @@ static const char * or (const char *text, const char *other)
 }
 
 static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
-			     const char *control_group)
+			     const char *control_group,
+			     void (*more)(sd_bus_message *reply))
 {
 	sd_bus_message *reply;
 
@@ -71,6 +72,8 @@ static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
 	append(reply, "ActiveExitTimestampMonotonic", "t", unit->active_exit);
 	append(reply, "ControlGroup", "s", or (control_group, ""));
 	append(reply, "Job", "(uo)", unit->job ? 77u : 0u, or (unit->job, "/"));
+	if (more)
+		more(reply);
 	assert_true(sd_bus_message_close_container(reply) >= 0);
 	assert_true(sd_bus_send(sd_bus_message_get_bus(call), reply, NULL) >= 0);
 	sd_bus_message_unref(reply);
@@ -86,7 +89,7 @@ static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 
 	if (strstr(sd_bus_message_get_path(call), "deployd_2dlogs"))
 		return answer_properties(call, fake->log_over ? &gone : &fake->unit,
-					 NULL);
+					 NULL, NULL);
 	if (fake->transient_state &&
 	    strstr(sd_bus_message_get_path(call), "/deployd_2d"))
 		now.active_state = fake->transient_state;
@@ -94,7 +97,8 @@ static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 		fake->unit = *fake->later;
 		fake->later = NULL;
 	}
-	return answer_properties(call, &now, fake->control_group);
+	return answer_properties(call, &now, fake->control_group,
+				 fake->more_properties);
 }
 
 static void send_job_removed(struct fake_manager *fake, const char *job,
@@ -164,21 +168,22 @@ static int on_job(struct fake_manager *fake, sd_bus_message *call)
 
 /* --- the transient unit of units_log ---------------------------------------------- */
 
-static int find_fd(sd_bus_message *call)
+/* As the service manager does. */
+static int open_output(sd_bus_message *call)
 {
-	const char *name;
-	int fd = -1;
+	const char *name, *path = NULL;
 
 	assert_true(sd_bus_message_enter_container(call, 'a', "(sv)") >= 0);
 	while (sd_bus_message_enter_container(call, 'r', "sv") > 0) {
 		assert_true(sd_bus_message_read(call, "s", &name) >= 0);
-		if (strcmp(name, "StandardOutputFileDescriptor") == 0)
-			assert_true(sd_bus_message_read(call, "v", "h", &fd) >= 0);
+		if (strcmp(name, "StandardOutputFile") == 0)
+			assert_true(sd_bus_message_read(call, "v", "s", &path) >= 0);
 		else
 			assert_true(sd_bus_message_skip(call, "v") >= 0);
 		assert_true(sd_bus_message_exit_container(call) >= 0);
 	}
-	return fd;
+	assert_non_null(path);
+	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
 void fake_manager_send_unit_removed(struct fake_manager *fake, const char *unit)
@@ -202,10 +207,11 @@ static int on_start_log(struct fake_manager *fake, sd_bus_message *call)
 	new_job(fake);
 	assert_true(sd_bus_message_read(call, "ss", &name, &mode) >= 0);
 	(void)snprintf(fake->log_unit, sizeof(fake->log_unit), "%s", name);
-	fd = find_fd(call);
+	fd = open_output(call);
 	assert_true(fd >= 0);
 	if (fake->log_text)
 		assert_true(write(fd, fake->log_text, strlen(fake->log_text)) > 0);
+	(void)close(fd);
 	assert_true(sd_bus_reply_method_return(call, "o", fake->job) >= 0);
 	send_job_removed(fake, fake->job, name, result);
 	if (!fake->log_stays)

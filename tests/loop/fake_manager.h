@@ -50,6 +50,9 @@ struct fake_manager {
 	const char *refusal, *refusal_text;
 	bool no_install; /* EnableUnitFiles: nothing to install */
 
+	/* Appends "{sv}" to what is read of every unit; may be NULL. */
+	void (*more_properties)(sd_bus_message *reply);
+
 	unsigned int n_jobs;
 	char job[64]; /* path of the last one */
 

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
+
+#include "loop/output.h"
 
 #define SHORT_MSEC 100
 
@@ -233,30 +234,29 @@ static void on_log(void *userdata, int error)
 	world->error = error;
 }
 
-static int begin_log(struct world *world)
-{
-	int fd = memfd_create("log", MFD_CLOEXEC);
+/* Where the log under test goes to. */
+static struct output output = {.fd = -1, .held_fd = -1};
 
-	assert_true(fd >= 0);
-	world->log =
-		units_log(world->units, "hello.service", 10, false, fd, on_log, world);
+static void begin_log(struct world *world)
+{
+	output_close(&output); /* of the test before */
+	assert_int_equal(output_open(&output, OUTPUT_KIND_FILE), 0);
+	world->log = units_log(world->units, "hello.service", 10, false, output.path,
+			       true, on_log, world);
 	assert_non_null(world->log);
-	return fd;
 }
 
-static void log_goes_to_the_fd(void **state)
+static void log_goes_to_the_file(void **state)
 {
 	struct world *world = *state;
 	char text[16] = "";
-	int fd;
 
 	world->fake.log_text = "a line\n";
-	fd = begin_log(world);
+	begin_log(world);
 	world_wait_done(world);
 	assert_int_equal(world->error, 0);
-	assert_int_equal(pread(fd, text, sizeof(text) - 1, 0), 7);
+	assert_int_equal(pread(output.fd, text, sizeof(text) - 1, 0), 7);
 	assert_string_equal(text, "a line\n");
-	(void)close(fd);
 }
 
 static void log_that_cannot_start_is_an_error(void **state)
@@ -264,7 +264,7 @@ static void log_that_cannot_start_is_an_error(void **state)
 	struct world *world = *state;
 
 	world->fake.job_result = "failed";
-	(void)close(begin_log(world));
+	begin_log(world);
 	world_wait_done(world);
 	assert_int_equal(world->error, -EIO);
 }
@@ -275,7 +275,7 @@ static void log_lives_through_a_daemon_reload(void **state)
 	struct world *world = *state;
 
 	world->fake.log_stays = true;
-	(void)close(begin_log(world));
+	begin_log(world);
 	while (count(world->fake.calls, "GetAll") < 1)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	fake_manager_send_unit_removed(&world->fake, world->fake.log_unit);
@@ -303,7 +303,7 @@ static void looking_at_what_is_gone_has_an_end(void **state)
 	struct world *world = *state;
 
 	world->fake.log_stays = true;
-	(void)close(begin_log(world));
+	begin_log(world);
 	while (count(world->fake.calls, "GetAll") < 1)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	world->fake.on_call = removed_on_read;
@@ -318,7 +318,7 @@ static void log_lives_through_a_break(void **state)
 	struct world *world = *state;
 
 	world->fake.log_stays = true;
-	(void)close(begin_log(world));
+	begin_log(world);
 	while (count(world->fake.calls, "GetAll") < 1)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	world->fake.log_over = true; /* nobody will say so */
@@ -333,7 +333,7 @@ static void cancelled_log_is_stopped(void **state)
 	struct world *world = *state;
 
 	world->fake.log_stays = true;
-	(void)close(begin_log(world));
+	begin_log(world);
 	while (count(world->fake.calls, "GetAll") < 1)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	unit_log_cancel(world->log);
@@ -346,7 +346,7 @@ static void closing_stops_the_log(void **state)
 	struct world *world = *state;
 
 	world->fake.log_stays = true;
-	(void)close(begin_log(world));
+	begin_log(world);
 	while (count(world->fake.calls, "GetAll") < 1)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	world_close(world);
@@ -375,7 +375,7 @@ int main(void)
 		TEST(query_without_a_connection_fails_at_once),
 		TEST(query_in_a_break_fails),
 		TEST(cancelled_query_is_silent),
-		TEST(log_goes_to_the_fd),
+		TEST(log_goes_to_the_file),
 		TEST(log_that_cannot_start_is_an_error),
 		TEST(log_lives_through_a_daemon_reload),
 		TEST(looking_at_what_is_gone_has_an_end),

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Runs deployd-probe as PID 1 does and takes its one line. */
+/* Runs deployd-probe or deployd-proc as PID 1 does and takes its one line. */
 struct run {
 	int status; /* exit status; a signal is a failed test */
 	json_t *line;
@@ -16,8 +16,7 @@ struct run {
 struct run run_probe(uid_t uid, const char *const *arguments, size_t n_arguments);
 
 /*
- * From now on: as in a unit whose SystemCallFilter= kills who calls seccomp(), prctl()
- * or sets a limit.
+ * From now on: as in a unit that has a SystemCallFilter= already.
  */
 void run_filtered(bool on);
 

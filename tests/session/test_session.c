@@ -188,8 +188,9 @@ static void client_that_reads_nothing_is_closed(void **state)
 
 	(void)state;
 	world_start(&world);
-	world_connect(&world, 200, NULL);
+	world_prepare(&world);
 	client_call(&world, METHOD, false);
+	world_connect(&world, 200, NULL);
 	expect_request(&world, 1, 0);
 	answer_big(&world, 1, 1000000);
 	expect_trouble(&world, SESSION_TROUBLE_STALLED);
@@ -218,11 +219,12 @@ static void request_under_way_has_no_timeout(void **state)
 
 	(void)state;
 	world_start(&world);
-	world_connect(&world, 50, NULL);
+	world_prepare(&world);
 	client_call(&world, METHOD, true);
+	world_connect(&world, 200, NULL);
 	expect_request(&world, 1, 0);
 	p = (struct pollfd){.fd = world.report_fd, .events = POLLIN};
-	assert_int_equal(poll(&p, 1, 300), 0);
+	assert_int_equal(poll(&p, 1, 600), 0);
 	answer(&world, 1, 3);
 	client_expect_answer(&world, 3);
 	expect_trouble(&world, SESSION_TROUBLE_TIMEOUT);
@@ -391,8 +393,8 @@ static void what_is_not_a_call_is_refused(void **state)
 		"{\"method\":\"a.B\",\"method\":\"a.B\"}",
 		"{\"method\":\"a.B\",\"parameters\":[]}",
 		/* one level of nesting more than fits into a word */
-		"{\"method\":\"a.B\",\"parameters\":{\"x\":"
-		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}",
+		("{\"method\":\"a.B\",\"parameters\":{\"x\":"
+		 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}"),
 	};
 	struct world world;
 

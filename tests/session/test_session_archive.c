@@ -373,7 +373,8 @@ static void fd_that_did_not_come_fails(void **state)
 	expect_request(&world, 1, 0);
 	say(&world,
 	    json_pack("{s:s, s:i, s:i}", "type", "archive", "request", 1, "index", 0));
-	expect_failure(&world, "no file descriptor came with the request", "rejected");
+	expect_failure(&world, "the request came without the archive's file descriptor",
+		       "rejected");
 	assert_ended(&world);
 }
 

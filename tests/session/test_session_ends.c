@@ -80,6 +80,27 @@ static void gone_client_s_fds_stay_until_its_request_ends(void **state)
 	(void)close(null_fd);
 }
 
+/* deployd forgets about it: no session stays for ever. */
+static void gone_client_s_fds_stay_for_some_time(void **state)
+{
+	static const char call[] = "{\"method\":\"" METHOD "\"}";
+	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct world world;
+
+	(void)state;
+	world_start(&world);
+	world_prepare(&world);
+	client_send(&world, call, sizeof(call), &null_fd, 1);
+	world_connect(&world, 200, NULL);
+	expect_request(&world, 1, 1);
+	(void)close(world.client_fd);
+	world.client_fd = -1;
+	skip_word(&world, "gone");
+	expect_end(&world);
+	(void)close(null_fd);
+	assert_ended(&world);
+}
+
 static void deployd_closes(void **state)
 {
 	struct world world;
@@ -226,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(client_that_hangs_up_is_reported),
 		cmocka_unit_test(gone_client_s_fds_stay_until_its_request_ends),
+		cmocka_unit_test(gone_client_s_fds_stay_for_some_time),
 		cmocka_unit_test(deployd_closes),
 		cmocka_unit_test(deployd_goes_without_a_client),
 		cmocka_unit_test(deployd_goes_with_a_request_under_way),

@@ -23,8 +23,9 @@ static int begin_lines(struct world *world, int timeout_ms)
 	int ends[2];
 
 	world_start(world);
-	world_connect(world, timeout_ms, NULL);
+	world_prepare(world);
 	client_call(world, "io.deployd.Logs", true);
+	world_connect(world, timeout_ms, NULL);
 	expect_request(world, 1, 0);
 	make_pipe(ends);
 	say_fd(world, json_pack("{s:s, s:i}", "type", "lines", "request", 1), ends[0]);
@@ -140,7 +141,7 @@ static void client_sets_the_pace_of_lines(void **state)
 	memset(text, 'l', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\n';
 	/* No timeout of the session either, however short. */
-	fd = begin_lines(&world, 50);
+	fd = begin_lines(&world, 200);
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	p = (struct pollfd){.fd = fd, .events = POLLOUT};
 	while (poll(&p, 1, 300) == 1) {

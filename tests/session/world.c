@@ -47,19 +47,24 @@ static int lift(int fd)
 	return lifted;
 }
 
-static void become_session(int words_fd, int report_fd, int fds_fd)
+static void become_session(uid_t uid, int words_fd, int report_fd, int fds_fd)
 {
 	char *const argv[] = {(char *)"deployd-session", NULL}, *const env[] = {NULL};
 	int words = lift(words_fd), report = lift(report_fd), fds = lift(fds_fd);
+	/* Opened before, since another user may not get to where the build is. */
+	int program = open(SESSION, O_PATH | O_CLOEXEC);
 
 	if (dup2(words, SESSION_WORDS_FD) < 0 || dup2(report, SESSION_REPORT_FD) < 0 ||
 	    dup2(fds, SESSION_FDS_FD) < 0)
 		_exit(120);
-	(void)execve(SESSION, argv, env);
+	if (uid != geteuid() &&
+	    (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+		_exit(120);
+	(void)fexecve(program, argv, env);
 	_exit(121);
 }
 
-void world_start(struct world *world)
+void world_start_as(struct world *world, uid_t uid)
 {
 	int words[2], report[2], fds[2];
 	json_t *ready;
@@ -75,7 +80,7 @@ void world_start(struct world *world)
 	if (world->pid < 0)
 		DIE("fork");
 	if (world->pid == 0)
-		become_session(words[0], report[1], fds[1]);
+		become_session(uid, words[0], report[1], fds[1]);
 	(void)close(words[0]);
 	(void)close(report[1]);
 	(void)close(fds[1]);
@@ -89,18 +94,30 @@ void world_start(struct world *world)
 	json_decref(ready);
 }
 
-void world_connect(struct world *world, int timeout_ms, json_t *refuse)
+void world_start(struct world *world)
+{
+	world_start_as(world, geteuid());
+}
+
+void world_prepare(struct world *world)
 {
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		DIE("socketpair");
 	world->client_fd = ends[0];
+	world->server_fd = ends[1];
+}
+
+void world_connect(struct world *world, int timeout_ms, json_t *refuse)
+{
+	if (world->client_fd < 0)
+		world_prepare(world);
 	say_fd(world,
 	       json_pack("{s:s, s:i, s:o?}", "type", "connection", "requestTimeoutMs",
 			 timeout_ms, "refuse", refuse),
-	       ends[1]);
-	(void)close(ends[1]);
+	       world->server_fd);
+	(void)close(world->server_fd);
 	skip_word(world, "taken");
 }
 

@@ -15,6 +15,7 @@ struct world {
 	pid_t pid;
 	int words_fd, report_fd, fds_fd; /* deployd's ends */
 	int client_fd;			 /* the client's end */
+	int server_fd;			 /* what is handed over, until then */
 	struct varlink_buffer up, down;	 /* words up, replies down */
 };
 
@@ -23,7 +24,17 @@ struct world {
 /* Starts one and takes its "ready". */
 void world_start(struct world *world);
 
-/* Hands a client over and takes "taken"; refuse may be NULL, its reference is taken. */
+/* The same as another user; by root only. */
+void world_start_as(struct world *world, uid_t uid);
+
+/*
+ * The client connects, and can write before it is handed over: so that no timeout is
+ * running meanwhile.
+ */
+void world_prepare(struct world *world);
+
+/* Hands a client over, the prepared one or a new one, and takes "taken"; refuse may be
+ * NULL, its reference is taken. */
 void world_connect(struct world *world, int timeout_ms, json_t *refuse);
 
 /* Both, with the usual timeout. */

@@ -9,6 +9,19 @@ systemd-analyze verify --man=no /lib/systemd/system/deployd.service \
 systemd-analyze security --offline=true --threshold=16 \
 	/lib/systemd/system/deployd.service > /dev/null
 
+note "clients' sessions have a unit of their own, for which deployd's does not wait"
+systemd-analyze verify --man=no /lib/systemd/system/deployd-sessions.service \
+	/lib/systemd/system/deployd-sessions.socket
+assert_equal "$(systemctl is-active deployd-sessions.socket)" active
+assert_equal "$(stat -c '%a %U:%G' /run/deployd/sessions)" "600 root:root"
+assert_equal "$(stat -c %a /usr/libexec/deployd/deployd-session)" 711
+assert_equal "$(stat -c %a /usr/libexec/deployd/deployd-sessions)" 711
+systemctl start deployd-sessions.service
+systemd-analyze security --threshold=16 deployd-sessions.service > /dev/null
+for property in Requires Requisite BindsTo PartOf; do
+	assert_lacks "$(systemctl show -P "$property" deployd.service)" sessions
+done
+
 note "deployd runs, with the five capabilities"
 assert_equal "$(systemctl is-active deployd.service deployd.socket | sort -u)" active
 pid=$(systemctl show -P MainPID deployd.service)

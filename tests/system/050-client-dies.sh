@@ -22,6 +22,17 @@ serves 2
 expect 0 ctl history hello --json
 assert_equal "$(jq -r '.[0].result' <<< "$out")" ok
 
+note "and its session ends with the job"
+others() { # how many sessions have a client, but for that of the one who asks
+	expect 0 deployctl status --daemon --json
+	jq '[.sessions[] | select(.state != "idle")] | length - 1' <<< "$out"
+}
+for _ in $(seq 50); do
+	[ "$(others)" != 0 ] || break
+	ctl list > /dev/null # something to wait for
+done
+assert_equal "$(others)" 0 "$out"
+
 note "--no-block returns at once, attach waits"
 pack_hello slow3.tar.gz 3 start_delay_ms=1000
 expect 0 ctl deploy --no-block hello slow3.tar.gz

@@ -1,18 +1,14 @@
 /*
- * What deployd-probe parses by itself: lines of /proc/PID/maps, and of its command
- * line. Every input goes to each parser; what one accepts must be what it promises.
+ * What deployd-probe parses by itself: texts of its command line, and an answer's.
+ * Every input goes to each parser; what one accepts must be what it promises.
  */
-#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/cgroup.h"
-#include "probe/finding.h"
-#include "probe/maps.h"
 #include "probe/options.h"
-#include "probe/process.h"
 #include "probe/status.h"
+#include "util/finding.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,36 +18,11 @@ static void require(int condition)
 		abort();
 }
 
-static void try_maps(char *text)
-{
-	static const char prefix[] = "/srv/hello/releases";
-	struct mapped mapped = {0};
-	char *line, *rest = text;
-
-	while ((line = strsep(&rest, "\n"))) {
-		const char *path = maps_path(line);
-
-		if (!path)
-			continue;
-		require(path[0] == '/' && path > line);
-		if (strncmp(path, prefix, strlen(prefix)) == 0 &&
-		    path[strlen(prefix)] == '/')
-			require(mapped_add(&mapped, path, strlen(prefix)) == 0);
-	}
-	require(mapped.n_paths <= MAPPED_PATHS_MAX);
-	for (size_t i = 0; i < mapped.n_paths; i++)
-		for (size_t k = 0; k < i; k++)
-			require(strcmp(mapped.paths[i], mapped.paths[k]) != 0);
-	mapped_deinit(&mapped);
-}
-
 static void try_options(const char *text)
 {
-	struct releases releases = {"/srv/hello/releases", "/data", 19, 5};
 	struct status_set set;
 	struct header_wanted header;
 	char host[ADDRESS_HOST_SIZE];
-	char path[PATH_MAX];
 	uint16_t port;
 	long n = 0;
 
@@ -66,14 +37,6 @@ static void try_options(const char *text)
 		require(header.name_length > 0 &&
 			header.name_length <= PROBE_HEADER_NAME_MAX);
 		require(header.value + header.value_length <= text + strlen(text));
-	}
-	if (cgroup_valid(text))
-		require(text[0] == '/' && text[1] != '\0' && !strstr(text, "/../") &&
-			!strstr(text, "//"));
-	if (strlen(text) < sizeof(path)) {
-		memcpy(path, text, strlen(text) + 1);
-		releases_rename(&releases, path);
-		require(strlen(path) < sizeof(path));
 	}
 }
 
@@ -105,7 +68,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	try_excerpt(text, size);
 	try_options(text);
-	try_maps(text);
 	free(text);
 	return 0;
 }

@@ -1,4 +1,4 @@
-#include "probe/finding.h"
+#include "util/finding.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,6 +87,8 @@ static json_t *to_json(struct finding *finding)
 		r |= json_object_set(line, "processes", finding->processes);
 		r |= json_object_set_new(line, "truncated",
 					 json_boolean(finding->truncated));
+		r |= json_object_set_new(line, "unit_truncated",
+					 json_boolean(finding->unit_truncated));
 	}
 	if (r == 0)
 		return line;
@@ -100,7 +102,7 @@ static size_t size_of(const json_t *json)
 }
 
 /* From the first process that no longer fits on, all are left out. */
-static void shorten(json_t *processes, size_t room, bool *ret_truncated)
+static void shorten(struct finding *finding, json_t *processes, size_t room)
 {
 	size_t used = 0, kept = 0;
 
@@ -110,8 +112,13 @@ static void shorten(json_t *processes, size_t room, bool *ret_truncated)
 			break;
 	}
 	while (json_array_size(processes) > kept) {
-		(void)json_array_remove(processes, json_array_size(processes) - 1);
-		*ret_truncated = true;
+		const size_t last = json_array_size(processes) - 1;
+		const json_t *process = json_array_get(processes, last);
+
+		finding->truncated = true;
+		finding->unit_truncated |=
+			json_is_true(json_object_get(process, "unit"));
+		(void)json_array_remove(processes, last);
 	}
 }
 
@@ -124,7 +131,7 @@ char *finding_line(struct finding *finding, size_t *ret_length)
 
 	if (processes)
 		/* The rest of the line is far less than 8 KiB. */
-		shorten(processes, FINDING_OUTPUT_MAX - 8192, &finding->truncated);
+		shorten(finding, processes, FINDING_OUTPUT_MAX - 8192);
 	finding->processes = processes;
 	line = to_json(finding);
 	finding->processes = NULL;

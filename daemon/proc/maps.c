@@ -1,10 +1,8 @@
-#include "probe/maps.h"
+#include "proc/maps.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FIELDS_BEFORE_PATH 5 /* address perms offset dev inode */
 
 bool path_strip_deleted(char *path)
 {
@@ -17,24 +15,67 @@ bool path_strip_deleted(char *path)
 	return true;
 }
 
-char *maps_path(char *line)
+/* One of the fields that have a blank behind them; NULL when there is none. */
+static char *take_field(char **at)
 {
-	char *at = line;
+	char *field = *at;
+	const size_t length = strcspn(field, " \n");
 
-	for (int i = 0; i < FIELDS_BEFORE_PATH; i++) {
-		const size_t length = strcspn(at, " \n");
-
-		if (length == 0 || at[length] != ' ')
-			return NULL;
-		at += length;
-		at += strspn(at, " ");
-	}
-	if (*at != '/')
+	if (length == 0 || field[length] != ' ')
 		return NULL;
+	field[length] = '\0';
+	*at = field + length + 1 + strspn(field + length + 1, " ");
+	return field;
+}
+
+/* Nothing but digits of the base, and no more of them than fit. */
+static bool read_number(const char *text, int base, uint64_t *ret_number)
+{
+	static const char digits[] = "0123456789abcdef";
+	const size_t length = strlen(text);
+	char wanted[sizeof(digits)];
+
+	memcpy(wanted, digits, sizeof(digits));
+	wanted[base] = '\0';
+	if (length == 0 || strspn(text, wanted) != length)
+		return false;
+	errno = 0;
+	*ret_number = strtoull(text, NULL, base);
+	return errno == 0;
+}
+
+static bool read_device(char *text, uint64_t *ret_dev)
+{
+	char *colon = strchr(text, ':');
+	uint64_t major, minor;
+
+	if (!colon)
+		return false;
+	*colon = '\0';
+	if (!read_number(text, 16, &major) || !read_number(colon + 1, 16, &minor) ||
+	    major > UINT32_MAX || minor > UINT32_MAX)
+		return false;
+	*ret_dev = major << 32 | minor;
+	return true;
+}
+
+bool maps_parse(char *line, struct maps_line *ret_line)
+{
+	char *at = line, *dev = NULL, *ino = NULL;
+
+	for (int i = 0; i < 3; i++) /* address, permissions, offset */
+		if (!take_field(&at))
+			return false;
+	dev = take_field(&at);
+	ino = dev ? take_field(&at) : NULL;
+	/* An inode of 0 is nobody's. */
+	if (!ino || *at != '/' || !read_device(dev, &ret_line->dev) ||
+	    !read_number(ino, 10, &ret_line->ino) || ret_line->ino == 0)
+		return false;
 	/* The kernel writes newlines in names as \012. */
 	at[strcspn(at, "\n")] = '\0';
-	(void)path_strip_deleted(at);
-	return at;
+	ret_line->path = at;
+	return true;
 }
 
 static bool same_release(const char *a, const char *b, size_t prefix_length)

@@ -1,4 +1,4 @@
-/* deployd-probe proof on real cgroups and real processes of a release that is not real.
+/* deployd-proc on real cgroups and real processes of a release that is not real.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,6 +73,13 @@ static void make_release(const char *id)
 	run_command((const char *const[]){"sh", "-c", script, NULL});
 }
 
+/* The same as a release, but none. */
+static void make_elsewhere(void)
+{
+	run_command((const char *const[]){"cp", "-r", in_scratch("releases/1"),
+					  in_scratch("elsewhere"), NULL});
+}
+
 static void write_file(const char *path, const char *text)
 {
 	const int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -90,8 +97,7 @@ static void make_cgroup(const char *below)
 	assert_int_equal(mkdir(path, 0755), 0);
 }
 
-static void become_sitter(const char *below, uid_t uid, const char *dir,
-			  const char *mapped, int in, int out)
+static bool enter_cgroup(const char *below)
 {
 	char procs[160];
 	int fd;
@@ -99,7 +105,13 @@ static void become_sitter(const char *below, uid_t uid, const char *dir,
 	(void)snprintf(procs, sizeof(procs), CGROUP_MOUNT "%s%s/cgroup.procs", cgroup,
 		       below);
 	fd = open(procs, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "0", 1) != 1 || chdir(dir) < 0 || dup2(in, 0) < 0 ||
+	return fd >= 0 && write(fd, "0", 1) == 1;
+}
+
+static void become_sitter(const char *below, uid_t uid, const char *dir,
+			  const char *mapped, int in, int out)
+{
+	if ((below && !enter_cgroup(below)) || chdir(dir) < 0 || dup2(in, 0) < 0 ||
 	    dup2(out, 1) < 0)
 		_exit(1);
 	if (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
@@ -109,7 +121,8 @@ static void become_sitter(const char *below, uid_t uid, const char *dir,
 	_exit(3);
 }
 
-/* Runs bin/hello of the release in the cgroup, with its lib/x.so or mapped. */
+/* Runs bin/hello of the release in the cgroup (NULL: out of it), with its lib/x.so or
+ * mapped. */
 static struct sitter *sit(const char *below, uid_t uid, const char *release,
 			  const char *mapped)
 {
@@ -198,9 +211,15 @@ static json_t *process_of(const struct run *run, pid_t pid)
 	return NULL;
 }
 
+/* Of the unit. */
 static size_t n_processes(const struct run *run)
 {
-	return json_array_size(json_object_get(run->line, "processes"));
+	const json_t *process;
+	size_t n = 0, i;
+
+	json_array_foreach (json_object_get(run->line, "processes"), i, process)
+		n += json_is_true(json_object_get(process, "unit"));
+	return n;
 }
 
 static const char *text_of(const json_t *process, const char *key)
@@ -258,17 +277,17 @@ static void tells_each_process(void **state)
 	make_cgroup("/sub/sub");
 	one = sit("", 0, "releases/1", NULL);
 	two = sit("/sub/sub", 0, "releases/2", NULL);
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	assert_int_equal(n_processes(&run), 2);
 	assert_from(&run, one, "releases/1");
 	assert_from(&run, two, "releases/2");
 	assert_false(is(process_of(&run, one->pid), "deleted"));
 	assert_true(json_is_false(json_object_get(run.line, "truncated")));
 	assert_null(json_object_get(run.line, "status"));
-	run_end_saying(&run, 0, "looked at 2 processes");
+	run_end_saying(&run, 0, "looked at ");
 
 	run_filtered(true);
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	run_filtered(false);
 	assert_int_equal(n_processes(&run), 2);
 	run_end(&run, 0);
@@ -281,7 +300,7 @@ static void foreign_file_is_told(void **state)
 	(void)state;
 	make_release("2");
 	(void)sit("", 0, "releases/2", in_scratch("releases/1/lib/x.so"));
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	assert_mapped(process_of(&run, sitters[0].pid),
 		      in_scratch("releases/1/lib/x.so"));
 	run_end(&run, 0);
@@ -295,13 +314,13 @@ static void deleted_release_is_told(void **state)
 	(void)state;
 	sitter = sit("", 0, "releases/1", NULL);
 	assert_int_equal(unlink(in_scratch("releases/1/bin/hello")), 0);
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	assert_from(&run, sitter, "releases/1");
 	assert_true(is(process_of(&run, sitter->pid), "deleted"));
 	run_end(&run, 0);
 
 	run_command((const char *const[]){"rm", "-r", in_scratch("releases/1"), NULL});
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	assert_from(&run, sitter, "releases/1");
 	assert_true(is(process_of(&run, sitter->pid), "deleted"));
 	run_end(&run, 0);
@@ -318,7 +337,7 @@ static void releases_may_be_behind_a_link(void **state)
 	assert_int_equal(symlink("releases", in_scratch("link")), 0);
 	sitter = sit("", 0, "releases/1", NULL);
 	(void)snprintf(argument, sizeof(argument), "--releases=%s/link/", scratch);
-	run = PROBE("proof", cgroup_arg, argument);
+	run = PROBE(cgroup_arg, argument);
 	process = process_of(&run, sitter->pid);
 	assert_string_equal(text_of(process, "cwd"), in_scratch("link/1"));
 	assert_string_equal(text_of(process, "exe"), in_scratch("link/1/bin/hello"));
@@ -344,29 +363,11 @@ static void other_users_cannot_be_read(void **state)
 	(void)state;
 	own = sit("", APP_UID, "releases/1", NULL);
 	foreign = sit("", APP_UID + 1, "releases/1", NULL);
-	run = PROBE_AS(APP_UID, "proof", cgroup_arg, releases_arg);
+	run = PROBE_AS(APP_UID, cgroup_arg, releases_arg);
 	assert_int_equal(n_processes(&run), 2);
 	assert_from(&run, own, "releases/1");
 	assert_unreadable(&run, foreign->pid);
 	assert_string_equal(text_of(process_of(&run, foreign->pid), "comm"), "hello");
-	run_end(&run, 0);
-}
-
-/* ProtectProc=invisible in the app's unit does the same. */
-static void hidden_processes_are_not_forgotten(void **state)
-{
-	const struct sitter *own, *foreign;
-	struct run run;
-
-	(void)state;
-	own = sit("", APP_UID, "releases/1", NULL);
-	foreign = sit("", APP_UID + 1, "releases/1", NULL);
-	assert_int_equal(mount("proc", "/proc", "proc", 0, "hidepid=invisible"), 0);
-	run = PROBE_AS(APP_UID, "proof", cgroup_arg, releases_arg);
-	assert_int_equal(umount("/proc"), 0);
-	assert_int_equal(n_processes(&run), 2);
-	assert_from(&run, own, "releases/1");
-	assert_unreadable(&run, foreign->pid);
 	run_end(&run, 0);
 }
 
@@ -382,7 +383,7 @@ static void dead_processes_are_left_out(void **state)
 	zombie = sit("", 0, "releases/1", NULL);
 	assert_int_equal(kill(zombie->pid, SIGKILL), 0);
 	assert_int_equal(waitid(P_PID, (id_t)zombie->pid, &info, WEXITED | WNOWAIT), 0);
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	assert_int_equal(n_processes(&run), 1);
 	assert_from(&run, live, "releases/1");
 	run_end(&run, 0);
@@ -404,7 +405,7 @@ static void a_threaded_cgroup_is_read_from_above(void **state)
 	(void)snprintf(path, sizeof(path), CGROUP_MOUNT "%s/threads/cgroup.threads",
 		       cgroup);
 	write_file(path, pid);
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	assert_int_equal(n_processes(&run), 1);
 	assert_from(&run, sitter, "releases/1");
 	run_end(&run, 0);
@@ -432,7 +433,7 @@ static void a_crowd(void **state)
 		}
 		assert_true(dprintf(fd, "%d", (int)pids[i]) > 0);
 	}
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	(void)close(ends[1]);
 	for (size_t i = 0; i < CROWD; i++) {
 		assert_true(is(process_of(&run, pids[i]), "readable"));
@@ -444,21 +445,127 @@ static void a_crowd(void **state)
 	(void)close(fd);
 }
 
+static bool is_told(const struct run *run, pid_t pid)
+{
+	const json_t *process;
+	size_t i;
+
+	json_array_foreach (json_object_get(run->line, "processes"), i, process)
+		if (json_integer_value(json_object_get(process, "pid")) == pid)
+			return true;
+	return false;
+}
+
+/* Files of the machine are nobody's release. */
+static void others_are_told_when_they_use_a_release(void **state)
+{
+	const struct sitter *in_release, *maps_one, *neither;
+	const json_t *process;
+	struct run run;
+
+	(void)state;
+	make_release("2");
+	make_elsewhere();
+	in_release = sit(NULL, APP_UID, "releases/1", NULL);
+	maps_one = sit(NULL, APP_UID, "elsewhere", in_scratch("releases/2/lib/x.so"));
+	neither = sit(NULL, APP_UID, "elsewhere", NULL);
+	run = PROBE(cgroup_arg, releases_arg);
+	assert_int_equal(n_processes(&run), 0);
+	assert_from(&run, in_release, "releases/1");
+	process = process_of(&run, maps_one->pid);
+	assert_false(is(process, "unit"));
+	assert_mapped(process, in_scratch("releases/2/lib/x.so"));
+	assert_int_equal(json_array_size(json_object_get(process, "mapped")), 1);
+	assert_false(is_told(&run, neither->pid));
+	assert_false(is_told(&run, getpid()));
+	run_end(&run, 0);
+
+	run = PROBE(releases_arg);
+	assert_from(&run, in_release, "releases/1");
+	run_end(&run, 0);
+}
+
+/* Runs f in a mount namespace of its own, whose mounts are seen by what it starts. */
+static void in_namespace(void (*f)(void))
+{
+	const int old = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	assert_true(old >= 0);
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	f();
+	assert_int_equal(setns(old, CLONE_NEWNS), 0);
+	(void)close(old);
+}
+
+static void sit_in_moved(void)
+{
+	assert_int_equal(mkdir(in_scratch("moved"), 0755), 0);
+	assert_int_equal(mount(in_scratch("releases/1"), in_scratch("moved"), NULL,
+			       MS_BIND, NULL),
+			 0);
+	(void)sit(NULL, 0, "moved", NULL);
+	(void)sit("", 0, "moved", NULL);
+}
+
+static void release_elsewhere_is_recognised(void **state)
+{
+	struct run run;
+
+	(void)state;
+	in_namespace(sit_in_moved);
+	run = PROBE(cgroup_arg, releases_arg);
+	for (int i = 0; i < 2; i++) {
+		const json_t *process = process_of(&run, sitters[i].pid);
+
+		assert_string_equal(text_of(process, "cwd"), in_scratch("releases/1"));
+		assert_string_equal(text_of(process, "exe"), in_scratch("releases/1"));
+		assert_mapped(process, in_scratch("releases/1"));
+	}
+	run_end(&run, 0);
+}
+
+/* A user namespace lets anybody do so. */
+static void sit_in_false_name(void)
+{
+	assert_int_equal(mount(in_scratch("elsewhere"), in_scratch("releases/1"), NULL,
+			       MS_BIND, NULL),
+			 0);
+	(void)sit(NULL, 0, "releases/1", NULL);
+	(void)sit("", 0, "releases/1", NULL);
+}
+
+static void name_of_another_namespace_is_no_proof(void **state)
+{
+	const json_t *process;
+	struct run run;
+
+	(void)state;
+	make_elsewhere();
+	in_namespace(sit_in_false_name);
+	run = PROBE(cgroup_arg, releases_arg);
+	assert_false(is_told(&run, sitters[0].pid));
+	process = process_of(&run, sitters[1].pid);
+	assert_string_equal(text_of(process, "cwd"), "");
+	assert_string_equal(text_of(process, "exe"), "");
+	assert_int_equal(json_array_size(json_object_get(process, "mapped")), 0);
+	run_end(&run, 0);
+}
+
 static void no_process_and_no_cgroup(void **state)
 {
 	struct run run;
 
 	(void)state;
-	run = PROBE("proof", cgroup_arg, releases_arg);
+	run = PROBE(cgroup_arg, releases_arg);
 	assert_true(json_is_array(json_object_get(run.line, "processes")));
 	assert_int_equal(n_processes(&run), 0);
 	run_end(&run, 0);
-	run = PROBE("proof", "--cgroup=/no.slice/no.service", releases_arg);
+	run = PROBE("--cgroup=/no.slice/no.service", releases_arg);
 	assert_null(json_object_get(run.line, "processes"));
 	run_end_saying(&run, 1, "there is no cgroup '/no.slice/no.service'");
 }
 
-/* deployd-probe looks below /sys/fs/cgroup, which here and there is still of v1. */
+/* deployd-proc looks below /sys/fs/cgroup, which here and there is still of v1. */
 static void enter_mounts(void)
 {
 	if (geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
@@ -478,7 +585,9 @@ int main(void)
 		TEST(deleted_release_is_told),
 		TEST(releases_may_be_behind_a_link),
 		TEST(other_users_cannot_be_read),
-		TEST(hidden_processes_are_not_forgotten),
+		TEST(others_are_told_when_they_use_a_release),
+		TEST(release_elsewhere_is_recognised),
+		TEST(name_of_another_namespace_is_no_proof),
 		TEST(dead_processes_are_left_out),
 		TEST(a_threaded_cgroup_is_read_from_above),
 		TEST(a_crowd),

@@ -1,4 +1,4 @@
-#include "probe/cgroup.h"
+#include "proc/cgroup.h"
 
 #include <assert.h>
 #include <dirent.h>

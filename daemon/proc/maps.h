@@ -2,14 +2,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define MAPPED_PATHS_MAX 16 /* of a process */
 
+/* A line of /proc/PID/maps that is of a file. */
+struct maps_line {
+	uint64_t dev, ino; /* dev: major << 32 | minor */
+	char *path;	   /* in the line, as it is there, with its " (deleted)" */
+};
+
 /*
- * The path of a line of /proc/PID/maps, cut out in place and without a trailing
- * " (deleted)"; NULL for anonymous memory, [heap] and what is no such line.
+ * Takes a line apart, in place. False for anonymous memory, [heap] and what is no such
+ * line. The path is anybody's text.
  */
-char *maps_path(char *line) __attribute__((nonnull));
+bool maps_parse(char *line, struct maps_line *ret_line)
+	__attribute__((nonnull, warn_unused_result));
 
 /*
  * Takes " (deleted)", as the kernel appends it, off the end of path. True: it was

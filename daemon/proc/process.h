@@ -1,0 +1,32 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "proc/releases.h"
+
+#define PROCESS_MAPS_BYTES_MAX (16u << 20)  /* of /proc/PID/maps that are read */
+#define MAPS_BYTES_MAX	       (256u << 20) /* of all processes together */
+
+/* What is common to all the processes that are looked at. */
+struct look {
+	int proc_fd; /* /proc */
+	const struct releases *releases;
+	size_t n_maps_bytes; /* read so far */
+	bool truncated;	     /* something that matters did not fit */
+};
+
+/*
+ * Looks at process pid:
+ *   {"pid","comm","cwd","exe","deleted","mapped":[...],"readable","unit"}
+ * with texts escaped. unit is own: the process is one of the app's unit. cwd and exe
+ * are below the directory of releases only when they really are of a release; mapped
+ * has what else is, the root directory too. What could not be read is empty, and
+ * "readable" false. NULL in *ret_process for a process that is neither own nor has
+ * anything to do with a release. 0, -ESRCH when the process is gone or about to be, or
+ * has no memory (the kernel's threads), -ENOMEM.
+ */
+int process_look(struct look *look, pid_t pid, bool own, json_t **ret_process)
+	__attribute__((nonnull, warn_unused_result));

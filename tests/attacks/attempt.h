@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * What a helper program of deployd would try, were it an attacker's. Each attempt is
+ * run by a process of its own, after that program's own lock-down, since most end the
+ * process. Whatever one does where nothing stops it is harmless.
+ */
+struct attempt {
+	const char *name;
+	/* 0 or more: it got through; -1: blocked, errno says how. */
+	long (*run)(void);
+};
+
+/* Of attempt_files.c, attempt_processes.c and attempt_kernel.c, each ended by NULL. */
+extern const struct attempt attempts_on_files[];
+extern const struct attempt attempts_on_processes[];
+extern const struct attempt attempts_on_kernel[];
+
+/* A directory the helper may make files in; AT_FDCWD when it has none. */
+extern int attempt_dir_fd;
+
+/* No fd from this one on is the helper's, but attempt_dir_fd; one behind the report. */
+extern int attempt_first_free_fd;
+
+/*
+ * Runs the attempt that the environment (DEPLOYD_ATTACK) or, for one that deployd
+ * starts, the file /run/deployd-attack names, and ends the process with what became of
+ * it as the helper's report: "NAME: succeeded" or "NAME: EPERM". dir_fd as
+ * attempt_dir_fd. The name is read before main(); "list" prints all of them.
+ */
+void attempt_now(int dir_fd) __attribute__((noreturn));
