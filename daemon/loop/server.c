@@ -294,9 +294,11 @@ static void on_resume(uv_timer_t *timer)
  */
 static void rest(struct server *server, int error)
 {
-	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING, NULL,
-		      "cannot accept connections: %s; trying again in %d s",
-		      strerror(error), RESUME_MSEC / 1000);
+	if (!server->rest_logged)
+		journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING, NULL,
+			      "cannot accept connections: %s; trying every %d s",
+			      strerror(error), RESUME_MSEC / 1000);
+	server->rest_logged = true;
 	server->resting = true;
 	(void)uv_timer_start(&server->resume, on_resume, RESUME_MSEC, 0);
 }
@@ -312,6 +314,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
+			server->rest_logged = false;
 			if (!admit(server, fd))
 				server_hand_again(server, fd);
 			continue;

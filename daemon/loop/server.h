@@ -33,6 +33,7 @@ struct server {
 	uv_timer_t update; /* sessions have changed: see what can be done now */
 	uv_timer_t ping;   /* while a session has a client */
 	bool resting;	   /* until resume */
+	bool rest_logged;  /* since it was last able to accept */
 	unsigned int open_handles;
 	bool closing; /* accepts no more */
 	struct spawner spawner;
