@@ -81,12 +81,30 @@ json_t *json_out_with_schema(json_t *object)
 	return with;
 }
 
+/*
+ * JSON leaves DEL, the C1 control characters and what turns a line around alone; some
+ * terminals obey them. DEL is ASCII, and can only be in a string.
+ */
+static int put_on_terminal(const char *text, size_t size, void *data)
+{
+	(void)data;
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == 0x7f)
+			(void)fputs("\\u007f", stdout);
+		else
+			(void)putchar(text[i]);
+	}
+	return 0;
+}
+
 static void print(const json_t *value, size_t flags)
 {
-	/* JSON leaves C1 control characters alone; some terminals obey them. */
+	flags |= JSON_ENCODE_ANY;
 	if (terminal_stdout())
-		flags |= JSON_ENSURE_ASCII;
-	(void)json_dumpf(value, stdout, flags | JSON_ENCODE_ANY);
+		(void)json_dump_callback(value, put_on_terminal, NULL,
+					 flags | JSON_ENSURE_ASCII);
+	else
+		(void)json_dumpf(value, stdout, flags);
 	(void)putchar('\n');
 }
 

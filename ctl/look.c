@@ -197,6 +197,7 @@ void look_print_jobs(const json_t *jobs, const struct options *options)
 	for (size_t i = 0; i < json_array_size(jobs); i++) {
 		const json_t *job = json_array_get(jobs, i);
 		const char *phase = json_out_text(job, "phase");
+		const char *waits_for = json_out_text(job, "waits_for");
 		json_int_t percent = json_out_int(job, "percent", -1);
 		char time[LOOK_TIME_SIZE];
 
@@ -205,6 +206,8 @@ void look_print_jobs(const json_t *jobs, const struct options *options)
 		table_add(table, json_out_text(job, "kind"));
 		if (percent >= 0)
 			table_addf(table, "%s %d%%", phase ? phase : "", (int)percent);
+		else if (waits_for)
+			table_addf(table, "waits for %s", waits_for);
 		else
 			table_add(table, phase);
 		table_add(table, look_time(json_out_text(job, "started_at"), time));

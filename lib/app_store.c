@@ -119,6 +119,7 @@ static void store_numbers(const struct option_set *set, struct app_config *confi
 		.unpack_sec = option_number(set, "unpack_sec"),
 	};
 	config->require_sha256 = option_bool(set, "require_sha256");
+	config->daemon_reload = option_bool(set, "daemon_reload");
 	config->job_timeout_sec = option_number(set, "job_timeout_sec");
 	/* The choices stand in the order of the enums; a test holds that. */
 	config->flag_debounce_ms = option_number(set, "flag_debounce_ms");

@@ -9,8 +9,7 @@
 const struct option_spec daemon_options[] = {
 	{"deployd", "intake_user", "deployd-intake", .type = OPTION_TYPE_USER},
 	{"deployd", "unpack_user", "deployd-unpack", .type = OPTION_TYPE_USER},
-	{"deployd", "operations_max", "4", .type = OPTION_TYPE_INT, .min = 1,
-	 .max = 64},
+	{"deployd", "jobs_max", "4", .type = OPTION_TYPE_INT, .min = 1, .max = 64},
 	{"deployd", "queue_max", "4", .type = OPTION_TYPE_INT, .max = 64},
 	{"deployd", "connections_max", "256", .type = OPTION_TYPE_INT, .min = 1,
 	 .max = 4096},
@@ -20,6 +19,8 @@ const struct option_spec daemon_options[] = {
 	 .max = 3600},
 	{"deployd", "intake_idle_sec", "60", .type = OPTION_TYPE_SECONDS, .min = 1,
 	 .max = 86400},
+	{"deployd", "intake_min_bytes_per_sec", "1K", .type = OPTION_TYPE_BYTES,
+	 .max = UINT64_C(1) << 40},
 	{"deployd", "unpack_memory_bytes", "1G", .type = OPTION_TYPE_BYTES,
 	 .min = 64 << 20, .max = UINT64_C(1) << 40},
 	{"deployd", "reserve_bytes", "64M", .type = OPTION_TYPE_BYTES,
@@ -58,6 +59,11 @@ static void on_entry(const struct ini_entry *entry, void *userdata)
 		option_take(&parser->options, index, parser->file, entry);
 		return;
 	}
+	if (strcmp(entry->key, "operations_max") == 0) {
+		diag_error(diag, parser->file, entry->line,
+			   "operations_max is called jobs_max now");
+		return;
+	}
 	nearest = option_nearest(&parser->options, entry->key);
 	diag_error(diag, parser->file, entry->line, "there is no option '%s'%s%s%s",
 		   names_escape(entry->key, shown, sizeof(shown)),
@@ -81,13 +87,15 @@ static struct daemon_config *make(const struct option_set *options)
 		return NULL;
 	config->intake_user = strdup(option_text(options, "intake_user"));
 	config->unpack_user = strdup(option_text(options, "unpack_user"));
-	config->operations_max = option_number(options, "operations_max");
+	config->jobs_max = option_number(options, "jobs_max");
 	config->queue_max = option_number(options, "queue_max");
 	config->connections_max = option_number(options, "connections_max");
 	config->connections_per_user_max =
 		option_number(options, "connections_per_user_max");
 	config->request_timeout_sec = option_number(options, "request_timeout_sec");
 	config->intake_idle_sec = option_number(options, "intake_idle_sec");
+	config->intake_min_bytes_per_sec =
+		option_number(options, "intake_min_bytes_per_sec");
 	config->unpack_memory_bytes = option_number(options, "unpack_memory_bytes");
 	config->reserve_bytes = option_number(options, "reserve_bytes");
 	if (config->intake_user && config->unpack_user &&

@@ -111,12 +111,39 @@ void names_rfc3339(int64_t time_s, char ret_text[RFC3339_SIZE])
 		ret_text[0] = '\0';
 }
 
+/* The character of n bytes of valid UTF-8. */
+static uint32_t decode(const unsigned char *text, size_t n)
+{
+	static const unsigned char first[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	uint32_t c = text[0] & first[n];
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (text[i] & 0x3f);
+	return c;
+}
+
+/*
+ * What shows a text as another one: control characters, what turns the order of a line
+ * around ("Trojan Source", CVE-2021-42574), what breaks it, and what cannot be seen.
+ * The joiners U+200C and U+200D are letters' business, and stay.
+ */
+static const struct {
+	uint32_t from, to;
+} deceptive[] = {
+	{0x0000, 0x001f},   {0x005c, 0x005c}, {0x007f, 0x009f}, {0x00ad, 0x00ad},
+	{0x061c, 0x061c},   {0x180e, 0x180e}, {0x200b, 0x200b}, {0x200e, 0x200f},
+	{0x2028, 0x202e},   {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff0, 0xfffb},
+	{0xe0000, 0xe007f},
+};
+
 static bool is_plain(const unsigned char *text, size_t n)
 {
-	if (n == 0 || text[0] == '\\' || text[0] < 0x20 || text[0] == 0x7f)
-		return false;
-	/* C1 controls, U+0080 to U+009F. */
-	return !(n == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+	uint32_t c = n > 0 ? decode(text, n) : 0;
+
+	for (size_t i = 0; i < sizeof(deceptive) / sizeof(*deceptive); i++)
+		if (c >= deceptive[i].from && c <= deceptive[i].to)
+			return false;
+	return true;
 }
 
 char *names_escape(const char *text, char *ret_buf, size_t size)
@@ -149,6 +176,26 @@ char *names_escape(const char *text, char *ret_buf, size_t size)
 	}
 	ret_buf[used] = '\0';
 	return ret_buf;
+}
+
+char *names_scrub(char *text)
+{
+	const char *p = text, *end = text + strlen(text);
+	char *to = text;
+
+	while (*p) {
+		size_t n = utf8_length(p, (size_t)(end - p));
+
+		if (*p == '\\' || is_plain((const unsigned char *)p, n)) {
+			memmove(to, p, n);
+			to += n;
+		} else {
+			*to++ = *p == '\n' ? ' ' : '?';
+		}
+		p += n > 0 ? n : 1;
+	}
+	*to = '\0';
+	return text;
 }
 
 int64_t names_rfc3339_parse(const char *text)

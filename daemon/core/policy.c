@@ -39,11 +39,31 @@ void policy_free(struct policy *policy)
 	free(policy);
 }
 
+/*
+ * A name is not a number: who has no name gets no right by one, not even by one that
+ * meant his uid when the policy was loaded. A denial holds either way, and also for the
+ * uids that are lent to whom it names.
+ */
+static bool names_peer(const struct policy_rule *rule, size_t i,
+		       const struct policy_peer *peer)
+{
+	if (rule->deny && peer->kind == POLICY_PEER_SUBORDINATE &&
+	    rule->uids[i] == peer->owner)
+		return true;
+	if (rule->uids[i] != peer->uid)
+		return false;
+	return rule->deny || peer->kind == POLICY_PEER_NAMED ||
+	       policy_word_is_uid(rule->users.words[i]);
+}
+
 static bool is_for_peer(const struct policy_rule *rule, const struct policy_peer *peer)
 {
 	for (size_t i = 0; i < rule->users.n_words; i++)
-		if (rule->uids[i] == peer->uid)
+		if (names_peer(rule, i, peer))
 			return true;
+	/* In a user namespace, a process keeps groups of the user who made it. */
+	if (!rule->deny && peer->kind != POLICY_PEER_NAMED)
+		return false;
 	for (size_t i = 0; i < rule->groups.n_words; i++)
 		for (size_t j = 0; j < peer->n_gids; j++)
 			if (rule->gids[i] == peer->gids[j])
@@ -126,6 +146,26 @@ static void decide(struct policy_decision *decision, enum policy_verdict verdict
 	va_end(ap);
 }
 
+/* No rule matches; who has no name learns why not even those of his groups do. */
+static void decide_unmatched(struct policy_decision *decision,
+			     const struct policy_peer *peer)
+{
+	unsigned int uid = peer->uid;
+
+	if (peer->kind == POLICY_PEER_SUBORDINATE && peer->owner_name)
+		decide(decision, POLICY_VERDICT_DENY,
+		       "no rule allows it: uid %u is subordinate to user %s "
+		       "(/etc/subuid), and has only rights of rules with user = uid:%u",
+		       uid, peer->owner_name, uid);
+	else if (peer->kind != POLICY_PEER_NAMED)
+		decide(decision, POLICY_VERDICT_DENY,
+		       "no rule allows it: uid %u has no name, and has only rights of "
+		       "rules with user = uid:%u",
+		       uid, uid);
+	else
+		decide(decision, POLICY_VERDICT_DENY, "no rule allows it");
+}
+
 void policy_check(const struct policy *policy, const struct policy_peer *peer,
 		  enum right right, const char *app, const char *run_name,
 		  unsigned int minute_of_day, struct policy_decision *ret_decision)
@@ -149,7 +189,7 @@ void policy_check(const struct policy *policy, const struct policy_peer *peer,
 		       "allowed by rule '%s' (%s:%u)", found.allow->name,
 		       found.allow->file, found.allow->line);
 	else
-		decide(ret_decision, POLICY_VERDICT_DENY, "no rule allows it");
+		decide_unmatched(ret_decision, peer);
 }
 
 /* True when a run:NAME of the rule is allowed and no other rule denies it. */

@@ -24,11 +24,21 @@ enum policy_verdict {
 
 #define POLICY_GROUPS_MAX 65536 /* NGROUPS_MAX, and the primary group */
 
+/* What the name service says about a uid. What is not set is a uid without a name. */
+enum policy_peer_kind {
+	POLICY_PEER_UNNAMED = 0, /* definitely not known */
+	POLICY_PEER_NAMED,
+	POLICY_PEER_SUBORDINATE, /* lent to another user by /etc/subuid */
+};
+
 /* The caller as the kernel named him at accept; nothing the client says. */
 struct policy_peer {
 	uid_t uid;
 	const gid_t *gids; /* supplementary and primary */
 	size_t n_gids;
+	enum policy_peer_kind kind;
+	uid_t owner;		/* of a subordinate uid */
+	const char *owner_name; /* for reasons; may be NULL */
 };
 
 /* Why: "allowed by rule 'deployers' (/etc/deployd/policy.d/hello.conf:3)". */
@@ -38,13 +48,16 @@ struct policy_decision {
 };
 
 /*
- * Turns names into numbers when the policy is loaded; at the edge, since NSS blocks.
- * Each returns false for an unknown name.
+ * What the words of a policy mean on this machine. user and group turn names into
+ * numbers when the policy is loaded; at the edge, since NSS blocks. They return false
+ * for an unknown name. used tells whether any verb needs the right, NULL is
+ * right_is_used(): to use another in a rule is an error.
  */
 struct policy_resolver {
 	bool (*user)(const char *name, uid_t *ret_uid, void *userdata);
 	bool (*group)(const char *name, gid_t *ret_gid, void *userdata);
 	void *userdata;
+	bool (*used)(enum right right);
 };
 
 struct policy;

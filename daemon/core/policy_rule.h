@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "deploy/right.h"
@@ -52,6 +53,12 @@ struct policy {
 static inline bool policy_id_is_nobody(uint32_t id)
 {
 	return id == POLICY_ID_INVALID || id == POLICY_ID_OVERFLOW;
+}
+
+/* uid:N, not a name: no name has a colon (passwd(5)). */
+static inline bool policy_word_is_uid(const char *word)
+{
+	return strncmp(word, "uid:", 4) == 0;
 }
 
 static inline uint32_t policy_right_bit(enum right right)

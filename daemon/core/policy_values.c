@@ -79,15 +79,34 @@ static bool split(struct policy_reader *reader, const struct ini_entry *entry,
 	return true;
 }
 
+static bool is_used(const struct policy_reader *reader, enum right right)
+{
+	bool (*used)(enum right) = reader->resolver->used;
+
+	return used ? used(right) : right_is_used(right);
+}
+
+/* Refused, so that nobody relies on a rule that nothing asks for. */
+static void unused_right(struct policy_reader *reader, const struct ini_entry *entry,
+			 const char *word)
+{
+	diag_error(reader->diag, entry->file, entry->line,
+		   "no verb of this version of deployd uses the right '%s': remove it "
+		   "from %s",
+		   word, entry->key);
+}
+
 static void unknown_right(struct policy_reader *reader, const struct ini_entry *entry,
 			  const char *word)
 {
 	const char *known[RIGHT_COUNT + 1] = {0};
+	size_t n_known = 0;
 	const char *meant;
 	char shown[SHOWN_SIZE];
 
 	for (unsigned int right = 0; right < RIGHT_COUNT; right++)
-		known[right] = right_name((enum right)right);
+		if (is_used(reader, (enum right)right))
+			known[n_known++] = right_name((enum right)right);
 	meant = suggest_word(word, known);
 	names_escape(word, shown, sizeof(shown));
 	if (strchr(word, ','))
@@ -115,11 +134,15 @@ void policy_take_verbs(struct policy_reader *reader, const struct ini_entry *ent
 			const char *verb = verbs.words[i];
 			enum right right = right_from_name(verb);
 
-			if (right < RIGHT_COUNT)
+			if (right < RIGHT_COUNT && !is_used(reader, right))
+				unused_right(reader, entry, verb);
+			else if (right < RIGHT_COUNT)
 				rule->rights |= policy_right_bit(right);
 			else if (strncmp(verb, "run:", 4) != 0 ||
 				 !names_app_valid(verb + 4))
 				unknown_right(reader, entry, verb);
+			else if (!is_used(reader, RIGHT_RUN))
+				unused_right(reader, entry, verb);
 			else if (!policy_words_add(&rule->runs, verb + 4,
 						   strlen(verb) - 4))
 				out_of_memory(reader, entry->file);
@@ -193,6 +216,13 @@ static bool parse_who(struct policy_reader *reader, const struct ini_entry *entr
 			   "'%s' cannot be in a rule: %s4294967295 and %s%u are "
 			   "nobody's, and a number is plain decimal",
 			   shown, prefix, prefix, POLICY_ID_OVERFLOW);
+		return false;
+	}
+	if (!group && by_number && id == 0) {
+		diag_error(reader->diag, entry->file, entry->line,
+			   "'%s' cannot be in a rule: root may do everything without "
+			   "one, and nothing can be denied to it; remove it",
+			   shown);
 		return false;
 	}
 	*ret_id = id;

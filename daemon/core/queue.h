@@ -2,20 +2,49 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
- * Whose turn it is. Operations, known here by their ids alone, wait in one line an app;
- * of an app one runs at a time, of all apps running_max. Apps take turns: one whose
- * operation has ended goes behind every other that waits. Pure.
+ * Whose turn it is. Jobs, known here by their ids alone, wait in one line an app; of an
+ * app one runs at a time. Pure.
+ *
+ * Nobody starves:
+ * - Each rank has waiting places and running slots of its own, and root's jobs have
+ *   theirs beside them: whoever fills one kind leaves the others free.
+ * - Of its places and slots one user gets at most half, rounded up; root gets all.
+ * - In a line the higher rank goes first, and jobs of one rank in order of arrival. But
+ *   after QUEUE_OVERTAKEN_MAX jobs that overtook a waiting deploy, the oldest one goes
+ *   before all but rollbacks, which would only have to cancel it.
+ * - A job that is not ready, because its archive does not flow yet, holds up nobody.
+ * - Apps take turns: one whose job has ended goes behind every other that waits.
  */
 
-#define QUEUE_ID_MAX 31 /* bytes of an id, without the NUL */
+#define QUEUE_ID_MAX		 31 /* bytes of an id, without the NUL */
+#define QUEUE_URGENT_WAITING_MAX 8  /* an app, of each rank above deploy */
+#define QUEUE_URGENT_RUNNING_MAX 16 /* on this machine, of each rank above deploy */
+#define QUEUE_OVERTAKEN_MAX	 2
+
+enum queue_rank {
+	QUEUE_RANK_DEPLOY,   /* brings something new; root's goes as urgent */
+	QUEUE_RANK_URGENT,   /* repairs, stops, notes */
+	QUEUE_RANK_ROLLBACK, /* goes back, or keeps what is live from going back */
+	QUEUE_RANK_OWED,     /* deployd's own: no limit of waiting places */
+	QUEUE_RANK_COUNT
+};
+
+struct queue_job {
+	const char *app;
+	const char *id;
+	enum queue_rank rank;
+	uint32_t owner; /* uid; 0 is root */
+	bool ready;	/* false: waits for queue_set_ready() as well */
+};
 
 struct queue;
 
 /*
- * running_max: operations at once on this machine, at least 1. waiting_max: operations
- * of one app that may wait behind its running one. NULL without memory.
+ * running_max: deploys at once on this machine, at least 1. waiting_max: deploys of one
+ * app that may wait behind its running job. NULL without memory.
  */
 struct queue *queue_new(size_t running_max, size_t waiting_max)
 	__attribute__((warn_unused_result));
@@ -27,36 +56,37 @@ void queue_set_limits(struct queue *queue, size_t running_max, size_t waiting_ma
 	__attribute__((nonnull));
 
 /*
- * Puts the operation at the end of its app's line. -EBUSY when waiting_max wait already
- * behind one that runs or is about to, -EEXIST when the id is known, -ENOMEM.
+ * Puts the job into its app's line. -EBUSY when the places of its rank are taken behind
+ * a job that runs or is about to, -EDQUOT when its owner has half of them already,
+ * -EEXIST when the id is known, -ENOMEM. One that is owed goes before all that wait.
  */
-int queue_add(struct queue *queue, const char *app, const char *id)
+int queue_add(struct queue *queue, const struct queue_job *job)
 	__attribute__((warn_unused_result, nonnull));
 
-/*
- * The same, in front of all that wait and beyond waiting_max: what deployd owes the app
- * comes before what others want of it. -EEXIST, -ENOMEM.
- */
-int queue_add_first(struct queue *queue, const char *app, const char *id)
-	__attribute__((warn_unused_result, nonnull));
+/* Its archive flows now. False: unknown. */
+bool queue_set_ready(struct queue *queue, const char *id) __attribute__((nonnull));
 
-/* One that runs has not begun yet: it waits again, in front. False: it does not run. */
+/* One that runs has not begun yet: it waits again, before the others of its rank.
+ * False: it does not run. */
 bool queue_put_back(struct queue *queue, const char *id) __attribute__((nonnull));
 
 /*
- * The operation that is to start now, counted as running from here on; NULL when none
- * may. Call until NULL after every queue_add, queue_remove and queue_set_limits. The id
- * is valid until the operation is removed.
+ * The job that is to start now, counted as running from here on; NULL when none may.
+ * Call until NULL after every queue_add, queue_set_ready, queue_put_back, queue_remove
+ * and queue_set_limits. The id is valid until the job is removed.
  */
 const char *queue_start_next(struct queue *queue)
 	__attribute__((warn_unused_result, nonnull));
 
-/* The operation has ended, or is cancelled while it waits. False: unknown. */
+/* The job has ended, or is cancelled while it waits. False: unknown. */
 bool queue_remove(struct queue *queue, const char *id) __attribute__((nonnull));
+
+/* False also when the id is unknown. */
+bool queue_is_ready(const struct queue *queue, const char *id) __attribute__((nonnull));
 
 /* 0: it runs. n: it is the n-th in its app's line. -1: unknown. */
 int queue_position(const struct queue *queue, const char *id) __attribute__((nonnull));
 
-/* Operations that run, and that wait. */
+/* Jobs that run, and that wait. */
 size_t queue_running(const struct queue *queue) __attribute__((nonnull));
 size_t queue_waiting(const struct queue *queue) __attribute__((nonnull));

@@ -28,7 +28,7 @@
 #define DIGEST_BYTES 32
 
 struct intake {
-	uint64_t uid, gid, max_bytes, idle_sec;
+	uint64_t uid, gid, max_bytes, idle_sec, min_rate;
 	struct source source;
 	EVP_MD_CTX *digest;
 	uint64_t bytes;
@@ -43,6 +43,7 @@ static int parse(struct intake *intake, int argc, char **argv, struct errinfo *e
 		{"gid", &intake->gid, .min = 1, .max = UINT32_MAX - 1},
 		{"max-bytes", &intake->max_bytes, .min = 1, .max = INT64_MAX},
 		{"idle-sec", &intake->idle_sec, .min = 1, .max = 86400},
+		{"min-rate", &intake->min_rate, .max = INT64_MAX},
 	};
 
 	return args_parse(argc, argv, options, sizeof(options) / sizeof(*options), ei);
@@ -159,8 +160,11 @@ static int run(struct intake *intake, int argc, char **argv, struct errinfo *ei)
 	if (r < 0)
 		return r;
 	(void)fcntl(PIPE_FD, F_SETPIPE_SZ, PIPE_BYTES);
-	r = source_init(&intake->source, STDIN_FILENO, (unsigned int)intake->idle_sec,
-			ei);
+	r = source_init(
+		&intake->source, STDIN_FILENO,
+		&(struct source_pace){.idle_sec = (unsigned int)intake->idle_sec,
+				      .bytes_per_sec = intake->min_rate},
+		ei);
 	if (r < 0)
 		return r;
 	r = enter_sandbox(intake, ei);

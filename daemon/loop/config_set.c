@@ -128,7 +128,8 @@ static void check_app_users(const struct config_set *set, const struct app_confi
 		if (users[i].uid != (uid_t)-1 &&
 		    (users[i].uid == set->intake_uid ||
 		     users[i].uid == set->unpack_uid ||
-		     users[i].uid == set->probe_uid || users[i].uid == set->proc_uid))
+		     users[i].uid == set->users_uid || users[i].uid == set->probe_uid ||
+		     users[i].uid == set->proc_uid))
 			app_config_error(
 				app, users[i].option, diag,
 				"'%s' is the user of one of deployd's own processes; "
@@ -171,14 +172,15 @@ static void resolve_unit_user(const char *name, const char *consequence, uid_t *
 
 static void load_daemon(struct config_set *set, struct diag *diag)
 {
+	const struct config_origin no_origin = {0};
 	struct config_file_list files;
 
-	set->intake_uid = set->unpack_uid = (uid_t)-1;
+	set->intake_uid = set->unpack_uid = set->users_uid = (uid_t)-1;
 	set->probe_uid = set->proc_uid = (uid_t)-1;
 	resolve_unit_user(PROBE_USER, "no http or tcp check can pass", &set->probe_uid,
 			  diag);
 	resolve_unit_user(PROC_USER, "no release can be proven", &set->proc_uid, diag);
-	set->intake_gid = set->unpack_gid = (gid_t)-1;
+	set->intake_gid = set->unpack_gid = set->users_gid = (gid_t)-1;
 	config_files_read("deployd.conf", &files, diag);
 	set->daemon = daemon_config_parse(files.texts, files.n_texts, diag);
 	config_file_list_deinit(&files);
@@ -190,6 +192,8 @@ static void load_daemon(struct config_set *set, struct diag *diag)
 	resolve_process_user("unpack_user", set->daemon->unpack_user,
 			     &set->daemon->unpack_origin, &set->unpack_uid,
 			     &set->unpack_gid, diag);
+	resolve_process_user("look-ups of users", CONFIG_USERS_USER, &no_origin,
+			     &set->users_uid, &set->users_gid, diag);
 	if (set->intake_uid != (uid_t)-1 && set->intake_uid == set->unpack_uid)
 		diag_error(diag,
 			   set->daemon->unpack_origin.file
@@ -249,8 +253,10 @@ static void load_apps(struct config_set *set, struct diag *diag)
 
 static void load_policy(struct config_set *set, struct diag *diag)
 {
-	static const struct policy_resolver resolver = {resolve_user, resolve_group,
-							NULL};
+	static const struct policy_resolver resolver = {
+		.user = resolve_user,
+		.group = resolve_group,
+	};
 	struct config_file_list all = {0};
 	char **names = config_files_names("policy.d", diag);
 

@@ -8,6 +8,8 @@
 #include "deploy/daemon_config.h"
 #include "deploy/diag.h"
 
+#define CONFIG_USERS_USER "deployd-users" /* of sysusers.d */
+
 /*
  * The whole configuration as loaded at one time: deployd.conf, the apps and the policy,
  * with every name resolved. Immutable and reference counted, so that a decision and the
@@ -19,9 +21,9 @@ struct config_set {
 	struct app_config **apps; /* sorted by app_name */
 	size_t n_apps;
 	struct policy *policy;
-	uid_t intake_uid, unpack_uid;
+	uid_t intake_uid, unpack_uid, users_uid;
 	uid_t probe_uid, proc_uid; /* of transient units; -1 = no such user */
-	gid_t intake_gid, unpack_gid;
+	gid_t intake_gid, unpack_gid, users_gid;
 };
 
 /*

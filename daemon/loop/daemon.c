@@ -99,7 +99,8 @@ static void on_reload_done(uv_work_t *work, int status)
 	if (ok) {
 		config_set_unref(daemon->config);
 		daemon->config = reload->config;
-		user_names_flush(&daemon->user_names);
+		users_flush(&daemon->users, reload->config->users_uid,
+			    reload->config->users_gid);
 		log_loaded(daemon);
 		manager_take_config(&daemon->manager);
 		clone_review(daemon->units, daemon->config, &reload->diag,
@@ -178,6 +179,7 @@ static void close_everything(struct daemon *daemon)
 		flags_close(daemon->flags, on_flags_closed, daemon);
 	server_close_sessions(&daemon->server);
 	decisions_close(&daemon->decisions);
+	users_close(&daemon->users);
 	close_handle((uv_handle_t *)&daemon->stop_extend);
 	close_handle((uv_handle_t *)&daemon->sigterm);
 	close_handle((uv_handle_t *)&daemon->sigint);
@@ -293,8 +295,14 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 	r = journal_init(loop, JOURNAL_SOCKET_PATH);
 	if (r < 0)
 		return r;
-	user_names_init(&daemon->user_names, loop);
-	r = manager_init(&daemon->manager, daemon);
+	r = users_start(
+		&daemon->users, loop,
+		&(struct users_options){.program = DEPLOYD_LIBEXECDIR "/deployd-users",
+					.dir = USERS_DIR,
+					.uid = config->users_uid,
+					.gid = config->users_gid});
+	if (r == 0)
+		r = manager_init(&daemon->manager, daemon);
 	if (r == 0)
 		r = decisions_init(&daemon->decisions, daemon);
 	if (r == 0)

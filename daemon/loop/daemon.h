@@ -10,7 +10,7 @@
 #include "loop/notify.h"
 #include "loop/server.h"
 #include "loop/units.h"
-#include "loop/user_names.h"
+#include "loop/users.h"
 
 struct config_set;
 struct session;
@@ -32,7 +32,7 @@ struct daemon {
 	struct decisions decisions;
 	struct flags *flags;
 	struct notify notify;
-	struct user_names user_names;
+	struct users users;
 	uv_signal_t sigterm, sigint, sighup;
 	uv_timer_t stop_extend; /* asks systemd for more time while stopping */
 	unsigned int n_proofs;	/* proofs under way for status */

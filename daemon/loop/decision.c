@@ -40,7 +40,9 @@ static struct journal_context context_of(const struct session *session,
 					.rule = reason,
 					.uid = session->peer.uid,
 					.user = session->peer.user,
-					.pid = session->peer.pid};
+					.pid = session->peer.pid,
+					.owner = session->peer.owner,
+					.owner_name = session->peer.owner_name};
 }
 
 /* --- decisions that nothing waits for --------------------------------------------- */

@@ -81,20 +81,6 @@ static void add_number(struct entry *entry, const char *name, int64_t value)
 	add(entry, name, text);
 }
 
-/*
- * Not names_escape(): what comes in has its untrusted parts escaped, and a second time
- * would double the backslashes. This only sees to it that none can hide or forge a
- * line.
- */
-static void scrub(char *text)
-{
-	for (; *text; text++)
-		if (*text == '\n')
-			*text = ' ';
-		else if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
-
 static void add_context(struct entry *entry, const struct journal_context *context)
 {
 	add(entry, "DEPLOY_APP=", context->app);
@@ -132,7 +118,11 @@ static enum journal_sent send_entry(struct entry *entry, int priority,
 	(void)vsnprintf(message + sizeof(name) - 1, sizeof(message) - sizeof(name) + 1,
 			fmt, ap);
 	(void)names_trim_utf8(message);
-	scrub(message);
+	/*
+	 * Not names_escape(): what comes in should have its untrusted parts escaped,
+	 * and a second time would double the backslashes. No line is hidden or forged.
+	 */
+	(void)names_scrub(message);
 	add_number(entry, "PRIORITY=", priority);
 	if (journal.started)
 		add(entry, "SYSLOG_IDENTIFIER=", program_invocation_short_name);
@@ -234,6 +224,8 @@ static const char *user_of(const struct log_report *report, char *text, size_t s
 {
 	if (report->others)
 		return "other users";
+	if (report->uid == UINT32_MAX)
+		return "users that could not be looked up";
 	if (report->user[0] != '\0')
 		return report->user;
 	(void)snprintf(text, size, "uid %u", report->uid);
@@ -299,11 +291,26 @@ static void on_report(uv_timer_t *timer)
 	report_in_time();
 }
 
+struct payer {
+	uint32_t uid;
+	const char *name;
+};
+
+static struct payer payer_of(const struct journal_context *context)
+{
+	bool own = context->owner == 0 || context->owner == context->uid;
+	const char *name = own ? context->user : context->owner_name;
+
+	return (struct payer){.uid = (uint32_t)(own ? context->uid : context->owner),
+			      .name = name ? name : ""};
+}
+
 /* Without a loop there is no clock and nothing to report the rest later. */
 static bool may_say(enum log_kind kind, const struct journal_context *context)
 {
-	if (!journal.started || log_budget_take(&journal.budget, (uint32_t)context->uid,
-						context->user ? context->user : "",
+	struct payer payer = payer_of(context);
+
+	if (!journal.started || log_budget_take(&journal.budget, payer.uid, payer.name,
 						kind, uv_now(journal.loop)))
 		return true;
 	if (!uv_is_active((uv_handle_t *)&journal.report))
@@ -338,11 +345,11 @@ static void send_read(const struct journal_context *context, const char *fmt, ..
 void journal_read(const struct journal_context *context, const char *fmt, ...)
 {
 	char text[1024], more[64] = "", number[32];
+	struct payer payer = payer_of(context);
 	uint64_t n = 0;
 	va_list ap;
 
-	if (journal.started && !log_budget_read(&journal.budget, (uint32_t)context->uid,
-						context->user ? context->user : "",
+	if (journal.started && !log_budget_read(&journal.budget, payer.uid, payer.name,
 						uv_now(journal.loop), &n))
 		return;
 	va_start(ap, fmt);

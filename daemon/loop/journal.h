@@ -48,7 +48,13 @@ struct journal_context {
 	int64_t uid;	       /* DEPLOY_UID= */
 	const char *user;      /* DEPLOY_USER= */
 	int64_t pid;	       /* DEPLOY_PID= */
-	int64_t count;	       /* DEPLOY_COUNT=; 0 where it does not apply */
+	/*
+	 * Whose budget an entry uses (core/log_budget.h), if not that of uid: a user
+	 * with subordinate uids has one budget for all of them. 0: that of uid.
+	 */
+	int64_t owner;
+	const char *owner_name;
+	int64_t count; /* DEPLOY_COUNT=; 0 where it does not apply */
 };
 
 /*
@@ -87,8 +93,7 @@ void journal_forget(const void *userdata) __attribute__((nonnull));
 /*
  * An entry that a client can cause at will: beyond the user's budget
  * (core/log_budget.h) it is only counted, and the count is reported later. event is
- * JOURNAL_EVENT_COUNT for an entry without a MESSAGE_ID. The budget is that of
- * context->uid.
+ * JOURNAL_EVENT_COUNT for an entry without a MESSAGE_ID.
  */
 void journal_client(enum log_kind kind, enum journal_event event, int priority,
 		    const struct journal_context *context, const char *fmt, ...)

@@ -19,7 +19,7 @@ int manager_init(struct manager *manager, struct daemon *daemon)
 	const struct daemon_config *limits = daemon->config->daemon;
 
 	*manager = (struct manager){.daemon = daemon};
-	manager->queue = queue_new(limits->operations_max, limits->queue_max);
+	manager->queue = queue_new(limits->jobs_max, limits->queue_max);
 	return manager->queue ? 0 : -ENOMEM;
 }
 
@@ -136,15 +136,214 @@ void manager_run(struct manager *manager)
 	}
 }
 
-/* What deployd owes an app: nobody who fills its line puts that off. */
-static int enqueue(struct manager *manager, const struct operation *operation)
+/* --- waiting -------------------------------------------------------------------- */
+
+static enum queue_rank rank_of(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_KIND_DEPLOY:
+	case OP_KIND_STAGE:
+	case OP_KIND_ACTIVATE:
+		break;
+	case OP_KIND_ROLLBACK:
+	case OP_KIND_CONFIRM:
+		return QUEUE_RANK_ROLLBACK;
+	case OP_KIND_RESTART:
+	case OP_KIND_RELOAD:
+	case OP_KIND_START:
+	case OP_KIND_STOP:
+	case OP_KIND_ENABLE:
+	case OP_KIND_DISABLE:
+	case OP_KIND_FLAG:
+	case OP_KIND_HOLD:
+	case OP_KIND_UNHOLD:
+		return QUEUE_RANK_URGENT;
+	case OP_KIND_RECOVER:
+	case OP_KIND_REVERT:
+		return QUEUE_RANK_OWED;
+	case OP_KIND_COUNT:
+		break;
+	}
+	return QUEUE_RANK_DEPLOY;
+}
+
+static bool is_waiting(const struct operation *operation)
+{
+	return operation->op.state == OP_STATE_QUEUED &&
+	       operation->app->running != operation;
+}
+
+static int enqueue(struct manager *manager, const struct operation *operation,
+		   bool ready)
+{
+	return queue_add(manager->queue,
+			 &(struct queue_job){.app = operation->app->name,
+					     .id = operation->id,
+					     .rank = rank_of(operation->op.kind),
+					     .owner = operation->owner,
+					     .ready = ready});
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0 && !a == !b;
+}
+
+/* Done twice in a row, it comes to the same as once. */
+static bool is_twin(const struct operation *operation, const struct config_set *config,
+		    const struct operation_request *request)
+{
+	if (operation->config != config || operation->op.kind != request->kind)
+		return false;
+	switch (request->kind) {
+	case OP_KIND_RESTART:
+	case OP_KIND_RELOAD:
+	case OP_KIND_START:
+	case OP_KIND_STOP:
+	case OP_KIND_ENABLE:
+	case OP_KIND_DISABLE:
+		return true;
+	case OP_KIND_ROLLBACK:
+		/* One that names no release goes back one further each time. */
+		return request->release &&
+		       strcmp(operation->target, request->release) == 0 &&
+		       same_text(operation->if_current, request->if_current);
+	case OP_KIND_DEPLOY:
+	case OP_KIND_STAGE:
+	case OP_KIND_ACTIVATE:
+	case OP_KIND_FLAG:
+	case OP_KIND_CONFIRM:
+	case OP_KIND_HOLD:
+	case OP_KIND_UNHOLD:
+	case OP_KIND_RECOVER:
+	case OP_KIND_REVERT:
+	case OP_KIND_COUNT:
+		break;
+	}
+	return false;
+}
+
+/*
+ * The waiting job that does what is asked for, NULL when there is none. Only the latest
+ * of those that go before the deploys: between an earlier one and this request another
+ * stands, as a stop does between two starts.
+ */
+static struct operation *find_twin(const struct manager *manager, const struct app *app,
+				   const struct config_set *config,
+				   const struct operation_request *request)
+{
+	struct operation *latest = NULL;
+
+	for (struct operation *o = manager->operations; o; o = o->next)
+		if (o->app == app && is_waiting(o) &&
+		    (rank_of(o->op.kind) != QUEUE_RANK_DEPLOY || o->uid == 0))
+			latest = o;
+	return latest && is_twin(latest, config, request) ? latest : NULL;
+}
+
+/* "2 of alice, 1 of bob": whose jobs wait in the places that the new one would need. */
+static void name_waiting(const struct manager *manager,
+			 const struct operation *operation, char *ret_text, size_t size)
+{
+	enum queue_rank rank = rank_of(operation->op.kind);
+	uid_t named[16];
+	size_t n_named = 0, used = 0;
+
+	*ret_text = '\0';
+	for (const struct operation *o = manager->operations; o; o = o->next) {
+		unsigned int n = 0;
+		bool known = false;
+
+		if (o->app != operation->app || !is_waiting(o) ||
+		    rank_of(o->op.kind) != rank ||
+		    (o->uid == 0) != (operation->uid == 0))
+			continue;
+		for (size_t i = 0; i < n_named; i++)
+			known = known || named[i] == o->owner;
+		if (known || n_named == sizeof(named) / sizeof(*named) || used >= size)
+			continue;
+		named[n_named++] = o->owner;
+		for (const struct operation *other = o; other; other = other->next)
+			n += other->app == o->app && is_waiting(other) &&
+			     other->owner == o->owner &&
+			     rank_of(other->op.kind) == rank;
+		used += (size_t)snprintf(ret_text + used, size - used, "%s%u of %s",
+					 used > 0 ? ", " : "", n, o->user);
+	}
+}
+
+static void refuse(const struct manager *manager, const struct operation *operation,
+		   int r, struct errinfo *error)
 {
 	const char *app = operation->app->name;
+	bool is_deploy = rank_of(operation->op.kind) == QUEUE_RANK_DEPLOY;
+	const char *what = is_deploy ? "deploys" : "jobs of this kind";
+	char whose[160], limit[48];
 
-	if (operation->op.kind == OP_KIND_RECOVER ||
-	    operation->op.kind == OP_KIND_REVERT)
-		return queue_add_first(manager->queue, app, operation->id);
-	return queue_add(manager->queue, app, operation->id);
+	if (r != -EBUSY && r != -EDQUOT) {
+		(void)errinfo_refuse(error, RESULT_FAILED, "%s: %s", app, strerror(-r));
+		return;
+	}
+	name_waiting(manager, operation, whose, sizeof(whose));
+	if (is_deploy)
+		(void)snprintf(limit, sizeof(limit), "queue_max = %zu",
+			       (size_t)manager->daemon->config->daemon->queue_max);
+	else
+		(void)snprintf(limit, sizeof(limit), "the limit is %d",
+			       QUEUE_URGENT_WAITING_MAX);
+	if (r == -EBUSY)
+		(void)errinfo_refuse(error, RESULT_BUSY,
+				     "%s: no place is free for waiting %s (%s): %s; "
+				     "wait, or see `deployctl jobs`",
+				     app, what, limit, *whose ? whose : "none waits");
+	else
+		(void)errinfo_refuse(error, RESULT_BUSY,
+				     "%s: %s already has half of the places for "
+				     "waiting %s (%s): %s; wait, or see `deployctl "
+				     "jobs`",
+				     app, operation->user, what, limit, whose);
+}
+
+/* What has not begun goes behind; what has, and would have to be undone, ends. */
+static void make_way(struct operation *rollback)
+{
+	struct app *app = rollback->app;
+	struct operation *running = app->running;
+	const char *kind;
+	char why[200];
+
+	if (!running || rank_of(running->op.kind) != QUEUE_RANK_DEPLOY ||
+	    running->op.failed || !op_is_before_switch(&running->op))
+		return;
+	if (!running->running) {
+		if (queue_put_back(app->manager->queue, running->id))
+			app->running = NULL;
+		return;
+	}
+	/* A rollback that will be refused is no reason to end anything. */
+	if (!operation_would_switch(rollback))
+		return;
+	kind = op_kind_name(running->op.kind);
+	(void)snprintf(rollback->note, sizeof(rollback->note),
+		       "cancelled the %s of %s (job %s)", kind, running->user,
+		       running->id);
+	(void)snprintf(why, sizeof(why),
+		       "%s's %s was cancelled by a rollback of %s; nothing was "
+		       "switched",
+		       running->user, kind, rollback->user);
+	operation_abandon(running, RESULT_CANCELLED, why);
+}
+
+/* Takes part in the twin. False: it has as many watchers as it may. */
+static bool join(struct operation *twin, const struct operation_request *request,
+		 uint64_t session_id)
+{
+	if (session_id != 0 && operation_watch(twin, session_id) < 0)
+		return false;
+	journal_log(LOG_INFO, "%s: the %s of %s joins that of %s, which waits (job %s)",
+		    twin->app->name, op_kind_name(twin->op.kind), request->user,
+		    twin->user, twin->id);
+	return true;
 }
 
 enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
@@ -154,9 +353,14 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 				  struct errinfo *error)
 {
 	struct app *app = manager_app(manager, settings->app_name);
-	struct operation *operation = NULL;
+	struct operation *operation = NULL, *twin;
 	int r;
 
+	twin = app ? find_twin(manager, app, config, request) : NULL;
+	if (twin && join(twin, request, session_id)) {
+		*ret_operation = twin;
+		return RESULT_OK;
+	}
 	if (app)
 		operation =
 			operation_new(manager->daemon, app, config, settings, request);
@@ -164,33 +368,63 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 		(void)errinfo_refuse(error, RESULT_FAILED, "out of memory");
 		return RESULT_FAILED;
 	}
-	r = enqueue(manager, operation);
+	r = enqueue(manager, operation, request->archive_session == 0);
 	if (r < 0) {
+		refuse(manager, operation, r, error);
 		operation->archive_session = 0; /* stays the caller's */
 		operation_free(operation);
-		(void)errinfo_refuse(error, r == -EBUSY ? RESULT_BUSY : RESULT_FAILED,
-				     "%s: %s", app->name,
-				     r == -EBUSY
-					     ? "too many operations are waiting; see "
-					       "`deployctl jobs`"
-					     : strerror(-r));
 		return error->result;
 	}
 	append(manager, operation);
 	if (session_id != 0)
 		(void)!operation_watch(operation, session_id);
+	if (operation->op.kind == OP_KIND_ROLLBACK)
+		make_way(operation);
 	*ret_operation = operation;
 	return RESULT_OK;
 }
 
+bool manager_waits_for(const struct operation *operation, char *ret_text, size_t size)
+{
+	const struct app *app = operation->app;
+	const struct operation *running = app->running;
+
+	if (!is_waiting(operation))
+		return false;
+	if (!queue_is_ready(app->manager->queue, operation->id))
+		(void)snprintf(ret_text, size, "its archive");
+	else if (running)
+		(void)snprintf(ret_text, size, "job %s of %s (%s)", running->id,
+			       running->user, op_kind_name(running->op.kind));
+	else
+		return false;
+	return true;
+}
+
+static json_t *waits_for(const struct operation *operation)
+{
+	char text[160];
+
+	if (!is_waiting(operation))
+		return json_null();
+	if (!manager_waits_for(operation, text, sizeof(text)))
+		(void)snprintf(text, sizeof(text), "jobs of other apps");
+	return json_string(text);
+}
+
 void manager_archive_changed(struct manager *manager, const struct session *session)
 {
-	for (struct operation *o = manager->operations; o; o = o->next) {
-		if (o->archive_session == session->id) {
-			operation_archive_changed(o, session); /* may free it */
-			return;
-		}
-	}
+	enum archive_state state = session->archive.state;
+	struct operation *operation = manager->operations;
+
+	while (operation && operation->archive_session != session->id)
+		operation = operation->next;
+	if (!operation)
+		return;
+	if (state == ARCHIVE_STATE_FLOWS || state == ARCHIVE_STATE_COMPLETE)
+		(void)queue_set_ready(manager->queue, operation->id);
+	operation_archive_changed(operation, session); /* may free it */
+	manager_run(manager);
 }
 
 json_t *manager_job(const struct operation *operation)
@@ -199,19 +433,19 @@ json_t *manager_job(const struct operation *operation)
 	int percent = operation_percent(operation);
 
 	names_rfc3339(operation->created_sec, started);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:I, s:s}, s:s, s:o, s:o}", "id",
-			 operation->id, "app", operation->settings->app_name, "kind",
-			 op_kind_name(operation->op.kind), "phase",
-			 op_state_name(operation->op.state), "percent",
-			 percent < 0 ? json_null() : json_integer(percent), "by", "uid",
-			 (json_int_t)operation->uid, "user", operation->user,
-			 "startedAt", started, "result",
-			 operation->op.state == OP_STATE_DONE
-				 ? json_string(result_name(operation->result))
-				 : json_null(),
-			 "release",
-			 operation->target[0] ? json_string(operation->target)
-					      : json_null());
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:o, s:{s:I, s:s}, s:s, s:o, s:o, s:o}", "id",
+		operation->id, "app", operation->settings->app_name, "kind",
+		op_kind_name(operation->op.kind), "phase",
+		op_state_name(operation->op.state), "percent",
+		percent < 0 ? json_null() : json_integer(percent), "by", "uid",
+		(json_int_t)operation->uid, "user", operation->user, "startedAt",
+		started, "waitsFor", waits_for(operation), "result",
+		operation->op.state == OP_STATE_DONE
+			? json_string(result_name(operation->result))
+			: json_null(),
+		"release",
+		operation->target[0] ? json_string(operation->target) : json_null());
 }
 
 static json_t *last_reply(const struct operation *operation)

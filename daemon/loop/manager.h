@@ -91,8 +91,10 @@ struct app *manager_app(struct manager *manager, const char *name)
 
 /*
  * Queues an operation; manager_run() then starts what can start. session_id watches it
- * (0 = nobody). RESULT_BUSY when the app's queue is full; then the archive stays
- * the caller's.
+ * (0 = nobody). When a job that waits already does the same, *ret_operation is that
+ * one. A rollback that is not going to be refused cancels the app's running deploy,
+ * stage or activate that has not switched. RESULT_BUSY when no place is free for it;
+ * then the archive stays the caller's.
  */
 enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
 				  const struct app_config *settings,
@@ -101,7 +103,15 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 				  struct errinfo *error)
 	__attribute__((warn_unused_result, nonnull));
 
-/* A session has come further with its archive, or has failed. */
+/* What a waiting operation waits for, in words; false: it is or may be about to begin.
+ */
+bool manager_waits_for(const struct operation *operation, char *ret_text, size_t size)
+	__attribute__((nonnull));
+
+/*
+ * A session has come further with its archive, or has failed. Its operation can get its
+ * turn from the first time on that the archive flows or is complete.
+ */
 void manager_archive_changed(struct manager *manager, const struct session *session)
 	__attribute__((nonnull));
 

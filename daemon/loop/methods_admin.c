@@ -3,6 +3,7 @@
  * unit's journal for those who may read it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,13 +16,14 @@
 #include "loop/output.h"
 #include "loop/service.h"
 #include "loop/session.h"
+#include "loop/user_login.h"
 
 #define LOGS_LINES_DEFAULT 100
 #define LOGS_RUNNING_MAX   32
 
-/* Another user's rights: groups are looked up by name in a thread, NSS blocks. */
+/* Another user's rights, once he has been looked up. */
 struct can {
-	uv_work_t work;
+	struct user_login login;
 	struct daemon *daemon;
 	struct config_set *config;
 	uint64_t session_id;
@@ -29,8 +31,6 @@ struct can {
 	char *run_name;
 	char app[APP_NAME_MAX + 1];
 	char user[256];
-	struct peer peer;
-	int error;
 };
 
 static void answer_can(struct session *session, const struct config_set *config,
@@ -42,6 +42,18 @@ static void answer_can(struct session *session, const struct config_set *config,
 
 	policy_check(config->policy, &who, right, app, run_name,
 		     service_minute_of_day(), &decision);
+	/* To others, what is not there is as what they have no right on. */
+	if (!config_set_app(config, app) &&
+	    (session->peer.uid == 0 || decision.verdict == POLICY_VERDICT_ALLOW)) {
+		service_refuse_missing(session, app);
+		return;
+	}
+	if (!right_is_used(right)) {
+		decision.verdict = POLICY_VERDICT_DENY;
+		(void)snprintf(decision.reason, sizeof(decision.reason),
+			       "no verb of this version of deployd uses the right '%s'",
+			       right_name(right));
+	}
 	session_reply(session,
 		      json_pack("{s:{s:b, s:s}}", "decision", "allowed",
 				decision.verdict == POLICY_VERDICT_ALLOW, "reason",
@@ -49,26 +61,23 @@ static void answer_can(struct session *session, const struct config_set *config,
 		      false);
 }
 
-static void on_can_work(uv_work_t *work)
+static void on_can_done(struct user_login *login, enum deploy_result result)
 {
-	struct can *can = work->data;
-
-	can->error = peer_init_user(&can->peer, can->user);
-}
-
-static void on_can_done(uv_work_t *work, int status)
-{
-	struct can *can = work->data;
+	struct can *can = login->userdata;
 	struct session *session = server_find(&can->daemon->server, can->session_id);
 	char escaped[128];
 
-	if (session && (status < 0 || can->error < 0))
-		session_refuse(session, RESULT_NOT_FOUND, "there is no user '%s'",
-			       names_escape(can->user, escaped, sizeof(escaped)));
+	(void)names_escape(can->user, escaped, sizeof(escaped));
+	if (session && result == RESULT_NOT_FOUND)
+		session_refuse(session, result, "there is no user '%s'", escaped);
+	else if (session && result != RESULT_OK)
+		session_refuse(session, result,
+			       "cannot look up the user '%s': %s; try again", escaped,
+			       login->error.what);
 	else if (session)
-		answer_can(session, can->config, &can->peer, can->right, can->app,
+		answer_can(session, can->config, &login->peer, can->right, can->app,
 			   can->run_name);
-	peer_deinit(&can->peer);
+	peer_deinit(&login->peer);
 	config_set_unref(can->config);
 	free(can->run_name);
 	free(can);
@@ -85,7 +94,6 @@ static void look_up_user(struct daemon *daemon, struct session *session,
 		session_refuse(session, RESULT_USAGE, "the user's name is too long");
 		return;
 	}
-	can->work.data = can;
 	can->daemon = daemon;
 	can->config = config_set_ref(daemon->config);
 	can->session_id = session->id;
@@ -93,9 +101,9 @@ static void look_up_user(struct daemon *daemon, struct session *session,
 	can->run_name = run_name ? strdup(run_name) : NULL;
 	(void)strcpy(can->app, app);
 	(void)strcpy(can->user, user);
-	if (uv_queue_work(daemon->loop, &can->work, on_can_work, on_can_done) < 0) {
-		on_can_done(&can->work, -1);
-	}
+	can->login.userdata = can;
+	can->login.done = on_can_done;
+	user_login_start(&can->login, &daemon->users, user);
 }
 
 void method_can(struct daemon *daemon, struct session *session)

@@ -199,6 +199,7 @@ static void take_archive(struct daemon *daemon, struct session *session,
 					     .if_current = ask.if_current,
 					     .archive_session = session->id,
 					     .uid = session->peer.uid,
+					     .owner = session->peer.owner,
 					     .user = session->peer.user};
 	if (archive_is_there(session, ask.archive))
 		submit(daemon, session, settings, &request, ask.wait);
@@ -245,6 +246,7 @@ static void go_to_release(struct daemon *daemon, struct session *session,
 					     .confirm_sec = (uint64_t)ask.confirm_sec,
 					     .if_current = ask.if_current,
 					     .uid = session->peer.uid,
+					     .owner = session->peer.owner,
 					     .user = session->peer.user};
 	submit(daemon, session, settings, &request, ask.wait);
 }
@@ -275,8 +277,10 @@ static void act_on_unit(struct daemon *daemon, struct session *session,
 	settings = service_authorize(daemon, session, right, ask.app);
 	if (!settings)
 		return;
-	request = (struct operation_request){
-		.kind = kind, .uid = session->peer.uid, .user = session->peer.user};
+	request = (struct operation_request){.kind = kind,
+					     .uid = session->peer.uid,
+					     .owner = session->peer.owner,
+					     .user = session->peer.user};
 	submit(daemon, session, settings, &request, ask.wait);
 }
 
@@ -349,6 +353,7 @@ void method_hold(struct daemon *daemon, struct session *session)
 					     .message = ask.message,
 					     .until_sec = (int64_t)ask.until_sec,
 					     .uid = session->peer.uid,
+					     .owner = session->peer.owner,
 					     .user = session->peer.user};
 	submit(daemon, session, settings, &request, ask.wait);
 }

@@ -62,6 +62,7 @@ struct operation *operation_new(struct daemon *daemon, struct app *app,
 	operation->confirm_sec = request->confirm_sec;
 	operation->until_sec = request->until_sec;
 	operation->uid = request->uid;
+	operation->owner = request->owner != 0 ? request->owner : request->uid;
 	operation->created_sec = (int64_t)time(NULL);
 	operation->started_mono_ms = uv_now(daemon->loop);
 	(void)snprintf(operation->user, sizeof(operation->user), "%s", request->user);
@@ -150,6 +151,21 @@ int operation_watch(struct operation *operation, uint64_t session_id)
 	return 0;
 }
 
+/* Of a job that waits: for what, or what it has ended to come sooner. */
+static void add_message(json_t *progress, const struct operation *operation)
+{
+	char waits_for[160], text[192] = "";
+
+	if (operation->op.state != OP_STATE_QUEUED)
+		return;
+	if (*operation->note)
+		(void)snprintf(text, sizeof(text), "%s", operation->note);
+	else if (manager_waits_for(operation, waits_for, sizeof(waits_for)))
+		(void)snprintf(text, sizeof(text), "waits for %s", waits_for);
+	if (*text)
+		(void)json_object_set_new(progress, "message", json_string(text));
+}
+
 void operation_tell(struct operation *operation)
 {
 	for (size_t i = 0; i < operation->n_watchers; i++) {
@@ -163,6 +179,7 @@ void operation_tell(struct operation *operation)
 				     "app", operation->settings->app_name, "phase",
 				     op_state_name(operation->op.state), "percent",
 				     percent_json(operation));
+		add_message(progress, operation);
 		if (operation->op.state == OP_STATE_UNPACKING) {
 			(void)json_object_set_new(
 				progress, "bytes",

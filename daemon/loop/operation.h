@@ -10,6 +10,7 @@
 #include "deploy/names.h"
 #include "loop/child.h"
 #include "loop/output.h"
+#include "loop/peer.h"
 #include "loop/session.h"
 #include "loop/store_call.h"
 #include "loop/units.h"
@@ -46,6 +47,7 @@ struct operation_request {
 	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
 	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
+	uid_t owner; /* who answers for uid (subuid(5)); 0 = uid itself */
 	const char *user;
 };
 
@@ -58,7 +60,8 @@ struct operation {
 	struct op op;
 	char id[OPERATION_ID_SIZE];
 	uid_t uid;
-	char user[64];
+	uid_t owner; /* whose share of the places it takes */
+	char user[PEER_USER_SIZE];
 	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
 	char *sha256, *version, *revision, *message, *if_current;
@@ -82,6 +85,7 @@ struct operation {
 	unit_done_fn job_done;
 	struct unit_query *unit_query;
 	void (*with_unit)(struct operation *operation); /* goes on after unit_query */
+	bool reread; /* systemd has read the unit's file anew */
 	struct unit_log *unit_log;
 	struct output log_output;
 	struct health *health;
@@ -107,6 +111,7 @@ struct operation {
 
 	enum deploy_result result;
 	struct errinfo error;
+	char note[160]; /* what else it did: a rollback that ended another job; or "" */
 	char *unit_log_text; /* last lines of a unit that failed */
 	bool have_gap;
 	uint64_t gap_ms;	       /* without a healthy process */
@@ -173,6 +178,11 @@ void operation_tell(struct operation *operation) __attribute__((nonnull));
 void operation_prepare(struct operation *operation) __attribute__((nonnull));
 void operation_seal(struct operation *operation) __attribute__((nonnull));
 void operation_switch(struct operation *operation) __attribute__((nonnull));
+
+/* As things stand now, nothing forbids its switch. Changes nothing. */
+bool operation_would_switch(struct operation *operation)
+	__attribute__((warn_unused_result, nonnull));
+
 void operation_revert(struct operation *operation) __attribute__((nonnull));
 void operation_finish(struct operation *operation) __attribute__((nonnull));
 void operation_discard(struct operation *operation) __attribute__((nonnull));
@@ -221,10 +231,16 @@ bool operation_archive_is_welcome(struct operation *operation, const char *sha25
 
 /*
  * Looks whether there is a unit to restart, and calls go on then; else the step has
- * failed: it is better to hear of a masked unit before the switch than after it.
+ * failed: it is better to hear of a masked unit before the switch than after it. With
+ * daemon_reload = yes systemd reads a changed unit file first.
  */
 void operation_with_unit(struct operation *operation,
 			 void (*go_on)(struct operation *operation))
+	__attribute__((nonnull));
+
+/* With daemon_reload = yes systemd reads a changed unit file; then go on is called. */
+void operation_with_unit_file(struct operation *operation,
+			      void (*go_on)(struct operation *operation))
 	__attribute__((nonnull));
 
 /* operation_result.c */

@@ -284,7 +284,7 @@ static void start_touch(struct operation *operation)
 		out_of_memory(operation);
 }
 
-void operation_act(struct operation *operation)
+static void act(struct operation *operation)
 {
 	enum unit_action action;
 
@@ -296,6 +296,21 @@ void operation_act(struct operation *operation)
 		start_touch(operation);
 	else
 		start_with_socket(operation, action, on_unit_done);
+}
+
+/* Reads the unit's file, and has not had that done before the switch. */
+static bool loads_unit(enum op_kind kind)
+{
+	return kind == OP_KIND_RESTART || kind == OP_KIND_FLAG ||
+	       kind == OP_KIND_START || kind == OP_KIND_RELOAD;
+}
+
+void operation_act(struct operation *operation)
+{
+	if (loads_unit(operation->op.kind))
+		operation_with_unit_file(operation, act);
+	else
+		act(operation);
 }
 
 /*

@@ -6,6 +6,7 @@
 #include "loop/clone.h"
 #include "loop/clone_review.h"
 #include "loop/daemon.h"
+#include "loop/journal.h"
 #include "loop/operation.h"
 
 static int64_t number_of(const json_t *object, const char *key)
@@ -128,6 +129,12 @@ static const char *why_not(const struct unit_state *state)
 	return NULL;
 }
 
+static void out_of_memory(struct operation *operation)
+{
+	operation_fail(operation, RESULT_FAILED, "out of memory");
+	operation_step_done(operation, false);
+}
+
 static void on_clone(void *userdata, const struct errinfo *error)
 {
 	struct operation *operation = userdata;
@@ -155,9 +162,61 @@ static void with_copy(struct operation *operation)
 		operation->with_unit(operation);
 	} else if (!clone_query(operation->daemon->units, settings->unit, on_clone,
 				operation)) {
-		operation_fail(operation, RESULT_FAILED, "out of memory");
-		operation_step_done(operation, false);
+		out_of_memory(operation);
 	}
+}
+
+static void query_unit(struct operation *operation, unit_state_fn done)
+{
+	operation->unit_query = units_query(operation->daemon->units,
+					    operation->settings->unit, done, operation);
+	if (!operation->unit_query)
+		out_of_memory(operation);
+}
+
+static bool must_reread(const struct operation *operation,
+			const struct unit_state *state)
+{
+	return state && state->need_daemon_reload &&
+	       operation->settings->daemon_reload && !operation->reread &&
+	       !operation->op.failed;
+}
+
+static void reread(struct operation *operation, unit_done_fn done)
+{
+	journal_log(LOG_NOTICE,
+		    "%s: the unit file of %s has changed, systemd reads all unit "
+		    "files again (daemon_reload = yes)",
+		    operation->settings->app_name, operation->settings->unit);
+	operation->reread = true;
+	operation->unit_op = units_act(
+		operation->daemon->units, UNIT_ACTION_REREAD, operation->settings->unit,
+		operation->settings->job_timeout_sec * 1000, done, operation);
+	if (!operation->unit_op)
+		out_of_memory(operation);
+}
+
+/* False: the step has failed. */
+static bool is_reread(struct operation *operation, const struct unit_outcome *outcome)
+{
+	operation->unit_op = NULL;
+	if (outcome->result != RESULT_OK)
+		operation_fail(operation, outcome->result, "%s; nothing was changed",
+			       outcome->error.what);
+	if (outcome->result == RESULT_OK && !operation->op.failed)
+		return true;
+	operation_step_done(operation, false);
+	return false;
+}
+
+static void on_unit_state(void *userdata, int error, const struct unit_state *state);
+
+static void on_reread_before(void *userdata, const struct unit_outcome *outcome)
+{
+	struct operation *operation = userdata;
+
+	if (is_reread(operation, outcome))
+		query_unit(operation, on_unit_state); /* what it is now */
 }
 
 static void on_unit_state(void *userdata, int error, const struct unit_state *state)
@@ -168,7 +227,9 @@ static void on_unit_state(void *userdata, int error, const struct unit_state *st
 	const char *why = error < 0 || !state ? NULL : why_not(state);
 
 	operation->unit_query = NULL;
-	if (operation->op.failed) {
+	if (error == 0 && must_reread(operation, state)) {
+		reread(operation, on_reread_before);
+	} else if (operation->op.failed) {
 		operation_step_done(operation, false); /* abandoned meanwhile */
 	} else if (why) {
 		operation_fail(operation, RESULT_FAILED,
@@ -188,11 +249,36 @@ void operation_with_unit(struct operation *operation,
 		return;
 	}
 	operation->with_unit = go_on;
-	operation->unit_query =
-		units_query(operation->daemon->units, operation->settings->unit,
-			    on_unit_state, operation);
-	if (!operation->unit_query) {
-		operation_fail(operation, RESULT_FAILED, "out of memory");
-		operation_step_done(operation, false);
+	query_unit(operation, on_unit_state);
+}
+
+static void on_reread(void *userdata, const struct unit_outcome *outcome)
+{
+	struct operation *operation = userdata;
+
+	if (is_reread(operation, outcome))
+		operation->with_unit(operation);
+}
+
+static void on_unit_file_state(void *userdata, int error,
+			       const struct unit_state *state)
+{
+	struct operation *operation = userdata;
+
+	operation->unit_query = NULL;
+	if (error == 0 && must_reread(operation, state))
+		reread(operation, on_reread);
+	else
+		operation->with_unit(operation);
+}
+
+void operation_with_unit_file(struct operation *operation,
+			      void (*go_on)(struct operation *operation))
+{
+	if (!operation->settings->daemon_reload) {
+		go_on(operation);
+		return;
 	}
+	operation->with_unit = go_on;
+	query_unit(operation, on_unit_file_state);
 }

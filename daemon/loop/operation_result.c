@@ -27,6 +27,7 @@ json_t *operation_by(const struct operation *operation)
 static void live_words(const struct operation *operation, char *ret_text, size_t size)
 {
 	char gap[64] = "", confirm[128] = "", until[RFC3339_SIZE];
+	const char *note = operation->note;
 
 	if (operation->have_gap)
 		(void)snprintf(gap, sizeof(gap), " (restart gap %llu ms)",
@@ -37,7 +38,21 @@ static void live_words(const struct operation *operation, char *ret_text, size_t
 			       "; goes back at %s unless `deployctl confirm` comes",
 			       until);
 	}
-	(void)snprintf(ret_text, size, "live%s%s", gap, confirm);
+	(void)snprintf(ret_text, size, "live%s%s%s%s", gap, confirm, *note ? "; " : "",
+		       note);
+}
+
+/* systemd goes by the unit as it has read it; what restarts it does not change that. */
+static void add_stale_unit(const struct operation *operation, char *message,
+			   size_t size)
+{
+	size_t length = strlen(message);
+
+	(void)snprintf(message + length, size - length,
+		       "; the unit file of %s has changed since systemd read it: "
+		       "`systemctl daemon-reload`, then restart (or set daemon_reload "
+		       "= yes)",
+		       operation->settings->unit);
 }
 
 json_t *operation_outcome(const struct operation *operation)
@@ -53,6 +68,8 @@ json_t *operation_outcome(const struct operation *operation)
 		(void)snprintf(message, sizeof(message), "staged");
 	else
 		(void)snprintf(message, sizeof(message), "%s done", kind);
+	if (operation->result == RESULT_OK && operation->unit_state.need_daemon_reload)
+		add_stale_unit(operation, message, sizeof(message));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job",
 			 operation->id, "app", operation->settings->app_name, "kind",
 			 kind, "result", result_name(operation->result), "release",
@@ -177,8 +194,10 @@ json_t *operation_history(struct operation *operation)
 	if (operation->result != RESULT_OK)
 		(void)json_object_set_new(entry, "message",
 					  json_string(operation->error.what));
-	else if (operation->message)
+	else if (operation->message || *operation->note)
 		(void)json_object_set_new(entry, "message",
-					  json_string(operation->message));
+					  json_string(operation->message
+							      ? operation->message
+							      : operation->note));
 	return entry;
 }

@@ -344,6 +344,20 @@ static void switch_to_target(struct operation *operation)
 	call_store(operation, "switch", fields, STORE_TIMEOUT_MSEC);
 }
 
+bool operation_would_switch(struct operation *operation)
+{
+	char target[RELEASE_ID_SIZE];
+	bool would;
+
+	(void)memcpy(target, operation->target, sizeof(target));
+	would = operation_may_switch(operation) && choose_target(operation);
+	/* By its turn things may stand otherwise. */
+	(void)memcpy(operation->target, target, sizeof(target));
+	operation->result = RESULT_OK;
+	operation->error = (struct errinfo){0};
+	return would;
+}
+
 void operation_switch(struct operation *operation)
 {
 	if (!operation_may_switch(operation) || !choose_target(operation))

@@ -244,9 +244,14 @@ static int start_intake(struct operation *operation, int fd0, int fd1)
 {
 	const struct config_set *config = operation->config;
 	const struct release_limits *limits = &operation->settings->limits;
-	char uid[32], gid[32], bytes[48], idle[48];
-	const char *argv[] = {
-		DEPLOYD_LIBEXECDIR "/deployd-intake", uid, gid, bytes, idle, NULL};
+	char uid[32], gid[32], bytes[48], idle[48], rate[48];
+	const char *argv[] = {DEPLOYD_LIBEXECDIR "/deployd-intake",
+			      uid,
+			      gid,
+			      bytes,
+			      idle,
+			      rate,
+			      NULL};
 	struct child_options options = {.argv = argv,
 					.fd0 = fd0,
 					.fd1 = fd1,
@@ -258,6 +263,8 @@ static int start_intake(struct operation *operation, int fd0, int fd1)
 		       (unsigned long long)limits->max_archive_bytes);
 	(void)snprintf(idle, sizeof(idle), "--idle-sec=%llu",
 		       (unsigned long long)config->daemon->intake_idle_sec);
+	(void)snprintf(rate, sizeof(rate), "--min-rate=%llu",
+		       (unsigned long long)config->daemon->intake_min_bytes_per_sec);
 	operation->intake.userdata = operation;
 	operation->intake.on_progress = on_intake_progress;
 	operation->intake.on_done = on_helper_done;

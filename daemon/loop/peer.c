@@ -1,14 +1,10 @@
 #include "loop/peer.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include "deploy/cleanup.h"
 
 static int read_groups(struct peer *peer, int fd)
 {
@@ -45,7 +41,7 @@ int peer_init(struct peer *peer, int fd)
 	r = read_groups(peer, fd);
 	if (r < 0)
 		return r;
-	peer->uid = cred.uid;
+	peer->uid = peer->owner = cred.uid;
 	peer->pid = cred.pid;
 	peer->gids[peer->n_gids++] = cred.gid;
 	(void)snprintf(peer->user, sizeof(peer->user), "uid:%u",
@@ -53,36 +49,29 @@ int peer_init(struct peer *peer, int fd)
 	return 0;
 }
 
-int peer_init_user(struct peer *peer, const char *user)
+void peer_set_user(struct peer *peer, const struct user_answer *answer)
 {
-	size_t size = 65536;
-	cleanup_free char *buffer = malloc(size);
-	struct passwd entry, *found = NULL;
-	int n = 64;
+	static const enum policy_peer_kind kinds[] = {
+		[USER_FAILED] = POLICY_PEER_UNNAMED,
+		[USER_KNOWN] = POLICY_PEER_NAMED,
+		[USER_UNKNOWN] = POLICY_PEER_UNNAMED,
+		[USER_SUBORDINATE] = POLICY_PEER_SUBORDINATE,
+	};
 
-	*peer = (struct peer){.uid = (uid_t)-1};
-	if (!buffer)
-		return -ENOMEM;
-	if (getpwnam_r(user, &entry, buffer, size, &found) != 0 || !found)
-		return -ENOENT;
-	for (;;) {
-		gid_t *gids = malloc((size_t)n * sizeof(*gids));
-		int have = n;
-
-		if (!gids)
-			return -ENOMEM;
-		if (getgrouplist(user, found->pw_gid, gids, &n) >= 0) {
-			peer->gids = gids;
-			peer->n_gids = (size_t)n;
-			break;
-		}
-		free(gids);
-		if (n <= have || n > POLICY_GROUPS_MAX)
-			return -E2BIG;
-	}
-	peer->uid = found->pw_uid;
-	(void)snprintf(peer->user, sizeof(peer->user), "%s", user);
-	return 0;
+	peer->uid = answer->uid;
+	peer->kind = kinds[answer->status];
+	peer->owner = answer->owner;
+	(void)strcpy(peer->owner_name, answer->owner_name);
+	(void)strcpy(peer->trouble, answer->why);
+	if (answer->status == USER_KNOWN)
+		(void)snprintf(peer->user, sizeof(peer->user), "%s", answer->name);
+	else if (answer->status == USER_SUBORDINATE)
+		(void)snprintf(peer->user, sizeof(peer->user),
+			       "uid:%u (subordinate to %s)", (unsigned int)answer->uid,
+			       answer->owner_name);
+	else
+		(void)snprintf(peer->user, sizeof(peer->user), "uid:%u",
+			       (unsigned int)answer->uid);
 }
 
 void peer_deinit(struct peer *peer)
@@ -94,6 +83,10 @@ void peer_deinit(struct peer *peer)
 
 struct policy_peer peer_for_policy(const struct peer *peer)
 {
-	return (struct policy_peer){
-		.uid = peer->uid, .gids = peer->gids, .n_gids = peer->n_gids};
+	return (struct policy_peer){.uid = peer->uid,
+				    .gids = peer->gids,
+				    .n_gids = peer->n_gids,
+				    .kind = peer->kind,
+				    .owner = peer->owner,
+				    .owner_name = peer->owner_name};
 }

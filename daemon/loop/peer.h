@@ -3,6 +3,9 @@
 #include <sys/types.h>
 
 #include "core/policy.h"
+#include "loop/users.h"
+
+#define PEER_USER_SIZE 128
 
 /*
  * Who is at the other end of a connection: taken from the kernel at accept
@@ -13,16 +16,22 @@ struct peer {
 	pid_t pid; /* for the journal only: pids are reused */
 	gid_t *gids;
 	size_t n_gids;
-	char user[64]; /* name of uid, "uid:N" when it has none */
+	/* What the name service says; before it has, a uid without a name. */
+	char user[PEER_USER_SIZE]; /* "alice", "uid:7", "uid:7 (subordinate to alice)"
+				    */
+	enum policy_peer_kind kind;
+	uid_t owner; /* for whom its connections count; -1: for whom is not known */
+	char owner_name[USER_NAME_SIZE];
+	char trouble[USERS_WHY_SIZE]; /* it could not be found out, and why; else empty
+				       */
 };
 
 /* Fills the peer of a connected socket. Any error means: refuse the connection. */
 int peer_init(struct peer *peer, int fd) __attribute__((warn_unused_result, nonnull));
 
-/* The peer that a login of this user would be: from NSS, blocks. -ENOENT: no such user.
- */
-int peer_init_user(struct peer *peer, const char *user)
-	__attribute__((warn_unused_result, nonnull));
+/* Takes in who the uid is. */
+void peer_set_user(struct peer *peer, const struct user_answer *answer)
+	__attribute__((nonnull));
 
 void peer_deinit(struct peer *peer) __attribute__((nonnull));
 

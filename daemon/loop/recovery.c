@@ -308,7 +308,7 @@ static void start_recoveries(struct manager *manager)
 	struct config_set *config = manager->daemon->config;
 
 	while (manager->next_recovery < config->n_apps && !manager->daemon->stopping &&
-	       manager->n_recovering < config->daemon->operations_max) {
+	       manager->n_recovering < config->daemon->jobs_max) {
 		const struct app_config *settings =
 			config->apps[manager->next_recovery++];
 		struct app *app = manager_app(manager, settings->app_name);
@@ -329,7 +329,7 @@ void manager_take_config(struct manager *manager)
 {
 	const struct daemon_config *limits = manager->daemon->config->daemon;
 
-	queue_set_limits(manager->queue, limits->operations_max, limits->queue_max);
+	queue_set_limits(manager->queue, limits->jobs_max, limits->queue_max);
 	manager->next_recovery = 0;
 	if (manager->n_recovering == 0)
 		start_recoveries(manager);

@@ -41,13 +41,23 @@ static unsigned int connections(const struct server *server)
 	return n;
 }
 
-static unsigned int connections_of(const struct server *server, uid_t uid)
+/*
+ * The uids lent to a user by /etc/subuid count with the user's own (*ret_own); root is
+ * not counted.
+ */
+static unsigned int connections_of(const struct server *server, uid_t owner,
+				   unsigned int *ret_own)
 {
 	unsigned int n = 0;
 
-	for (const struct session *s = server->sessions; s; s = s->next)
-		if (is_connection(s) && s->peer.uid == uid)
-			n++;
+	*ret_own = 0;
+	for (const struct session *s = server->sessions; s; s = s->next) {
+		if (!is_connection(s) || s->peer.uid == 0 || s->peer.owner != owner)
+			continue;
+		n++;
+		if (s->peer.uid == owner)
+			(*ret_own)++;
+	}
 	return n;
 }
 
@@ -61,28 +71,76 @@ static struct session *idle_session(const struct server *server)
 
 /* --- connections ------------------------------------------------------------------ */
 
-/* Why the client is turned away; NULL: it is not. */
-static const char *refusal_for(const struct server *server, const struct peer *peer)
+/* One place is kept for root, who may have to see why all are taken. */
+static const char *total_refusal(const struct server *server, const struct peer *peer)
 {
-	const struct daemon_config *limits = server->daemon->config->daemon;
+	uint64_t max = server->daemon->config->daemon->connections_max;
 	unsigned int n = connections(server);
 
-	/* One place is kept for root, who may have to see why all are taken. */
-	if (n > limits->connections_max ||
-	    (peer->uid != 0 && n >= limits->connections_max))
+	if (n > max || (peer->uid != 0 && n >= max))
 		return "too many connections; try again";
-	if (peer->uid != 0 &&
-	    connections_of(server, peer->uid) >= limits->connections_per_user_max)
-		return "too many connections of this user; try again";
 	return NULL;
 }
 
-static void on_user_name(void *userdata, uint64_t session_id, const char *name)
+/*
+ * Why there is no place for one more of this peer's owner, or for as many as there are
+ * (with more = 0); NULL: there is one.
+ */
+static const char *user_refusal(const struct server *server, const struct peer *peer,
+				unsigned int more)
 {
-	struct session *session = server_find(userdata, session_id);
+	uint64_t max = server->daemon->config->daemon->connections_per_user_max;
+	unsigned int own;
 
-	if (session)
-		session_start(session, name);
+	if (peer->uid == 0 || connections_of(server, peer->owner, &own) + more <= max)
+		return NULL;
+	if (peer->owner == (uid_t)-1)
+		return "too many connections of uids that cannot be looked up; try "
+		       "again";
+	if (peer->owner != peer->uid)
+		return "too many connections of the user this uid is subordinate to; "
+		       "try again";
+	if (own + more <= max)
+		return "too many connections of this user and its subordinate uids; "
+		       "try again";
+	return "too many connections of this user; try again";
+}
+
+static const char *refusal_for(const struct server *server, const struct peer *peer)
+{
+	const char *refusal = total_refusal(server, peer);
+
+	return refusal ? refusal : user_refusal(server, peer, 1);
+}
+
+static void log_refusal(const struct session *session, const char *refusal)
+{
+	const struct journal_context context = {.uid = session->peer.uid,
+						.user = session->peer.user,
+						.pid = session->peer.pid,
+						.owner = session->peer.owner,
+						.owner_name = session->peer.owner_name};
+
+	journal_client(LOG_KIND_TURNED_AWAY, JOURNAL_LIMIT_REACHED, LOG_WARNING,
+		       &context, "turning away uid %u (pid %d): %s",
+		       (unsigned int)session->peer.uid, (int)session->peer.pid,
+		       refusal);
+}
+
+static void on_user_found(void *userdata, uint64_t session_id,
+			  const struct user_answer *answer)
+{
+	struct server *server = userdata;
+	struct session *session = server_find(server, session_id);
+
+	if (!session)
+		return;
+	peer_set_user(&session->peer, answer);
+	/* Only now is it known whose connection it is. */
+	session->turned_away = user_refusal(server, &session->peer, 0);
+	if (session->turned_away)
+		log_refusal(session, session->turned_away);
+	session_start(session);
 }
 
 static void ping_again(struct server *server);
@@ -95,6 +153,7 @@ static bool admit(struct server *server, int fd)
 	struct session *session;
 	int r = peer_init(&peer, fd);
 
+	peer.owner = users_owner(&server->daemon->users, peer.uid);
 	refusal =
 		r < 0 ? "the kernel does not say who asks" : refusal_for(server, &peer);
 	while ((session = idle_session(server)))
@@ -108,16 +167,11 @@ static bool admit(struct server *server, int fd)
 	 */
 	(void)close(fd);
 	ping_again(server);
-	if (!refusal) {
-		user_names_find(&server->daemon->user_names, session->peer.uid,
-				on_user_name, server, session->id);
-		return true;
-	}
-	journal_client(LOG_KIND_TURNED_AWAY, JOURNAL_LIMIT_REACHED, LOG_WARNING,
-		       &(struct journal_context){.uid = session->peer.uid,
-						 .pid = session->peer.pid},
-		       "turning away uid %u: %s", (unsigned int)session->peer.uid,
-		       refusal);
+	if (refusal)
+		log_refusal(session, refusal);
+	else
+		users_find(&server->daemon->users, session->peer.uid, on_user_found,
+			   server, session->id);
 	return true;
 }
 
@@ -145,6 +199,8 @@ static void refill(struct server *server)
 	const struct daemon_config *limits = server->daemon->config->daemon;
 	unsigned int n_ready = 0, n = 0;
 
+	if (uv_is_active((uv_handle_t *)&server->retry))
+		return;
 	for (const struct session *s = server->sessions; s; s = s->next) {
 		n++;
 		if (s->state <= SESSION_STATE_IDLE)
@@ -197,6 +253,37 @@ void server_session_changed(struct server *server, const struct session *session
 {
 	(void)session;
 	update_soon(server);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	update_soon(timer->data);
+}
+
+void server_session_ready(struct server *server)
+{
+	if (server->retry_msec > 0)
+		journal_log(LOG_NOTICE, "session processes start again");
+	server->retry_msec = 0;
+}
+
+/* Started again at once, one that always fails would take a CPU, and nobody be told. */
+void server_session_failed(struct server *server)
+{
+	/* Else it is the spawner that has gone, or we are going. */
+	if (!server->spawner_up || server->closing ||
+	    uv_is_active((uv_handle_t *)&server->retry))
+		return;
+	if (server->retry_msec == 0)
+		journal_log(LOG_WARNING,
+			    "session processes end as soon as they start, so new "
+			    "clients wait; see `journalctl -u deployd-sessions`");
+	server->retry_msec *= 2;
+	if (server->retry_msec < SERVER_RETRY_MSEC_MIN)
+		server->retry_msec = SERVER_RETRY_MSEC_MIN;
+	if (server->retry_msec > SERVER_RETRY_MSEC_MAX)
+		server->retry_msec = SERVER_RETRY_MSEC_MAX;
+	(void)uv_timer_start(&server->retry, on_retry, server->retry_msec, 0);
 }
 
 static void on_ping(uv_timer_t *timer)
@@ -411,6 +498,7 @@ int server_start(struct server *server, struct daemon *daemon, int listen_fd)
 	init_timer(server, &server->resume);
 	init_timer(server, &server->update);
 	init_timer(server, &server->ping);
+	init_timer(server, &server->retry);
 	return spawner_start(&server->spawner, daemon->loop, SESSIONS_SOCKET_PATH,
 			     &events, server);
 }
@@ -448,6 +536,7 @@ void server_close_sessions(struct server *server)
 	if (!uv_is_closing((uv_handle_t *)&server->update)) {
 		uv_close((uv_handle_t *)&server->update, on_handle_closed);
 		uv_close((uv_handle_t *)&server->ping, on_handle_closed);
+		uv_close((uv_handle_t *)&server->retry, on_handle_closed);
 	}
 	/* Connections that are held are closed by exit, which waits for nothing. */
 	free(server->held);

@@ -17,6 +17,10 @@
 #define SERVER_SOCKET_GROUP "deployd"
 #define SERVER_ACCEPTS_MAX  16 /* in one turn of the loop */
 
+/* Between two tries when sessions end before they are ready. */
+#define SERVER_RETRY_MSEC_MIN 100u
+#define SERVER_RETRY_MSEC_MAX 5000u
+
 #define SERVER_IDLE_SESSIONS_MAX 4 /* kept ready for those who come next */
 #define SERVER_REFUSING_SESSIONS_MAX                                                   \
 	16 /* that only say why, beyond connections_max                                \
@@ -32,8 +36,10 @@ struct server {
 	uv_timer_t resume; /* after accept failed for lack of resources */
 	uv_timer_t update; /* sessions have changed: see what can be done now */
 	uv_timer_t ping;   /* while a session has a client */
-	bool resting;	   /* until resume */
-	bool rest_logged;  /* since it was last able to accept */
+	uv_timer_t retry;  /* sessions do not even start: not again before it */
+	uint64_t retry_msec;
+	bool resting;	  /* until resume */
+	bool rest_logged; /* since it was last able to accept */
 	unsigned int open_handles;
 	bool closing; /* accepts no more */
 	struct spawner spawner;
@@ -78,5 +84,8 @@ void server_forget(struct server *server, struct session *session)
 	__attribute__((nonnull));
 void server_session_changed(struct server *server, const struct session *session)
 	__attribute__((nonnull));
+/* It has said that it is ready, or has ended before it could. */
+void server_session_ready(struct server *server) __attribute__((nonnull));
+void server_session_failed(struct server *server) __attribute__((nonnull));
 /* Takes the connection over. */
 void server_hand_again(struct server *server, int fd) __attribute__((nonnull));

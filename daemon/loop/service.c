@@ -1,5 +1,6 @@
 #include "loop/service.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -158,6 +159,14 @@ static void refuse_denied(struct session *session, enum right right, const char 
 			       session->peer.user);
 }
 
+void service_refuse_missing(struct session *session, const char *app)
+{
+	session_refuse(session, RESULT_NOT_FOUND,
+		       "there is no app '%s'; its file would be "
+		       "/etc/deployd/apps.d/%s.conf",
+		       app, app);
+}
+
 const struct app_config *service_authorize(struct daemon *daemon,
 					   struct session *session, enum right right,
 					   const char *app)
@@ -168,6 +177,7 @@ const struct app_config *service_authorize(struct daemon *daemon,
 	struct policy_decision decision;
 	unsigned int minute = service_minute_of_day();
 
+	assert(right_is_used(right));
 	if (!names_app_valid(app)) {
 		(void)refuse_param(session, "app");
 		return NULL;
@@ -185,10 +195,7 @@ const struct app_config *service_authorize(struct daemon *daemon,
 	}
 	if (!settings) {
 		decision_deny(session, &subject, "there is no such app");
-		session_refuse(session, RESULT_NOT_FOUND,
-			       "there is no app '%s'; its file would be "
-			       "/etc/deployd/apps.d/%s.conf",
-			       app, app);
+		service_refuse_missing(session, app);
 		return NULL;
 	}
 	if (only_reads(right))
@@ -326,6 +333,13 @@ void service_dispatch(struct daemon *daemon, struct session *session)
 	const struct varlink_call *call = &session->call;
 	char escaped[256];
 
+	/* Not a denial: whoever it is may well be allowed. */
+	if (session->peer.trouble[0] && strcmp(call->interface, "io.deployd") == 0) {
+		session_refuse(session, RESULT_FAILED,
+			       "cannot look up the user of uid %u: %s; try again",
+			       (unsigned int)session->peer.uid, session->peer.trouble);
+		return;
+	}
 	if (strcmp(call->interface, "io.deployd") == 0) {
 		for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
 			if (strcmp(methods[i].member, call->member) == 0) {

@@ -176,6 +176,8 @@ static void go_over(struct session *session, bool flush)
 	else
 		channel_abort(session->channel);
 	session->channel = NULL;
+	if (before == SESSION_STATE_STARTING)
+		server_session_failed(session->server);
 	if (before == SESSION_STATE_CONNECTED || before == SESSION_STATE_HANDED)
 		tell_gone(session);
 	set_archive(session, ARCHIVE_STATE_FAILED,
@@ -194,7 +196,9 @@ static struct journal_context context_of(const struct session *session)
 {
 	return (struct journal_context){.uid = session->peer.uid,
 					.user = session->peer.user,
-					.pid = session->peer.pid};
+					.pid = session->peer.pid,
+					.owner = session->peer.owner,
+					.owner_name = session->peer.owner_name};
 }
 
 static void on_channel_closed(void *userdata, const char *why)
@@ -265,6 +269,12 @@ void session_check(struct session *session)
 		if (now_ms - session->ping_ms >= SESSION_HUNG_MSEC)
 			be_hung(session);
 		return;
+	}
+	if (session->archive.state == ARCHIVE_STATE_AWAITED &&
+	    now_ms - session->archive.opened_ms >= SESSION_ARCHIVE_AWAITED_MSEC) {
+		set_archive(session, ARCHIVE_STATE_FAILED,
+			    "too little of it came within 10min for its job to begin");
+		return; /* its job has ended, and the session may have, too */
 	}
 	session->pinged = true;
 	session->ping_ms = now_ms;
@@ -413,8 +423,10 @@ int session_archive_open(struct session *session, json_int_t index)
 	r = channel_send(session->channel,
 			 json_pack("{s:s, s:I, s:I}", "type", "archive", "request",
 				   (json_int_t)session->request, "index", index));
-	if (r == 0)
+	if (r == 0) {
 		session->archive.state = ARCHIVE_STATE_AWAITED;
+		session->archive.opened_ms = uv_now(session->server->daemon->loop);
+	}
 	return r;
 }
 
@@ -457,7 +469,12 @@ int session_send_lines(struct session *session, int pipe_fd,
 static void run_method(struct session *session)
 {
 	session->dispatching = true;
-	service_dispatch(session->server->daemon, session);
+	if (session->turned_away) {
+		session_refuse(session, RESULT_BUSY, "%s", session->turned_away);
+		session_close(session);
+	} else {
+		service_dispatch(session->server->daemon, session);
+	}
 	session->dispatching = false;
 	release_if_over(session);
 }
@@ -607,6 +624,7 @@ static void on_ready(struct session *session, const json_t *word)
 		return;
 	}
 	session->state = SESSION_STATE_IDLE;
+	server_session_ready(session->server);
 	server_session_changed(session->server, session);
 }
 
@@ -706,9 +724,8 @@ int session_hand(struct session *session, int fd, const struct peer *peer,
 	return 0;
 }
 
-void session_start(struct session *session, const char *user)
+void session_start(struct session *session)
 {
-	(void)snprintf(session->peer.user, sizeof(session->peer.user), "%s", user);
 	session->named = true;
 	next_request(session);
 }

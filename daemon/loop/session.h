@@ -21,6 +21,12 @@
 	10000u /* without an answer, or without an end, it is hung                     \
 		*/
 
+/*
+ * For an archive to flow, or to be complete. Until then its job holds up nobody, but it
+ * has a place in the queue. As long as a whole archive may take, unpack_sec.
+ */
+#define SESSION_ARCHIVE_AWAITED_MSEC 600000u
+
 struct server;
 
 enum session_state {
@@ -44,6 +50,7 @@ enum archive_state {
 
 struct archive {
 	enum archive_state state;
+	uint64_t opened_ms;
 	uint64_t bytes;		   /* read by the session, when complete */
 	uint64_t total;		   /* 0: not known */
 	enum deploy_result result; /* when it has failed: failed or rejected */
@@ -62,8 +69,9 @@ struct session {
 	bool ended;		 /* the process is gone, or was never there */
 	pid_t pid;		 /* 0: not known */
 	bool hung;
-	bool refusing; /* tells a client why it is turned away, no more */
-	bool named;    /* peer.user is known */
+	bool refusing;		 /* tells a client why it is turned away, no more */
+	bool named;		 /* who the peer is has been looked up */
+	const char *turned_away; /* for a limit that the look-up showed; else NULL */
 	struct peer peer;
 	int64_t since_sec; /* CLOCK_REALTIME: of the connection, or that it was asked
 			      for */
@@ -106,8 +114,8 @@ int session_hand(struct session *session, int fd, const struct peer *peer,
 		 const char *refusal)
 	__attribute__((warn_unused_result, nonnull(1, 3)));
 
-/* Once the peer's name is known: requests are taken from here on. */
-void session_start(struct session *session, const char *user) __attribute__((nonnull));
+/* Once it is known who the peer is: requests are taken from here on. */
+void session_start(struct session *session) __attribute__((nonnull));
 
 /*
  * Lets go of the session: what was sent may still be read, nothing is waited for.

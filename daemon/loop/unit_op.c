@@ -28,7 +28,8 @@ enum phase {
 	PHASE_RESETTING, /* ResetFailedUnit */
 	PHASE_CALLING,	 /* the call for the job, or for the unit files */
 	PHASE_JOB,	 /* systemd works on it */
-	PHASE_RELOADING, /* Reload, after a change of unit files */
+	PHASE_TURN,	 /* another request's Reload is under way */
+	PHASE_RELOADING, /* Reload: the manager reads all unit files */
 	PHASE_AFTER,	 /* reading what came of it */
 	PHASE_SETTLING,	 /* it is active, will it stay so? */
 	PHASE_AGAIN,	 /* reading it after a break */
@@ -56,6 +57,8 @@ struct unit_op {
 	unit_done_fn done;
 	void *userdata;
 };
+
+static const struct unit_request_type op_type;
 
 static struct unit_op *op_of(struct unit_request *request)
 {
@@ -256,6 +259,38 @@ static int fill_unit_files(const struct unit_op *op, sd_bus_message *message)
 	return r;
 }
 
+static bool is_reloading(struct unit_request *request)
+{
+	return request->type == &op_type && op_of(request)->phase == PHASE_RELOADING;
+}
+
+/*
+ * For everything on the machine, and in as long as that takes: not once for each of the
+ * apps that wait.
+ */
+static void reread(struct unit_op *op)
+{
+	sd_bus_message *message;
+	int r;
+
+	if (!op->before.state.need_daemon_reload) {
+		judge(op);
+		return;
+	}
+	for (struct unit_request *other = op->request.units->requests; other;
+	     other = other->next) {
+		if (is_reloading(other)) {
+			op->phase = PHASE_TURN;
+			return;
+		}
+	}
+	r = units_new_call(op->request.units, "Reload", &message);
+	if (r < 0)
+		cannot_call(op, r);
+	else
+		call(op, PHASE_RELOADING, message, on_reloaded);
+}
+
 static void call_action(struct unit_op *op)
 {
 	static const char *const members[] = {
@@ -265,6 +300,7 @@ static void call_action(struct unit_op *op)
 		[UNIT_ACTION_STOP] = "StopUnit",
 		[UNIT_ACTION_ENABLE] = "EnableUnitFiles",
 		[UNIT_ACTION_DISABLE] = "DisableUnitFiles",
+		[UNIT_ACTION_REREAD] = "Reload", /* reread() calls it */
 	};
 	bool files = is_unit_files(op->action);
 	sd_bus_message *message;
@@ -334,6 +370,8 @@ static void on_before(struct unit_reader *reader, int error)
 	if (op->action == UNIT_ACTION_RESTART &&
 	    is(op->before.state.load_state, "loaded"))
 		reset(op);
+	else if (op->action == UNIT_ACTION_REREAD)
+		reread(op);
 	else
 		call_action(op);
 }
@@ -356,7 +394,7 @@ static void send_about_unit(struct unit_op *op, const char *member)
  */
 static void hold_unit(struct unit_op *op)
 {
-	op->held = !is_unit_files(op->action);
+	op->held = !is_unit_files(op->action) && op->action != UNIT_ACTION_REREAD;
 	if (op->held)
 		send_about_unit(op, "RefUnit");
 }
@@ -490,11 +528,26 @@ static void op_closing(struct unit_request *request)
 	unit_request_end(request);
 }
 
+/* One of those that waited for a Reload: what it waits for may be done already. */
+static void give_turn(struct units *units)
+{
+	for (struct unit_request *request = units->requests; request;
+	     request = request->next) {
+		if (request->type != &op_type || unit_request_ended(request) ||
+		    op_of(request)->phase != PHASE_TURN)
+			continue;
+		look_before(op_of(request));
+		return;
+	}
+}
+
 static void op_end(struct unit_request *request)
 {
 	struct unit_op *op = op_of(request);
 
 	let_unit_go(op);
+	if (op->phase != PHASE_TURN)
+		give_turn(request->units);
 	if (!request->forgotten)
 		op->done(op->userdata, &op->outcome);
 	free(op);

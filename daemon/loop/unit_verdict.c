@@ -49,6 +49,7 @@ bool unit_verdict_wanted(enum unit_action action, const struct unit_properties *
 		return is_down(&now->state);
 	case UNIT_ACTION_ENABLE:
 	case UNIT_ACTION_DISABLE:
+	case UNIT_ACTION_REREAD:
 		return true; /* the manager's answer told */
 	}
 	return false;
@@ -76,6 +77,8 @@ bool unit_verdict_proven(enum unit_action action, const struct unit_properties *
 	case UNIT_ACTION_ENABLE:
 	case UNIT_ACTION_DISABLE:
 		return false;
+	case UNIT_ACTION_REREAD:
+		return !now->state.need_daemon_reload;
 	}
 	return false;
 }

@@ -45,6 +45,8 @@ const char *unit_words_verb(enum unit_action action)
 		return "enable";
 	case UNIT_ACTION_DISABLE:
 		return "disable";
+	case UNIT_ACTION_REREAD:
+		return "re-read";
 	}
 	return "change";
 }
@@ -64,6 +66,8 @@ const char *unit_words_past(enum unit_action action)
 		return "enabled";
 	case UNIT_ACTION_DISABLE:
 		return "disabled";
+	case UNIT_ACTION_REREAD:
+		return "re-read";
 	}
 	return "changed";
 }
@@ -261,6 +265,9 @@ static void say_state(enum unit_action action, const char *unit,
 	case UNIT_ACTION_DISABLE:
 		say(outcome, "%s was not %s: it is %s", unit, unit_words_past(action),
 		    state->unit_file_state);
+		break;
+	case UNIT_ACTION_REREAD:
+		say(outcome, "%s was not re-read: run `systemctl daemon-reload`", unit);
 		break;
 	}
 }

@@ -20,6 +20,7 @@ enum unit_action {
 	UNIT_ACTION_STOP,
 	UNIT_ACTION_ENABLE,  /* EnableUnitFiles, then Reload */
 	UNIT_ACTION_DISABLE, /* DisableUnitFiles, then Reload */
+	UNIT_ACTION_REREAD,  /* Reload, where the unit's file has changed */
 };
 
 /* A unit's properties as read in one go; strings are never NULL-terminated short. */
@@ -85,8 +86,10 @@ void units_close(struct units *units, void (*on_closed)(void *userdata), void *u
  * unit in start-limit-hit resets it first (ResetFailedUnit: this is an explicit
  * request). Masked, missing, canceled job, dependency failure, timeout: each its own
  * words. RESTART and START are ok only when the unit is active (or, for a oneshot
- * without RemainAfterExit, inactive with Result=success). NULL only without memory
- * (then done is not called).
+ * without RemainAfterExit, inactive with Result=success). REREAD calls Reload only
+ * where NeedDaemonReload says that there is something to be read, never two at a time:
+ * what another has read meanwhile is not read again. NULL only without memory (then
+ * done is not called).
  */
 struct unit_op *units_act(struct units *units, enum unit_action action,
 			  const char *unit, uint64_t timeout_ms, unit_done_fn done,

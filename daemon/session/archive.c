@@ -37,9 +37,10 @@ void archive_start(struct archive *archive, int fd)
 	archive->ahead = malloc(SESSION_AHEAD_BYTES);
 	if (!archive->ahead)
 		(void)errinfo_set(&archive->error, ENOMEM, "cannot read the archive");
-	/* The idle time is the pipe's reader's to watch. */
+	/* The pace is the pipe's reader's to watch. */
 	if (!archive->ahead ||
-	    source_init(&archive->source, fd, 0, &archive->error) < 0)
+	    source_init(&archive->source, fd, &(struct source_pace){0},
+			&archive->error) < 0)
 		fail(archive);
 	else if (archive->source.seekable)
 		archive->state = ARCHIVE_FLOWS;

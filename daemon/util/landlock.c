@@ -15,6 +15,7 @@
  */
 enum landlock_access_fs {
 	ACCESS_WRITE_FILE = 1 << 1,
+	ACCESS_READ_FILE = 1 << 2,
 	ACCESS_READ_DIR = 1 << 3,
 	ACCESS_MAKE_DIR = 1 << 7,
 	ACCESS_MAKE_REG = 1 << 8,
@@ -63,7 +64,8 @@ static size_t fill_ruleset(int abi, struct ruleset_attr *attr)
 	return size;
 }
 
-int landlock_confine(int dir_fd, struct errinfo *ei)
+/* unhandled: what stays as it is without Landlock, everywhere. */
+static int confine(int dir_fd, uint64_t unhandled, struct errinfo *ei)
 {
 	struct ruleset_attr attr = {0};
 	struct path_beneath_attr beneath = {.parent_fd = dir_fd};
@@ -76,6 +78,7 @@ int landlock_confine(int dir_fd, struct errinfo *ei)
 	if (abi < 2)
 		return 0;
 	size = fill_ruleset((int)abi, &attr);
+	attr.handled_access_fs &= ~unhandled;
 	ruleset_fd = (int)syscall(SYSCALL_CREATE, &attr, size, 0);
 	if (ruleset_fd < 0)
 		return errinfo_set(ei, errno, "cannot make the Landlock rules");
@@ -92,4 +95,14 @@ int landlock_confine(int dir_fd, struct errinfo *ei)
 	if (syscall(SYSCALL_RESTRICT, ruleset_fd, 0) < 0)
 		return errinfo_set(ei, errno, "cannot enter the Landlock sandbox");
 	return (int)abi;
+}
+
+int landlock_confine(int dir_fd, struct errinfo *ei)
+{
+	return confine(dir_fd, 0, ei);
+}
+
+int landlock_read_only(struct errinfo *ei)
+{
+	return confine(-1, ACCESS_READ_FILE | ACCESS_READ_DIR, ei);
 }

@@ -9,7 +9,11 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
+
+#define NSEC_PER_SEC  UINT64_C(1000000000)
+#define NSEC_PER_MSEC UINT64_C(1000000)
 
 /* Not in the headers of Debian 12. */
 #define PIDFS_MAGIC	  0x50494446
@@ -62,7 +66,7 @@ static int check_type(int fd, mode_t mode, struct errinfo *ei)
 	return 0;
 }
 
-int source_init(struct source *source, int fd, unsigned int idle_sec,
+int source_init(struct source *source, int fd, const struct source_pace *pace,
 		struct errinfo *ei)
 {
 	struct stat st;
@@ -80,7 +84,7 @@ int source_init(struct source *source, int fd, unsigned int idle_sec,
 	if ((flags & O_ACCMODE) == O_WRONLY)
 		return refuse(ei, "was opened for writing only");
 
-	*source = (struct source){.fd = fd, .idle_sec = idle_sec};
+	*source = (struct source){.fd = fd, .pace = *pace};
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	offset = lseek(fd, 0, SEEK_CUR);
@@ -95,24 +99,67 @@ int source_init(struct source *source, int fd, unsigned int idle_sec,
 	return 0;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+/* Once a window of waiting is over, enough must have come in it. */
+static int check_pace(struct source *source, struct errinfo *ei)
+{
+	const struct source_pace *pace = &source->pace;
+	uint64_t idle_ns = pace->idle_sec * NSEC_PER_SEC;
+
+	if (source->silent_ns >= idle_ns)
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "no archive bytes came for %u s", pace->idle_sec);
+	if (source->window_ns < idle_ns)
+		return 0;
+	if (source->window_bytes / pace->idle_sec < pace->bytes_per_sec)
+		return errinfo_refuse(
+			ei, RESULT_FAILED,
+			"the archive came too slowly: %llu bytes in %u s, and "
+			"intake_min_bytes_per_sec is %llu",
+			(unsigned long long)source->window_bytes, pace->idle_sec,
+			(unsigned long long)pace->bytes_per_sec);
+	source->window_ns = source->window_bytes = 0;
+	return 0;
+}
+
 /*
  * poll() first, also on a blocking fd: its flags belong to the client, who may change
  * them at any time.
  */
-static int wait_readable(const struct source *source, struct errinfo *ei)
+static int wait_readable(struct source *source, struct errinfo *ei)
 {
 	struct pollfd p = {.fd = source->fd, .events = POLLIN};
-	int r;
+	uint64_t idle_ns = source->pace.idle_sec * NSEC_PER_SEC, begin_ns, waited_ns;
+	int n, r;
 
-	do {
-		r = poll(&p, 1, (int)source->idle_sec * 1000);
-	} while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return errinfo_set(ei, errno, "cannot wait for the archive");
-	if (r == 0)
-		return errinfo_refuse(ei, RESULT_FAILED,
-				      "no archive bytes came for %u s",
-				      source->idle_sec);
+	for (;;) {
+		uint64_t over_ns;
+
+		r = check_pace(source, ei);
+		if (r < 0)
+			return r;
+		over_ns = source->silent_ns > source->window_ns ? source->silent_ns
+								: source->window_ns;
+		begin_ns = now_ns();
+		/* Rounded up: woken too early, it would come here again and again. */
+		n = poll(&p, 1, (int)((idle_ns - over_ns) / NSEC_PER_MSEC + 1));
+		if (n < 0 && errno != EINTR)
+			return errinfo_set(ei, errno, "cannot wait for the archive");
+		waited_ns = now_ns() - begin_ns;
+		source->silent_ns += waited_ns;
+		source->window_ns += waited_ns;
+		if (n > 0)
+			break;
+	}
+	/* What is here, or is the end, came in time; the window is judged with it. */
+	source->silent_ns = 0;
 	return 0;
 }
 
@@ -130,6 +177,7 @@ ssize_t source_read_once(struct source *source, void *buf, size_t size,
 	if (n < 0)
 		return errinfo_set(ei, errno, "cannot read the archive");
 	source->offset += (uint64_t)n;
+	source->window_bytes += (uint64_t)n;
 	return n;
 }
 

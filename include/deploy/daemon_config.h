@@ -16,12 +16,13 @@ struct daemon_config {
 	char *intake_user; /* default deployd-intake */
 	char *unpack_user; /* default deployd-unpack */
 	struct config_origin intake_origin, unpack_origin;
-	uint64_t operations_max;  /* apps worked on at once, default 4, 1-64 */
-	uint64_t queue_max;	  /* waiting operations an app, default 4, 0-64 */
-	uint64_t connections_max; /* default 256 */
+	uint64_t jobs_max;		   /* deploys at once, default 4, 1-64 */
+	uint64_t queue_max;		   /* waiting deploys an app, default 4, 0-64 */
+	uint64_t connections_max;	   /* default 256 */
 	uint64_t connections_per_user_max; /* default 16 */
 	uint64_t request_timeout_sec;	   /* default 10 */
-	uint64_t intake_idle_sec;     /* archive bytes must come within, default 60 */
+	uint64_t intake_idle_sec; /* archive bytes must come within, default 60 */
+	uint64_t intake_min_bytes_per_sec; /* default 1 KiB, 0 = any */
 	uint64_t unpack_memory_bytes; /* RLIMIT_AS of deployd-unpack, default 1 GiB */
 	uint64_t reserve_bytes; /* kept free on the releases' disk, default 64 MiB */
 };

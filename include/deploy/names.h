@@ -27,11 +27,19 @@ bool names_sha256_valid(const char *hex) __attribute__((nonnull));
 
 /*
  * Copies text so that it is safe on a terminal and in a log line: control bytes
- * (C0, C1, DEL), invalid UTF-8 and the backslash become \xNN; what does not fit ends in
- * "...". Returns ret_buf. size >= 8.
+ * (C0, C1, DEL), invalid UTF-8, characters that reorder or break a line or cannot be
+ * seen, and the backslash become \xNN; what does not fit ends in "...". Returns
+ * ret_buf. size >= 8.
  */
 char *names_escape(const char *text, char *ret_buf, size_t size)
 	__attribute__((nonnull));
+
+/*
+ * For a text whose untrusted parts are escaped, or should be: what names_escape() would
+ * escape becomes a '?', a newline a blank, and backslashes stay. In place; returns
+ * text.
+ */
+char *names_scrub(char *text) __attribute__((nonnull));
 
 /*
  * Takes away a UTF-8 sequence at the end of text that was cut by a bound; what is not

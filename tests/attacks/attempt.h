@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 /*
  * What a helper program of deployd would try, were it an attacker's. Each attempt is
  * run by a process of its own, after that program's own lock-down, since most end the
@@ -19,7 +21,11 @@ extern const struct attempt attempts_on_kernel[];
 /* A directory the helper may make files in; AT_FDCWD when it has none. */
 extern int attempt_dir_fd;
 
-/* No fd from this one on is the helper's, but attempt_dir_fd; one behind the report. */
+/* deployd, or the test in its place: from within a sandbox nobody may ask. */
+extern pid_t attempt_parent;
+
+/* No fd from this one on is the helper's, but attempt_dir_fd. A program without a
+ * report, which then has none of a number from 3 on, says it here. */
 extern int attempt_first_free_fd;
 
 /*

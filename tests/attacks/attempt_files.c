@@ -68,7 +68,7 @@ static long open_of_parent(const char *file, int flags)
 {
 	char path[64];
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)getppid(), file);
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)attempt_parent, file);
 	return open(path, flags | O_CLOEXEC);
 }
 

@@ -25,7 +25,7 @@
 
 static long signal_parent(void)
 {
-	return kill(getppid(), 0);
+	return kill(attempt_parent, 0);
 }
 
 static long signal_init(void)
@@ -40,17 +40,17 @@ static long signal_all(void)
 
 static long signal_thread_of_parent(void)
 {
-	return syscall(SYS_tgkill, getppid(), getppid(), 0);
+	return syscall(SYS_tgkill, attempt_parent, attempt_parent, 0);
 }
 
 static long queue_signal_to_parent(void)
 {
-	return sigqueue(getppid(), 0, (union sigval){0});
+	return sigqueue(attempt_parent, 0, (union sigval){0});
 }
 
 static long parent_pidfd(void)
 {
-	return syscall(SYS_pidfd_open, getppid(), 0);
+	return syscall(SYS_pidfd_open, attempt_parent, 0);
 }
 
 static long signal_by_pidfd(void)
@@ -69,7 +69,7 @@ static long take_fd_of_parent(void)
 
 static long trace_parent(void)
 {
-	return ptrace(PTRACE_SEIZE, getppid(), NULL, NULL);
+	return ptrace(PTRACE_SEIZE, attempt_parent, NULL, NULL);
 }
 
 /* EFAULT: it was allowed, only nothing is at the address. */
@@ -83,7 +83,7 @@ static long read_memory_of_parent(void)
 	char byte;
 	const struct iovec own = {&byte, 1}, other = {(void *)1, 1};
 
-	return reached(process_vm_readv(getppid(), &own, 1, &other, 1, 0));
+	return reached(process_vm_readv(attempt_parent, &own, 1, &other, 1, 0));
 }
 
 static long write_memory_of_parent(void)
@@ -91,24 +91,24 @@ static long write_memory_of_parent(void)
 	char byte = 0;
 	const struct iovec own = {&byte, 1}, other = {(void *)1, 1};
 
-	return reached(process_vm_writev(getppid(), &own, 1, &other, 1, 0));
+	return reached(process_vm_writev(attempt_parent, &own, 1, &other, 1, 0));
 }
 
 static long compare_with_parent(void)
 {
-	return syscall(SYS_kcmp, getpid(), getppid(), KCMP_VM, 0, 0);
+	return syscall(SYS_kcmp, getpid(), attempt_parent, KCMP_VM, 0, 0);
 }
 
 static long limit_parent(void)
 {
 	struct rlimit limit;
 
-	return prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit);
+	return prlimit(attempt_parent, RLIMIT_NOFILE, NULL, &limit);
 }
 
 static long prioritize_parent(void)
 {
-	return setpriority(PRIO_PROCESS, (id_t)getppid(), 0);
+	return setpriority(PRIO_PROCESS, (id_t)attempt_parent, 0);
 }
 
 static long pin_parent(void)
@@ -116,19 +116,19 @@ static long pin_parent(void)
 	cpu_set_t cpus;
 
 	memset(&cpus, 0xff, sizeof(cpus));
-	return sched_setaffinity(getppid(), sizeof(cpus), &cpus);
+	return sched_setaffinity(attempt_parent, sizeof(cpus), &cpus);
 }
 
 static long schedule_parent(void)
 {
 	const struct sched_param param = {0};
 
-	return sched_setscheduler(getppid(), SCHED_OTHER, &param);
+	return sched_setscheduler(attempt_parent, SCHED_OTHER, &param);
 }
 
 static long starve_parent_of_io(void)
 {
-	return syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, getppid(), 0);
+	return syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, attempt_parent, 0);
 }
 
 static long leave_session(void)
@@ -200,9 +200,11 @@ static long enter_namespace(void)
 	return fd < 0 ? -1 : setns(fd, CLONE_NEWNET);
 }
 
-/* What runs then says for us that it did. */
-static char report[] = "echo '{\"type\":\"result\",\"result\":\"failed\",\"message\":"
-		       "\"exec: succeeded\"}' >&3";
+/* What runs then says for us that it did, in a report or on stdout. */
+#define SAY                                                                            \
+	"echo '{\"type\":\"result\",\"result\":\"failed\",\"message\":\"exec: "        \
+	"succeeded\"}'"
+static char report[] = SAY " >&3; " SAY;
 static char sh[] = "sh", option[] = "-c";
 static char *shell[] = {sh, option, report, NULL};
 static char *no_environment[] = {NULL};

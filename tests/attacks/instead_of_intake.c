@@ -4,11 +4,11 @@
 #include "attempt.h"
 #include "util/source.h"
 
-int source_init(struct source *source, int fd, unsigned int idle_sec,
+int source_init(struct source *source, int fd, const struct source_pace *pace,
 		struct errinfo *ei)
 {
 	(void)ei;
-	*source = (struct source){.fd = fd, .idle_sec = idle_sec};
+	*source = (struct source){.fd = fd, .pace = *pace};
 	return 0;
 }
 

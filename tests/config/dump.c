@@ -90,6 +90,7 @@ static void show_numbers(FILE *out, const struct app_config *c)
 	SHOW("max_depth", l->max_depth);
 	SHOW("unpack_sec", l->unpack_sec);
 	SHOW("require_sha256", c->require_sha256);
+	SHOW("daemon_reload", c->daemon_reload);
 	SHOW("job_timeout_sec", c->job_timeout_sec);
 	SHOW("flag_debounce_ms", c->flag_debounce_ms);
 	SHOW("flag_burst", c->flag_burst);
@@ -205,18 +206,20 @@ char *dump_daemon(const struct config_text *texts, size_t n_texts)
 	if ((config == NULL) != diag.has_errors)
 		(void)fprintf(out, "errors and a config, or neither\n");
 	if (config)
-		(void)fprintf(out,
-			      "%s %s operations %llu queue %llu connections %llu %llu\n"
-			      "request %llu idle %llu memory %llu reserve %llu\n",
-			      config->intake_user, config->unpack_user,
-			      (unsigned long long)config->operations_max,
-			      (unsigned long long)config->queue_max,
-			      (unsigned long long)config->connections_max,
-			      (unsigned long long)config->connections_per_user_max,
-			      (unsigned long long)config->request_timeout_sec,
-			      (unsigned long long)config->intake_idle_sec,
-			      (unsigned long long)config->unpack_memory_bytes,
-			      (unsigned long long)config->reserve_bytes);
+		(void)fprintf(
+			out,
+			"%s %s jobs %llu queue %llu connections %llu %llu\n"
+			"request %llu idle %llu rate %llu memory %llu reserve %llu\n",
+			config->intake_user, config->unpack_user,
+			(unsigned long long)config->jobs_max,
+			(unsigned long long)config->queue_max,
+			(unsigned long long)config->connections_max,
+			(unsigned long long)config->connections_per_user_max,
+			(unsigned long long)config->request_timeout_sec,
+			(unsigned long long)config->intake_idle_sec,
+			(unsigned long long)config->intake_min_bytes_per_sec,
+			(unsigned long long)config->unpack_memory_bytes,
+			(unsigned long long)config->reserve_bytes);
 	daemon_config_free(config);
 	diag_deinit(&diag);
 	return finish(out, &text);

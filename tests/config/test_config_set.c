@@ -98,6 +98,7 @@ static int set_up(void **state)
 			  "deployd-probe:x:903:903::/:/bin/sh\n"
 			  "deployd-proc:x:904:904::/:/bin/sh\n"
 			  "prober:x:903:903::/:/bin/sh\n"
+			  "deployd-users:x:905:905::/:/bin/sh\n"
 			  "twin:x:901:901::/:/bin/sh\n");
 	put("etc/group", "root:x:0:\ntoor:x:0:\ndeploy:x:1001:\nhello:x:1101:\n"
 			 "world:x:1102:\nops:x:2001:deploy\n");
@@ -249,14 +250,14 @@ static void the_daemons_own_file_and_drop_ins(void **state)
 {
 	(void)state;
 	put("usr/lib/deployd/deployd.conf", "[deployd]\nqueue_max = 7\n");
-	put("run/deployd/deployd.conf.d/a.conf", "[deployd]\noperations_max = 9\n");
+	put("run/deployd/deployd.conf.d/a.conf", "[deployd]\njobs_max = 9\n");
 	assert_good();
 	assert_int_equal(set->daemon->queue_max, 7);
-	assert_int_equal(set->daemon->operations_max, 9);
+	assert_int_equal(set->daemon->jobs_max, 9);
 	put_link("/dev/null", "etc/deployd/deployd.conf");
 	assert_good();
 	assert_int_equal(set->daemon->queue_max, 4);
-	assert_int_equal(set->daemon->operations_max, 9);
+	assert_int_equal(set->daemon->jobs_max, 9);
 }
 
 static void other_links_are_refused(void **state)
@@ -423,6 +424,11 @@ static void it_is_the_number_that_counts(void **state)
 	put("etc/deployd/deployd.conf", "[deployd]\nunpack_user = toor\n");
 	load();
 	assert_true(told("/etc/deployd/deployd.conf:2: unpack_user: must not be root"));
+	put("etc/deployd/apps.d/b.conf", APP "app_user = deployd-users\n"
+					     "app_group = hello\n");
+	load();
+	assert_true(told("/etc/deployd/apps.d/b.conf:3: app_user: 'deployd-users' is "
+			 "the user of one of deployd's own processes; make another"));
 }
 
 static void a_large_group_is_found(void **state)

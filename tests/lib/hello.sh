@@ -71,6 +71,19 @@ pack_hello() {
 	chown deploy: "/home/deploy/$1"
 }
 
+# More of it than a job wants to see before it begins, in deploy's home: big_hello NAME ARCHIVE
+# shellcheck disable=SC2034 # for those that source this
+readonly big_enough=5M big_rest=$((5 * 1024 * 1024 + 1)) # for head -c and tail -c +
+big_hello() {
+	local dir
+	dir=$(mktemp -d)
+	tar xzf "$2" -C "$dir"
+	head -c 8M /dev/urandom > "$dir/ballast"
+	tar czf "/home/deploy/$1" -C "$dir" .
+	chown deploy: "/home/deploy/$1"
+	rm -r "$dir"
+}
+
 ctl() { as deploy deployctl "$@"; }
 
 http() { # PORT

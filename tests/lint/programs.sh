@@ -64,10 +64,11 @@ links deployd-intake "libcrypto" "libjansson libseccomp libinih"
 links deployd-unpack "libarchive libz" "libjansson libseccomp libinih"
 links deployd-store "libcap libz" "libjansson libinih libseccomp"
 links deployd-touch "" "libjansson libseccomp libinih"
+links deployd-users "" "libjansson libseccomp libinih"
 links deployd-probe "libcurl" "libjansson libinih libseccomp libpthread"
 links deployd-proc "libseccomp" "libjansson libinih"
 for name in deployd deployctl deployd-session deployd-sessions deployd-intake \
-	deployd-unpack deployd-store deployd-probe deployd-proc deployd-touch; do
+	deployd-unpack deployd-store deployd-probe deployd-proc deployd-touch deployd-users; do
 	hardened "$name"
 done
 exit $faults

@@ -249,8 +249,13 @@ static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error)
 		return 1; /* nobody waits for an answer */
 	if (is_job(member))
 		return on_job(fake, call);
-	if (fake->plan == FAKE_REFUSE && strstr(member, "UnitFiles"))
+	if (fake->plan == FAKE_REFUSE &&
+	    (strstr(member, "UnitFiles") || strcmp(member, "Reload") == 0))
 		return on_job(fake, call);
+	if (fake->plan == FAKE_SILENT && strcmp(member, "Reload") == 0)
+		return 1;
+	if (strcmp(member, "Reload") == 0)
+		fake->unit.need_daemon_reload = false;
 	if (strcmp(member, "EnableUnitFiles") == 0)
 		return sd_bus_reply_method_return(call, "ba(sss)", !fake->no_install,
 						  0);

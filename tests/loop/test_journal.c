@@ -240,6 +240,27 @@ static void a_flood_is_merged(void **state)
 	assert_null(next_entry(world));
 }
 
+/* Subordinate uids have no budget of their own. */
+static void the_owner_pays(void **state)
+{
+	struct world *world = *state;
+	struct journal_context context = {
+		.user = "uid:7", .pid = 5, .owner = 1000, .owner_name = "mallory"};
+	const char *entry;
+
+	for (unsigned int i = 0; i < LOG_BUDGET_LINES_MAX + 7; i++) {
+		context.uid = 100000 + i;
+		journal_client(LOG_KIND_TURNED_AWAY, JOURNAL_LIMIT_REACHED, LOG_NOTICE,
+			       &context, "turned away");
+	}
+	while (next_entry(world))
+		;
+	journal_close();
+	entry = next_entry(world);
+	has(entry, "MESSAGE=turned away 7 more connections of mallory in the last ");
+	has(entry, "DEPLOY_UID=1000\n");
+}
+
 static void the_count_comes_in_time(void **state)
 {
 	struct world *world = *state;
@@ -321,6 +342,7 @@ int main(void)
 		cmocka_unit_test(every_event_has_an_id_of_its_own),
 		ON_LOOP(an_entry_goes_to_the_socket),
 		ON_LOOP(a_flood_is_merged),
+		ON_LOOP(the_owner_pays),
 		ON_LOOP(the_count_comes_in_time),
 		ON_LOOP(reads_are_few),
 		ON_LOOP(a_decision_is_taken),

@@ -332,6 +332,82 @@ static void enable_without_install_section_fails(void **state)
 	world_assert_failed(world, "[Install]");
 }
 
+static void reread_of_a_changed_unit_reloads_the_manager(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.unit.need_daemon_reload = true;
+	world_act(world, UNIT_ACTION_REREAD);
+	assert_int_equal(world->outcome.result, RESULT_OK);
+	assert_string_equal(world->fake.calls, "Subscribe GetAll Reload GetAll ");
+	assert_false(world->outcome.state.need_daemon_reload);
+}
+
+/* It would read the files of everybody else, too. */
+static void reread_of_an_unchanged_unit_calls_nothing(void **state)
+{
+	struct world *world = *state;
+
+	world_act(world, UNIT_ACTION_REREAD);
+	assert_int_equal(world->outcome.result, RESULT_OK);
+	assert_string_equal(world->fake.calls, "Subscribe GetAll ");
+}
+
+static void rereads_at_the_same_time_are_one(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.unit.need_daemon_reload = true;
+	for (int i = 0; i < 3; i++)
+		world_begin(world, UNIT_ACTION_REREAD, 30000);
+	while (world->n_done < 3)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_int_equal(world->outcome.result, RESULT_OK);
+	assert_string_equal(
+		world->fake.calls,
+		"Subscribe GetAll GetAll GetAll Reload GetAll GetAll GetAll ");
+}
+
+/* Whose turn it was has gone; the one behind asks by itself. */
+static void reread_that_is_cancelled_gives_its_turn(void **state)
+{
+	struct world *world = *state;
+	struct unit_op *first;
+
+	world->fake.unit.need_daemon_reload = true;
+	world->fake.plan = FAKE_SILENT;
+	world_begin(world, UNIT_ACTION_REREAD, 30000);
+	first = world->op;
+	while (!strstr(world->fake.calls, "Reload"))
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	world_begin(world, UNIT_ACTION_REREAD, 30000);
+	world->fake.plan = FAKE_REPLY_FIRST;
+	unit_op_cancel(first);
+	world_wait_done(world);
+	assert_int_equal(world->outcome.result, RESULT_OK);
+}
+
+static void reread_that_is_refused_fails(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.unit.need_daemon_reload = true;
+	world->fake.plan = FAKE_REFUSE;
+	world->fake.refusal = "org.freedesktop.DBus.Error.AccessDenied";
+	world_act(world, UNIT_ACTION_REREAD);
+	world_assert_failed(world, "systemd refused to re-read hello.service");
+}
+
+static void reread_without_an_answer_ends(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.unit.need_daemon_reload = true;
+	world->fake.plan = FAKE_SILENT;
+	world_act_within(world, UNIT_ACTION_REREAD, SHORT_MSEC);
+	world_assert_failed(world, "has not finished the re-read of hello.service");
+}
+
 static void deadline_ends_the_wait_and_still_looks(void **state)
 {
 	struct world *world = *state;
@@ -423,6 +499,12 @@ int main(void)
 		TEST(enable_reloads_the_manager),
 		TEST(disable_reloads_the_manager),
 		TEST(enable_without_install_section_fails),
+		TEST(reread_of_a_changed_unit_reloads_the_manager),
+		TEST(reread_of_an_unchanged_unit_calls_nothing),
+		TEST(rereads_at_the_same_time_are_one),
+		TEST(reread_that_is_cancelled_gives_its_turn),
+		TEST(reread_that_is_refused_fails),
+		TEST(reread_without_an_answer_ends),
 		TEST(deadline_ends_the_wait_and_still_looks),
 		TEST(deadline_ends_a_call_without_an_answer),
 		TEST(cancel_is_silent),

@@ -15,9 +15,9 @@ USERS = {"root": 0, "deploy": 1001, "alice": 1002, "bob": 1003, "carol": 1004, "
 GROUPS = {"root": 0, "deploy": 1001, "hello": 1101, "ops": 2001, "dev": 2002,
           "everyone": 2003, "nogroup": 65534}
 VERBS = ("deploy stage activate rollback confirm restart reload start stop enable exec run "
-         "console status history logs hold pin remove cancel").split()
+         "console status history logs hold pin remove cancel mark no-hooks").split()
 NOBODY = {65534, 4294967295}
-SUDO = [{"deny": False, "verbs": {"start", "stop", "restart", "status"}, "uids": {uid},
+SUDO = [{"deny": False, "numbers": set(), "verbs": {"start", "stop", "restart", "status"}, "uids": {uid},
          "gids": set(), "apps": {"world"}, "sha": False, "hours": None}
         for uid in (1001, 1102)]
 POLICIES, CHECKS = 5000, 20
@@ -29,6 +29,8 @@ def ids(words, table, prefix):
     found = set()
     for word in words:
         if re.fullmatch(prefix + ":(0|[1-9][0-9]*)", word):
+            if int(word[4:]) == 0 and prefix == "uid":
+                raise ValueError("root by number")
             found.add(int(word[4:]))
         else:
             found.add(table[word])
@@ -55,6 +57,7 @@ def rule_of(lines):
     if apps != {"*"} and any(not re.fullmatch("[a-z0-9][a-z0-9_-]{0,62}", a) for a in apps):
         raise ValueError("app")
     rule = {"deny": "deny" in keys, "verbs": verbs, "apps": apps, "hours": None,
+            "numbers": ids([w for w in keys.get("user", "").split() if w[:4] == "uid:"], {}, "uid"),
             "uids": ids(keys.get("user", "").split(), USERS, "uid"),
             "gids": ids(keys.get("group", "").split(), GROUPS, "gid"),
             "sha": {"yes": True, "no": False}[keys.get("require_sha256", "no")]}
@@ -89,10 +92,19 @@ def load(text):
         return None
 
 
-def decide(rules, uid, gids, verb, app, minute):
-    kind = verb.split(":")[0]
+def is_about(rule, who):
+    uid, gids, named, owner = who
+    if rule["deny"]:
+        return bool({uid, owner} & rule["uids"] or gids & rule["gids"])
+    if not named:
+        return uid in rule["numbers"]
+    return bool(uid in rule["uids"] or gids & rule["gids"])
+
+
+def decide(rules, who, verb, app, minute):
+    kind, uid = verb.split(":")[0], who[0]
     hits = [r for r in rules
-            if (uid in r["uids"] or gids & r["gids"])
+            if is_about(r, who)
             and ("*" in r["apps"] or app in r["apps"])
             and verb_in(r["verbs"], kind, verb) and in_hours(r, minute)]
     allows = [r for r in hits if not r["deny"]]
@@ -110,9 +122,9 @@ def in_hours(rule, minute):
     return minute in rule["hours"] if minute < 1440 else rule["deny"]
 
 
-def knows(rules, uid, gids, app, minute):
+def knows(rules, who, app, minute):
     named = {v for r in rules for v in r["verbs"]} | {"run:some-other-name"}
-    return any(decide(rules, uid, gids, v, app, minute)[0] for v in named if v != "run")
+    return any(decide(rules, who, v, app, minute)[0] for v in named if v != "run")
 
 
 # --- random input --------------------------------------------------------------------
@@ -124,7 +136,7 @@ def some(rng, words, most=3):
 def random_rule(rng, number):
     verbs = ["deploy", "status", "stop", "start", "run", "disable", "enable", "run:migrate",
              "run:seed", "logs"]
-    users = [u for u in USERS if u not in ("nobody", "ghost")] + ["uid:77", "uid:1002"]
+    users = [u for u in USERS if u not in ("nobody", "ghost")] + ["uid:77", "uid:1002", "uid:78"]
     lines = [(rng.choice(["allow", "allow", "deny"]), some(rng, verbs))]
     if rng.random() < 0.7:
         lines.append(("user", some(rng, users)))
@@ -158,13 +170,16 @@ def spoil(rng, lines):
     elif fault == "key":
         lines[at] = (key + "s", value)
     elif fault == "nobody":
-        lines[at] = (key, rng.choice(["nobody", "uid:-1", "uid:65534", "ghost", "1001"]))
+        lines[at] = (key, rng.choice(["nobody", "uid:-1", "uid:65534", "ghost", "1001",
+                                       "uid:0"]))
     else:
         lines[at] = (key, "" if fault == "empty" else value + " nothing.at-all")
 
 
 def random_check(rng):
-    user = rng.choice(list(USERS) + ["uid:77", "uid:78", "uid:4294967295"])
+    user = rng.choice(list(USERS) + ["uid:77", "uid:78", "uid:4294967295", "uid:1003",
+                                     "uid:77/alice", "uid:78/bob", "uid:77/deploy",
+                                     "uid:78/root", "uid:1003/carol", "gone:1002"])
     groups = rng.sample(list(GROUPS) + ["gid:77", "gid:78"], rng.choice([0, 0, 1, 2, 4]))
     verb = rng.choice(["deploy", "status", "stop", "start", "run", "enable", "run:migrate",
                        "run:seed", "run:else", "logs", "remove", "restart"])
@@ -175,17 +190,26 @@ def random_check(rng):
 
 
 def id_of(word, table):
-    return int(word[4:]) if ":" in word else table[word]
+    return int(word.split(":")[1]) if ":" in word else table[word]
+
+
+def who_is(user, groups):
+    """(uid, gids, has a name, owner or None)"""
+    word, _, owner = user.partition("/")
+    uid = id_of(word, USERS)
+    named = not owner and not word.startswith("gone:") and uid in USERS.values()
+    return uid, {id_of(g, GROUPS) for g in groups}, named, USERS[owner] if owner else None
 
 
 def expected(rules, check):
     user, groups, verb, app, minute = check
-    uid, gids = id_of(user, USERS), {id_of(g, GROUPS) for g in groups}
-    may, sha = decide(rules, uid, gids, verb, app, minute)
+    who = who_is(user, groups)
+    uid = who[0]
+    may, sha = decide(rules, who, verb, app, minute)
     # require_sha256 is asked about rights, which have no command's name
     if verb.startswith("run:"):
-        sha = decide(rules, uid, gids, "run", app, minute)[1]
-    known = uid == 0 or (uid not in NOBODY and knows(rules, uid, gids, app, minute))
+        sha = decide(rules, who, "run", app, minute)[1]
+    known = uid == 0 or (uid not in NOBODY and knows(rules, who, app, minute))
     return " ".join(["allow" if may else "deny", "known" if known else "-",
                      "sha256" if sha else "-"])
 

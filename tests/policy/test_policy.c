@@ -112,7 +112,10 @@ static void cve_2009_0034_group_vector(void **context)
 				     "[rule no]\ndeny = deploy\ngroup = ops\n"
 				     "app = hello\n");
 	gid_t *gids = calloc(POLICY_GROUPS_MAX, sizeof(*gids));
-	struct policy_peer peer = {1002, gids, POLICY_GROUPS_MAX};
+	struct policy_peer peer = {.uid = 1002,
+				   .gids = gids,
+				   .n_gids = POLICY_GROUPS_MAX,
+				   .kind = POLICY_PEER_NAMED};
 	struct policy_decision decision;
 
 	(void)context;
@@ -300,7 +303,10 @@ static bool count_group(const char *name, gid_t *ret_gid, void *userdata)
 /* CVE-2025-32463: NSS under a caller's control. Names are looked up at load, only. */
 static void cve_2025_32463_no_lookup_per_request(void **context)
 {
-	static const struct policy_resolver counting = {count_user, count_group, NULL};
+	static const struct policy_resolver counting = {
+		.user = count_user,
+		.group = count_group,
+	};
 	static const char text[] = "[rule r]\nallow = deploy\nuser = alice bob\n"
 				   "group = ops\napp = *\n";
 	struct config_text file = {"p.conf", text, sizeof(text) - 1};
@@ -330,6 +336,55 @@ static void no_file_denies_everything(void **context)
 		assert_denied(policy, "alice+ops", (enum right)right, "hello", NULL);
 	diag_deinit(&diag);
 	policy_free(policy);
+}
+
+/* A rule about what nothing asks for would be a promise that is not kept. */
+static void a_right_that_no_verb_uses_is_refused(void **context)
+{
+	static const char *const keys[] = {"allow", "deny"};
+
+	(void)context;
+	for (unsigned int i = 0; i < 2 * (RIGHT_COUNT + 1); i++) {
+		unsigned int right = i / 2;
+		const char *name = right == RIGHT_COUNT ? "run:migrate"
+							: right_name((enum right)right);
+		bool used = right_is_used(right == RIGHT_COUNT ? RIGHT_RUN
+							       : (enum right)right);
+		struct diag diag = {0};
+		struct policy *policy;
+		char text[200], want[200];
+		struct config_text file = {"p.conf", text, 0};
+
+		(void)snprintf(text, sizeof(text),
+			       "[rule r]\nuser = alice\n%s = status %s\napp = *\n",
+			       keys[i % 2], name);
+		(void)snprintf(want, sizeof(want),
+			       "p.conf:3: no verb of this version of deployd uses the "
+			       "right '%s': remove it from %s",
+			       name, keys[i % 2]);
+		file.length = strlen(text);
+		policy = policy_parse(&file, 1, NULL, 0, &world_resolver_now, &diag);
+		assert_int_equal(policy != NULL, used);
+		for (size_t j = 0; !used && j < diag.n_messages; j++)
+			assert_string_equal(diag.messages[j], want);
+		assert_int_equal(diag.has_errors, !used);
+		diag_deinit(&diag);
+		policy_free(policy);
+	}
+}
+
+/* It is not suggested either. */
+static void an_unused_right_is_nobodys_guess(void **context)
+{
+	static const char text[] =
+		"[rule r]\nallow = exek\nuser = alice\napp = hello\n";
+	struct config_text file = {"p.conf", text, sizeof(text) - 1};
+	struct diag diag = {0};
+
+	(void)context;
+	assert_null(policy_parse(&file, 1, NULL, 0, &world_resolver_now, &diag));
+	assert_null(strstr(diag.messages[0], "'exec'"));
+	diag_deinit(&diag);
 }
 
 /* A fault that another module found already does not spoil the policy's own result. */
@@ -444,6 +499,8 @@ int main(void)
 		cmocka_unit_test(cve_2025_32462_no_other_selectors),
 		cmocka_unit_test(cve_2025_32463_no_lookup_per_request),
 		cmocka_unit_test(no_file_denies_everything),
+		cmocka_unit_test(a_right_that_no_verb_uses_is_refused),
+		cmocka_unit_test(an_unused_right_is_nobodys_guess),
 		cmocka_unit_test(earlier_errors_are_not_the_policys),
 		cmocka_unit_test(number_of_rules_is_bounded),
 		cmocka_unit_test(number_of_words_is_bounded),

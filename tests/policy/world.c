@@ -44,7 +44,22 @@ static bool find_group(const char *name, gid_t *ret_gid, void *userdata)
 	return find(groups, name, ret_gid);
 }
 
-const struct policy_resolver world_resolver = {find_user, find_group, NULL};
+/* A later version, in which there is a verb for every right. */
+static bool every_right(enum right right)
+{
+	(void)right;
+	return true;
+}
+
+const struct policy_resolver world_resolver = {
+	.user = find_user,
+	.group = find_group,
+	.used = every_right,
+};
+const struct policy_resolver world_resolver_now = {
+	.user = find_user,
+	.group = find_group,
+};
 
 static const struct {
 	const char *name, *file, *text;
@@ -98,6 +113,38 @@ static bool find_id(const struct name *names, const char *prefix, const char *wo
 	return true;
 }
 
+static const char *name_of(unsigned int uid)
+{
+	for (const struct name *user = users; user->name; user++)
+		if (user->id == uid)
+			return user->name;
+	return NULL;
+}
+
+/* Cuts the word at the slash. */
+static bool find_peer(char *word, struct policy_peer *peer)
+{
+	char *owner = strchr(word, '/');
+
+	if (strncmp(word, "gone:", 5) == 0) {
+		peer->uid = (uid_t)strtoul(word + 5, NULL, 10);
+		return true;
+	}
+	if (owner) {
+		*owner++ = '\0';
+		if (!find(users, owner, &peer->owner))
+			return false;
+		peer->owner_name = name_of(peer->owner);
+	}
+	if (!find_id(users, "uid:", word, &peer->uid))
+		return false;
+	if (owner)
+		peer->kind = POLICY_PEER_SUBORDINATE;
+	else if (name_of(peer->uid))
+		peer->kind = POLICY_PEER_NAMED;
+	return true;
+}
+
 bool world_peer(const char *who, struct world_peer *ret_peer)
 {
 	char *copy = strdup(who), *rest = NULL, *word;
@@ -107,7 +154,7 @@ bool world_peer(const char *who, struct world_peer *ret_peer)
 	assert(copy);
 	memset(p, 0, sizeof(*p));
 	word = strtok_r(copy, "+", &rest);
-	ok = word && find_id(users, "uid:", word, &p->peer.uid);
+	ok = word && find_peer(word, &p->peer);
 	while (ok && (word = strtok_r(NULL, "+", &rest)))
 		ok = p->peer.n_gids < WORLD_GIDS_MAX &&
 		     find_id(groups, "gid:", word, &p->gids[p->peer.n_gids++]);

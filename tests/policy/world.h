@@ -12,7 +12,8 @@
 
 #define WORLD_GIDS_MAX 16
 
-extern const struct policy_resolver world_resolver;
+/* With a verb for every right; and as it is in this version. */
+extern const struct policy_resolver world_resolver, world_resolver_now;
 
 /* Parsed once; hello, world (sudo_deploy and sudo_app), foo-bar. */
 struct app_config *const *world_apps(size_t *ret_n);
@@ -23,7 +24,11 @@ struct world_peer {
 	gid_t gids[WORLD_GIDS_MAX];
 };
 
-/* "alice", "alice+ops+dev", "uid:77+gid:2001". False: no such user or group. */
+/*
+ * "alice", "alice+ops+dev", "uid:1002", which has her name; "uid:77+gid:2001" has none;
+ * "uid:77/alice+ops" is lent to alice; "gone:1002" had her name when the policy was
+ * loaded. False: no such user or group.
+ */
 bool world_peer(const char *who, struct world_peer *ret_peer);
 
 /* "deploy", "run:migrate". False: no such right. */

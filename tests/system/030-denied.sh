@@ -63,6 +63,32 @@ expect 4 ctl can restart hello
 assert_contains "$out$err" freeze.conf:
 expect 0 ctl can status hello
 
+note "can, about an app that is not there: root is told, others are told nothing"
+expect 5 deployctl can restart no-such-app
+assert_contains "$err" "there is no app 'no-such-app'"
+expect 5 deployctl can restart no-such-app --user deploy
+expect 0 deployctl can restart hello
+expect 4 as eve deployctl can restart hello
+there=$out$err
+expect 4 as eve deployctl can restart no-such-app
+assert_equal "$out$err" "$there"
+expect 4 ctl can status no-such-app
+
+note "a right that no verb uses yet: nobody has it, and a rule about it is an error"
+expect 4 deployctl can exec hello
+assert_contains "$out" "no verb of this version of deployd uses the right 'exec'"
+cat > /etc/deployd/policy.d/later.conf <<'EOT'
+[rule later]
+allow = status exec run:migrate
+user = deploy
+app = hello
+EOT
+expect 6 deployctl policy check
+expect 6 deployctl reload
+assert_contains "$err" "later.conf:2: no verb of this version of deployd uses the right 'exec'"
+assert_contains "$err" "the right 'run:migrate': remove it from allow"
+rm /etc/deployd/policy.d/later.conf
+
 note "the decision that allows is written down too"
 cursor=$(journal_cursor)
 expect 0 ctl stop hello

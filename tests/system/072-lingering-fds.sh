@@ -41,6 +41,10 @@ tell "$attack" finish
 deployd_works 1
 assert_equal "$(systemctl show -P NRestarts deployd)" 0
 [ "$(systemctl show -P MainPID deployd)" != "$deployd_pid" ] || fail "not restarted"
-expect 0 timeout "$WAIT_SEC" systemctl stop deployd
-expect 0 timeout "$WAIT_SEC" systemctl start deployd
+
+note "in the backlog of deployd.socket, while no deployd runs"
+expect 0 timeout "$WAIT_SEC" systemctl stop deployd.service
+linger_attack eve --part "$socket" "$get_info"
+tell "$attack" leave
+expect 0 timeout "$WAIT_SEC" systemctl start deployd.service
 deploy_works 2

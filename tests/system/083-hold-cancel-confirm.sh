@@ -72,9 +72,10 @@ note "cancel: before the switch it drops what was unpacked"
 mkfifo fifo
 chown deploy fifo
 exec 5<> fifo
-head -c 100 hello-2.tar.gz >&5
+big_hello big.tar.gz hello-2.tar.gz
 cursor=$(journal_cursor)
 start /tmp/out ctl deploy hello fifo
+head -c "$big_enough" big.tar.gz >&5
 wait_journal "$cursor" 'deploy by deploy begins' -t deployd > /dev/null
 expect 4 as eve deployctl cancel hello
 expect 0 ctl cancel hello

@@ -145,6 +145,15 @@ static void escaping(void **state)
 		{"\xc2\x9b", "\\xc2\\x9b"},
 		{"\xff\xc3", "\\xff\\xc3"},
 		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+		{"\xc2\xa0\xc2\xad", "\xc2\xa0\\xc2\\xad"},
+		{"a\xe2\x80\xaeg", "a\\xe2\\x80\\xaeg"},      /* U+202E turns around */
+		{"\xe2\x81\xa6", "\\xe2\\x81\\xa6"},	      /* U+2066 */
+		{"\xe2\x80\x8f", "\\xe2\\x80\\x8f"},	      /* U+200F */
+		{"\xd8\x9c", "\\xd8\\x9c"},		      /* U+061C */
+		{"\xe2\x80\xa8", "\\xe2\\x80\\xa8"},	      /* U+2028 ends a line */
+		{"\xef\xbb\xbf", "\\xef\\xbb\\xbf"},	      /* U+FEFF is not seen */
+		{"\xf3\xa0\x81\xa1", "\\xf3\\xa0\\x81\\xa1"}, /* U+E0061 */
+		{"\xe2\x80\x8d\xe2\x80\x93", "\xe2\x80\x8d\xe2\x80\x93"},
 	};
 	char buf[64];
 
@@ -152,6 +161,28 @@ static void escaping(void **state)
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
 		assert_string_equal(names_escape(pairs[i][0], buf, sizeof(buf)),
 				    pairs[i][1]);
+}
+
+static void scrubbing(void **state)
+{
+	static const char *const pairs[][2] = {
+		{"", ""},
+		{"plain \xc3\xa4 \\x1b", "plain \xc3\xa4 \\x1b"},
+		{"a\nb\x1b[2J\x7f", "a b?[2J?"},
+		{"x\xc2\x9b"
+		 "31m",
+		 "x?31m"},
+		{"img\xe2\x80\xaegpj", "img?gpj"},
+		{"\xff\xc3", "??"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+		char text[64];
+
+		(void)strcpy(text, pairs[i][0]);
+		assert_string_equal(names_scrub(text), pairs[i][1]);
+	}
 }
 
 /* Whatever is cut, it fits, ends in dots, and cuts no character or escape in two. */
@@ -219,6 +250,7 @@ int main(void)
 		cmocka_unit_test(digests),
 		cmocka_unit_test(escaping),
 		cmocka_unit_test(escaping_fits),
+		cmocka_unit_test(scrubbing),
 		cmocka_unit_test(times),
 	};
 

@@ -77,6 +77,8 @@ static void rights(void **state)
 	assert_int_equal(right_from_name("disable"), RIGHT_ENABLE);
 	assert_int_equal(right_from_name("Deploy"), RIGHT_COUNT);
 	assert_int_equal(right_from_name(""), RIGHT_COUNT);
+	assert_true(right_is_used(RIGHT_DEPLOY));
+	assert_false(right_is_used(RIGHT_EXEC));
 }
 
 static void failures_are_recorded_with_their_reason(void **state)

@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -46,14 +47,23 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct helper start(int in, int out, const char *max_bytes)
+static struct helper start_paced(int in, int out, const char *max_bytes,
+				 unsigned int idle_sec, uint64_t min_rate)
 {
-	char max_arg[64];
-	const char *argv[] = {"deployd-intake", "--uid=61234",	"--gid=61235",
-			      max_arg,		"--idle-sec=1", NULL};
+	char max_arg[64], idle_arg[64], rate_arg[64];
+	const char *argv[] = {"deployd-intake", "--uid=61234", "--gid=61235", max_arg,
+			      idle_arg,		rate_arg,      NULL};
 
 	(void)snprintf(max_arg, sizeof(max_arg), "--max-bytes=%s", max_bytes);
+	(void)snprintf(idle_arg, sizeof(idle_arg), "--idle-sec=%u", idle_sec);
+	(void)snprintf(rate_arg, sizeof(rate_arg), "--min-rate=%llu",
+		       (unsigned long long)min_rate);
 	return helper_start(INTAKE, argv, in, out);
+}
+
+static struct helper start(int in, int out, const char *max_bytes)
+{
+	return start_paced(in, out, max_bytes, 1, 0);
 }
 
 static void hex_of(const unsigned char *bytes, size_t length, char ret_hex[65])
@@ -286,6 +296,87 @@ static void idle_client_is_given_up(void **state)
 	(void)close(ends[1]);
 }
 
+/*
+ * Sends the next byte when the last one has come through: slower than any archive, and
+ * never idle. False: intake has ended; then its error is of the write or the read.
+ */
+static bool drip(int in, int out)
+{
+	char byte = 'x';
+
+	return write(in, &byte, 1) == 1 && read(out, &byte, 1) == 1;
+}
+
+static void dripping_sender_is_given_up(void **state)
+{
+	struct outcome outcome;
+	struct helper helper;
+	int in[2], out[2];
+	unsigned int sent = 0;
+
+	(void)state;
+	(void)signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	/* No ping-pong of bytes is as fast as a TiB/s. */
+	helper = start_paced(in[0], out[1], "3145728000", 1, UINT64_C(1) << 40);
+	(void)close(in[0]);
+	(void)close(out[1]);
+	while (drip(in[1], out[0]))
+		sent++;
+	outcome = helper_finish(helper);
+	(void)printf("%u bytes: %s\n", sent, outcome_message(&outcome));
+	assert_true(sent > 0);
+	assert_string_equal(outcome_result(&outcome), "failed");
+	assert_non_null(strstr(outcome_message(&outcome), "came too slowly: "));
+	assert_non_null(strstr(outcome_message(&outcome),
+			       " bytes in 1 s, and intake_min_bytes_per_sec is "
+			       "1099511627776"));
+	outcome_deinit(&outcome);
+	(void)close(in[1]);
+	(void)close(out[0]);
+}
+
+/* An intake that nobody sends anything: its end says that its idle_sec is over. */
+static void wait_for_idle_end(unsigned int idle_sec)
+{
+	struct outcome outcome;
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	outcome = helper_finish(start_paced(ends[0], -1, "10", idle_sec, 0));
+	assert_non_null(strstr(outcome_message(&outcome), "no archive bytes came"));
+	outcome_deinit(&outcome);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+/*
+ * The unpacker takes nothing for longer than the window, and the rate asked for is out
+ * of reach: that the sender could not send is not held against it.
+ */
+static void slow_unpacker_is_not_the_sender(void **state)
+{
+	const int bytes = 1 << 20; /* as many as a pipe may hold without privileges */
+	struct helper helper;
+	int in[2], out[2];
+
+	(void)state;
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	/* A socket, which intake cannot make hold all of it. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out), 0);
+	assert_true(fcntl(in[1], F_SETPIPE_SZ, bytes) >= bytes);
+	assert_int_equal(write(in[1], data, (size_t)bytes), bytes);
+	(void)close(in[1]);
+	helper = start_paced(in[0], out[1], "3145728", 1, UINT64_C(1) << 40);
+	(void)close(in[0]);
+	(void)close(out[1]);
+	wait_for_idle_end(2);
+	assert_passed_on(out[0], data, (size_t)bytes);
+	assert_ok(helper_finish(helper), data, (size_t)bytes);
+	(void)close(out[0]);
+}
+
 static void early_refusal_of_unpack_ends_it(void **state)
 {
 	struct outcome outcome;
@@ -305,8 +396,9 @@ static void early_refusal_of_unpack_ends_it(void **state)
 
 static void it_does_not_run_as_root_or_without_root(void **state)
 {
-	const char *argv[] = {"deployd-intake", "--uid=0",	"--gid=61235",
-			      "--max-bytes=1",	"--idle-sec=1", NULL};
+	const char *argv[] = {
+		"deployd-intake", "--uid=0",	  "--gid=61235", "--max-bytes=1",
+		"--idle-sec=1",	  "--min-rate=0", NULL};
 	struct outcome outcome;
 	int fd = data_file(10), status;
 	pid_t pid;
@@ -332,8 +424,9 @@ static void it_does_not_run_as_root_or_without_root(void **state)
 /* Its output goes through a pipe whose end shows that it is gone. */
 static void it_dies_with_its_parent(void **state)
 {
-	const char *argv[] = {"deployd-intake", "--uid=61234",	 "--gid=61235",
-			      "--max-bytes=10", "--idle-sec=60", NULL};
+	const char *argv[] = {
+		"deployd-intake", "--uid=61234",  "--gid=61235", "--max-bytes=10",
+		"--idle-sec=60",  "--min-rate=0", NULL};
 	struct pollfd p = {.events = POLLIN};
 	int in[2], out[2], status;
 	pid_t pid;
@@ -408,6 +501,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_archive_is_refused),
 		cmocka_unit_test(size_is_limited),
 		cmocka_unit_test(idle_client_is_given_up),
+		cmocka_unit_test(dripping_sender_is_given_up),
+		cmocka_unit_test(slow_unpacker_is_not_the_sender),
 		cmocka_unit_test(early_refusal_of_unpack_ends_it),
 		cmocka_unit_test(it_does_not_run_as_root_or_without_root),
 		cmocka_unit_test(it_dies_with_its_parent),

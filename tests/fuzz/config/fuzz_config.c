@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	config = daemon_config_parse(texts, 1, &daemon);
 	check_messages(&daemon, !config);
-	assert(!config || (config->operations_max >= 1 && config->queue_max <= 64 &&
+	assert(!config || (config->jobs_max >= 1 && config->queue_max <= 64 &&
 			   strcmp(config->intake_user, config->unpack_user) != 0));
 	daemon_config_free(config);
 	diag_deinit(&diag);

@@ -11,6 +11,13 @@
 #define FILES_MAX 4
 #define NOON	  (12 * 60)
 
+/* As in a version with a verb for every right: there is more to be parsed. */
+static bool every_right(enum right right)
+{
+	(void)right;
+	return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool find_user(const char *name, uid_t *ret_uid, void *userdata)
@@ -62,10 +69,18 @@ static void use(const struct policy *policy)
 	char **lines = policy_list(policy);
 
 	for (size_t i = 0; i < sizeof(uids) / sizeof(*uids); i++) {
-		struct policy_peer peer = {uids[i], gids, 2};
+		struct policy_peer peer = {.uid = uids[i],
+					   .gids = gids,
+					   .n_gids = 2,
+					   .kind = POLICY_PEER_NAMED};
 
 		check(policy, &peer, "hello", NOON);
 		check(policy, &peer, "*", UINT32_MAX);
+		peer.kind = POLICY_PEER_UNNAMED;
+		check(policy, &peer, "hello", NOON);
+		peer.kind = POLICY_PEER_SUBORDINATE;
+		peer.owner = 1000 + 'a';
+		check(policy, &peer, "hello", NOON);
 	}
 	for (char **line = lines; line && *line; line++)
 		free(*line);
@@ -74,7 +89,11 @@ static void use(const struct policy *policy)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct policy_resolver resolver = {find_user, find_group, NULL};
+	static const struct policy_resolver resolver = {
+		.user = find_user,
+		.group = find_group,
+		.used = every_right,
+	};
 	struct config_text files[FILES_MAX];
 	const char *text = (const char *)data, *end = text + size, *cut;
 	struct diag diag = {0};
