@@ -36,7 +36,7 @@ static bool is_idle(struct log_account *account, uint64_t now_ms)
 /* Connections are turned away before the name is known; it may come later. */
 static void name(struct log_account *account, const char *user)
 {
-	if (account->user[0] == '\0')
+	if (user[0] != '\0')
 		(void)snprintf(account->user, sizeof(account->user), "%s", user);
 }
 

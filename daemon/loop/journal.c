@@ -225,7 +225,7 @@ static const char *user_of(const struct log_report *report, char *text, size_t s
 	if (report->others)
 		return "other users";
 	if (report->uid == UINT32_MAX)
-		return "users that could not be looked up";
+		return "unknown users";
 	if (report->user[0] != '\0')
 		return report->user;
 	(void)snprintf(text, size, "uid %u", report->uid);
