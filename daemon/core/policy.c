@@ -155,12 +155,12 @@ static void decide_unmatched(struct policy_decision *decision,
 	if (peer->kind == POLICY_PEER_SUBORDINATE && peer->owner_name)
 		decide(decision, POLICY_VERDICT_DENY,
 		       "no rule allows it: uid %u is subordinate to user %s "
-		       "(/etc/subuid), and has only rights of rules with user = uid:%u",
+		       "(/etc/subuid), so only a rule with user = uid:%u can allow it",
 		       uid, peer->owner_name, uid);
 	else if (peer->kind != POLICY_PEER_NAMED)
 		decide(decision, POLICY_VERDICT_DENY,
-		       "no rule allows it: uid %u has no name, and has only rights of "
-		       "rules with user = uid:%u",
+		       "no rule allows it: uid %u has no name, so only a rule with "
+		       "user = uid:%u can allow it",
 		       uid, uid);
 	else
 		decide(decision, POLICY_VERDICT_DENY, "no rule allows it");

@@ -166,8 +166,8 @@ static void resolve_unit_user(const char *name, const char *consequence, uid_t *
 
 	if (find_user(name, ret_uid, &gid) == ENOENT)
 		diag_warning(diag, "deployd.conf", 0,
-			     "there is no user '%s', so that %s; run systemd-sysusers",
-			     name, consequence);
+			     "there is no user '%s', so %s; run systemd-sysusers", name,
+			     consequence);
 }
 
 static void load_daemon(struct config_set *set, struct diag *diag)

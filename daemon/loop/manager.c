@@ -293,14 +293,15 @@ static void refuse(const struct manager *manager, const struct operation *operat
 			       QUEUE_URGENT_WAITING_MAX);
 	if (r == -EBUSY)
 		(void)errinfo_refuse(error, RESULT_BUSY,
-				     "%s: no place is free for waiting %s (%s): %s; "
-				     "wait, or see `deployctl jobs`",
-				     app, what, limit, *whose ? whose : "none waits");
+				     "%s: there is no room for more waiting %s (%s): "
+				     "%s; try again later, or see `deployctl jobs`",
+				     app, what, limit,
+				     *whose ? whose : "none may wait");
 	else
 		(void)errinfo_refuse(error, RESULT_BUSY,
 				     "%s: %s already has half of the places for "
-				     "waiting %s (%s): %s; wait, or see `deployctl "
-				     "jobs`",
+				     "waiting %s (%s): %s; try again later, or see "
+				     "`deployctl jobs`",
 				     app, operation->user, what, limit, whose);
 }
 

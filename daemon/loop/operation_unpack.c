@@ -51,11 +51,10 @@ static bool archive_failed(struct operation *operation)
 
 	if (archive->state != ARCHIVE_STATE_FAILED)
 		return false;
-	operation_fail(operation, archive->result, "%s%s",
-		       archive->result == RESULT_REJECTED
-			       ? ""
-			       : "the archive did not come whole: ",
-		       archive->error);
+	operation_fail(
+		operation, archive->result, "%s%s",
+		archive->result == RESULT_REJECTED ? "" : "the archive is incomplete: ",
+		archive->error);
 	return true;
 }
 
@@ -97,8 +96,8 @@ static void judge_pipeline(struct operation *operation)
 		(uint64_t)json_integer_value(json_object_get(intake_reply, "bytes"));
 	if (operation->archive_bytes != archive->bytes)
 		operation_fail(operation, RESULT_FAILED,
-			       "the archive did not come whole: %llu bytes were sent, "
-			       "%llu arrived",
+			       "the archive is incomplete: %llu bytes were sent, "
+			       "%llu arrived; send it again",
 			       (unsigned long long)archive->bytes,
 			       (unsigned long long)operation->archive_bytes);
 	else if (operation->sha256 && strcmp(operation->sha256, hash) != 0)
@@ -348,7 +347,7 @@ void operation_unpack(struct operation *operation)
 		child_kill(&operation->unpack);
 	} else if (start_pump(operation, archive[1]) < 0) {
 		operation_fail(operation, RESULT_FAILED,
-			       "the archive did not come whole: the connection of its "
+			       "the archive is incomplete: the connection of its "
 			       "sender has ended");
 		child_kill(&operation->intake);
 		child_kill(&operation->unpack);

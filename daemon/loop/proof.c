@@ -195,7 +195,7 @@ static void judge(struct proof *proof, const json_t *report)
 
 	if (!sighting_init(&sighting, json_object_get(report, "processes"))) {
 		sighting_deinit(&sighting);
-		unknown(proof, "what deployd-proc reports is no list of processes");
+		unknown(proof, "deployd-proc did not report a list of processes");
 		return;
 	}
 	facts.processes = sighting.processes;

@@ -149,8 +149,8 @@ static bool admit(struct server *server, int fd)
 	int r = peer_init(&peer, fd);
 
 	peer.owner = users_owner(&server->daemon->users, peer.uid);
-	refusal =
-		r < 0 ? "the kernel does not say who asks" : refusal_for(server, &peer);
+	refusal = r < 0 ? "the kernel does not say which user it is"
+			: refusal_for(server, &peer);
 	while ((session = idle_session(server)))
 		if (session_hand(session, fd, &peer, refusal) == 0)
 			break;
@@ -178,7 +178,7 @@ void server_hand_again(struct server *server, int fd)
 
 		if (!held) {
 			/* Kept open unknown to anybody: to close it could hang. */
-			journal_log(LOG_ERR, "out of memory: a connection is lost");
+			journal_log(LOG_ERR, "out of memory: a connection was lost");
 			return;
 		}
 		server->held = held;
@@ -258,7 +258,7 @@ static void on_retry(uv_timer_t *timer)
 void server_session_ready(struct server *server)
 {
 	if (server->retry_msec > 0)
-		journal_log(LOG_NOTICE, "session processes start again");
+		journal_log(LOG_NOTICE, "session processes are starting again");
 	server->retry_msec = 0;
 }
 
@@ -318,7 +318,7 @@ static void on_spawner_up(void *userdata)
 
 	server->spawner_up = true;
 	if (server->spawner_trouble)
-		journal_log(LOG_NOTICE, "deployd-sessions is there again");
+		journal_log(LOG_NOTICE, "connected to deployd-sessions again");
 	server->spawner_trouble = false;
 	update_soon(server);
 }

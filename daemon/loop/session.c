@@ -181,8 +181,9 @@ static void go_over(struct session *session, bool flush)
 	if (before == SESSION_STATE_CONNECTED || before == SESSION_STATE_HANDED)
 		tell_gone(session);
 	set_archive(session, ARCHIVE_STATE_FAILED,
-		    session->hung ? "the sender's fd does not answer"
-				  : "the connection of its sender has ended");
+		    session->hung
+			    ? "a file or socket that the sender passed does not respond"
+			    : "the connection of its sender has ended");
 	server_session_changed(session->server, session);
 }
 
@@ -234,8 +235,8 @@ static void be_hung(struct session *session)
 	session->hung = true;
 	journal_event(JOURNAL_SESSION_HUNG, LOG_WARNING, &context,
 		      "the session process %d of %s (pid %d) hangs: a file or socket "
-		      "that it was passed does not answer; it counts as a connection "
-		      "until it ends",
+		      "that the client passed does not respond; it counts as a "
+		      "connection of that user until it exits",
 		      (int)session->pid, session->peer.user, (int)session->peer.pid);
 	/* Helps but where it is in an uninterruptible wait. */
 	if (session->pidfd >= 0)
@@ -261,8 +262,9 @@ void session_check(struct session *session)
 	}
 	if (session->archive.state == ARCHIVE_STATE_AWAITED &&
 	    now_ms - session->archive.opened_ms >= SESSION_ARCHIVE_AWAITED_MSEC) {
-		set_archive(session, ARCHIVE_STATE_FAILED,
-			    "too little of it came within 10min for its job to begin");
+		set_archive(
+			session, ARCHIVE_STATE_FAILED,
+			"too little of it arrived within 10min for its job to start");
 		return; /* its job has ended, and the session may have, too */
 	}
 	session->pinged = true;
@@ -455,7 +457,7 @@ int session_send_lines(struct session *session, int pipe_fd,
 static void dispatch(struct session *session, json_t *call)
 {
 	if (varlink_call_init(&session->call, call) < 0) {
-		break_off(session, "it sent up what is not a Varlink call");
+		break_off(session, "it sent something that is not a Varlink call");
 		return;
 	}
 	session->busy = true;
@@ -511,7 +513,7 @@ static void on_archive_word(struct session *session, const json_t *word)
 
 	if (session->archive.state == ARCHIVE_STATE_NONE || !state || bytes < 0 ||
 	    total < 0) {
-		break_off(session, "it speaks of an archive that nobody asked for");
+		break_off(session, "it reported on an archive that nobody asked for");
 		return;
 	}
 	session->archive.bytes = (uint64_t)bytes;
@@ -534,7 +536,7 @@ static void on_trouble(const struct session *session, const json_t *word)
 	static const struct {
 		const char *what, *words;
 	} troubles[] = {
-		{SESSION_TROUBLE_TIMEOUT, "no whole request came in time"},
+		{SESSION_TROUBLE_TIMEOUT, "no complete request arrived in time"},
 		{SESSION_TROUBLE_MALFORMED, "not a Varlink call"},
 		{SESSION_TROUBLE_TOO_LARGE, "request too large or too many fds"},
 		{SESSION_TROUBLE_STALLED, "it does not read its replies"},
@@ -572,13 +574,14 @@ static void on_ready(struct session *session, const json_t *word)
 	json_int_t version = json_integer_value(json_object_get(word, "version"));
 
 	if (session->state != SESSION_STATE_STARTING) {
-		break_off(session, "it says again that it is ready");
+		break_off(session, "it reported twice that it is ready");
 		return;
 	}
 	if (version != SESSION_PROTOCOL_VERSION) {
-		break_off(session,
-			  "it is of another version of deployd; `systemctl restart "
-			  "deployd-sessions.service` starts the installed one");
+		break_off(
+			session,
+			"it is from another version of deployd; run `systemctl restart "
+			"deployd-sessions.service`");
 		return;
 	}
 	session->state = SESSION_STATE_IDLE;
@@ -592,7 +595,7 @@ static void on_word(void *userdata, const json_t *word)
 	const char *type = text_of(word, "type");
 
 	if (!type)
-		break_off(session, "it sent a word without a type");
+		break_off(session, "it sent a message without a type");
 	else if (strcmp(type, "ready") == 0)
 		on_ready(session, word);
 	else if (strcmp(type, "request") == 0)
@@ -613,7 +616,7 @@ static void on_word(void *userdata, const json_t *word)
 	else if (strcmp(type, "trouble") == 0)
 		on_trouble(session, word);
 	else
-		break_off(session, "it sent a word that is not expected");
+		break_off(session, "it sent an unexpected message");
 }
 
 /* --- the start -------------------------------------------------------------------- */

@@ -59,8 +59,9 @@ static void on_done(struct child *child)
 		result = RESULT_NOT_FOUND;
 	} else if (!take(&login->peer, reply)) {
 		result = RESULT_FAILED;
-		(void)errinfo_refuse(&login->error, result,
-				     "deployd-users said something that is no user");
+		(void)errinfo_refuse(
+			&login->error, result,
+			"deployd-users sent a reply that deployd does not understand");
 	}
 	child_deinit(child);
 	login->done(login, result);

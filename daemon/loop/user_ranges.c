@@ -72,8 +72,9 @@ static void fail(struct user_ranges *ranges, const char *why)
 	if (!told)
 		journal_log(LOG_WARNING, "cannot read %s/" USER_RANGES_FILE ": %s%s",
 			    ranges->options->dir, why,
-			    ranges->known ? "; what it said before is still in force"
-					  : "");
+			    ranges->known
+				    ? "; the ranges that were read before stay in force"
+				    : "");
 }
 
 static void start(struct user_ranges *ranges);
@@ -92,7 +93,8 @@ static void on_done(struct child *child)
 	if (child_outcome(child, &reply, &ei) != RESULT_OK) {
 		fail(ranges, ei.what);
 	} else if (!take(ranges, reply)) {
-		fail(ranges, "deployd-users said something that is no list of ranges");
+		fail(ranges,
+		     "deployd-users sent a reply that deployd does not understand");
 	} else {
 		ranges->known = true;
 		ranges->changed = false;

@@ -148,7 +148,8 @@ static void understand(struct user_lookup *lookup, const json_t *reply,
 		answer->status = USER_KNOWN;
 		(void)strcpy(answer->name, name);
 	} else if (!json_is_false(known)) {
-		fail(users, answer, "deployd-users said something that is no user");
+		fail(users, answer,
+		     "deployd-users sent a reply that deployd does not understand");
 		return;
 	} else if (!users->ranges.known) {
 		(void)snprintf(why, sizeof(why), "%s/" USER_RANGES_FILE ": %s",
@@ -344,8 +345,8 @@ int users_start(struct users *users, uv_loop_t *loop,
 	r = uv_fs_event_start(&users->watch, on_change, users->options.dir, 0);
 	if (r < 0)
 		journal_log(LOG_WARNING,
-			    "cannot watch %s: %s; changes of " USER_RANGES_FILE
-			    " and passwd are seen within %u s",
+			    "cannot watch %s: %s; changes to " USER_RANGES_FILE
+			    " and passwd are noticed within %u s",
 			    users->options.dir, uv_strerror(r),
 			    USER_RANGES_FRESH_MSEC / 1000);
 	user_ranges_change(&users->ranges);

@@ -54,7 +54,7 @@ int releases_open(struct releases *releases, const char *path, struct errinfo *e
 	releases->real_length = strlen(releases->real);
 	if (releases->real_length == 1)
 		return errinfo_refuse(ei, RESULT_FAILED,
-				      "'/' is no directory of releases");
+				      "'/' cannot be the directory of releases");
 	return 0;
 }
 

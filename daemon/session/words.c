@@ -219,7 +219,7 @@ static void handle_waiting(struct session *session)
 	int fd = -1, r;
 
 	if (!word) {
-		broken(session, "deployd sent an unknown word");
+		broken(session, "deployd sent a message of an unknown type");
 		return;
 	}
 	r = word->has_fd ? receive_fd(&fd) : 1;
@@ -229,9 +229,9 @@ static void handle_waiting(struct session *session)
 	if (r == -EPIPE)
 		session_become_orphan(session);
 	else if (r < 0)
-		broken(session, "deployd sent a word without its file descriptor");
+		broken(session, "deployd sent a message without its file descriptor");
 	else if (!word->handle(session, object, fd))
-		broken(session, "deployd sent a word that makes no sense");
+		broken(session, "deployd sent an invalid message");
 	json_decref(object);
 }
 
@@ -243,7 +243,7 @@ void words_handle(struct session *session)
 		if (!session->waiting)
 			r = varlink_buffer_take(&session->words, &session->waiting);
 		if (r < 0)
-			broken(session, "deployd sent something that is not a word");
+			broken(session, "deployd sent something that is not a message");
 		if (r <= 0)
 			return;
 		handle_waiting(session);
@@ -262,5 +262,5 @@ void words_read(struct session *session)
 	if (n <= 0)
 		session_become_orphan(session);
 	else if (varlink_buffer_add(&session->words, data, (size_t)n) < 0)
-		broken(session, "deployd sent a word that is too long");
+		broken(session, "deployd sent a message that is too long");
 }

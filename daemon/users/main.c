@@ -259,7 +259,8 @@ static int run(int argc, char **argv, json_t *reply, struct errinfo *ei)
 	if (r < 0)
 		return r;
 	if (!options.ranges && !options.name && options.of == UINT32_MAX)
-		return errinfo_refuse(ei, RESULT_FAILED, "nothing is asked");
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "--ranges, --name or --of is required");
 	/* While still root: an administrator may have made it private. */
 	r = options.ranges ? open_ranges(options.ranges, &fd, ei) : 0;
 	if (r < 0)
