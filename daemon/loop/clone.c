@@ -105,14 +105,14 @@ static int take_fact(const char *name, sd_bus_message *value, void *userdata)
  */
 
 /*
- * What makes a directory at the start of a copy gives it the mode and the owner of the
- * unit once more, whatever the service has made of it, and a RuntimeDirectory would be
- * deleted at the end. So the copy only says where they are, and mounts them as systemd
- * itself does.
+ * A copy with these settings would reset the directories' mode and owner when it
+ * starts, whatever the service has made of them, and delete a RuntimeDirectory when it
+ * ends. So the copy only says where they are, and mounts them as systemd itself does.
  *
  * With DynamicUser= they are below /var/lib/private and the like, where only systemd
- * lets the user in: then the copy has them as the unit has. Below /run/private is only
- * what outlives the service, and a copy that preserves it, too, deletes nothing.
+ * lets the user in: then the copy has the same settings as the unit. /run/private has
+ * only directories that outlive the service, and a copy that also preserves them
+ * deletes nothing.
  */
 static bool is_private(const struct cloning *cloning, const struct directories *kind)
 {

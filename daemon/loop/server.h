@@ -17,14 +17,14 @@
 #define SERVER_SOCKET_GROUP "deployd"
 #define SERVER_ACCEPTS_MAX  16 /* in one turn of the loop */
 
-/* Between two tries when sessions end before they are ready. */
+/* Between two tries when sessions exit before they are ready. */
 #define SERVER_RETRY_MSEC_MIN 100u
 #define SERVER_RETRY_MSEC_MAX 5000u
 
-#define SERVER_IDLE_SESSIONS_MAX 4 /* kept ready for those who come next */
-#define SERVER_REFUSING_SESSIONS_MAX                                                   \
-	16 /* that only say why, beyond connections_max                                \
-	    */
+/* Kept ready for new clients. */
+#define SERVER_IDLE_SESSIONS_MAX 4
+/* These only tell a client why it is turned away; beyond connections_max. */
+#define SERVER_REFUSING_SESSIONS_MAX 16
 
 struct daemon;
 struct session;
@@ -36,7 +36,7 @@ struct server {
 	uv_timer_t resume; /* after accept failed for lack of resources */
 	uv_timer_t update; /* sessions have changed: see what can be done now */
 	uv_timer_t ping;   /* while a session has a client */
-	uv_timer_t retry;  /* sessions do not even start: not again before it */
+	uv_timer_t retry;  /* when sessions do not even start: the next try */
 	uint64_t retry_msec;
 	bool resting; /* until resume */
 	unsigned int open_handles;
@@ -48,7 +48,7 @@ struct server {
 	uint64_t last_id;
 	int *held; /* connections whose session died before it took them */
 	size_t n_held, held_capacity;
-	/* A session's archive has come further, or has failed. */
+	/* There is more of a session's archive, or it has failed. */
 	void (*on_archive)(struct daemon *daemon, struct session *session);
 };
 

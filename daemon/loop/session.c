@@ -1,6 +1,6 @@
 /*
- * deployd's side of a session process. Its words are checked as a stranger's: whatever
- * is not an answer to a word of ours, or the next request, ends the session.
+ * deployd's side of a session process. Its words are checked as if a stranger had sent
+ * them: anything but a reply to a word of ours, or the next request, ends the session.
  */
 #include "loop/session.h"
 
@@ -25,7 +25,7 @@
 #include "loop/service.h"
 #include "util/session_protocol.h"
 
-/* As io.deployd.varlink names them, where a client that has gone makes no difference.
+/* As io.deployd.varlink names them, which does not tell whether the client has gone.
  */
 static const char *const state_names[] = {
 	[SESSION_STATE_STARTING] = "idle",    [SESSION_STATE_IDLE] = "idle",
@@ -118,7 +118,7 @@ void session_process_ended(struct session *session)
 		return;
 	session->ended = true;
 	stop_watching(session);
-	/* What it still had to say is in the pipe; the end of that comes by itself. */
+	/* The pipe has its last words, and then ends by itself. */
 	if (session->state == SESSION_STATE_STARTING)
 		go_over(session, false);
 	release_if_over(session);
@@ -161,7 +161,7 @@ static void take_back(struct session *session)
 		server_hand_again(session->server, fd);
 }
 
-/* The last state: nothing comes from it and nothing goes to it any more. */
+/* The last state: from here on nothing is sent or received. */
 static void go_over(struct session *session, bool flush)
 {
 	enum session_state before = session->state;
@@ -238,7 +238,7 @@ static void be_hung(struct session *session)
 		      "that the client passed does not respond; it counts as a "
 		      "connection of that user until it exits",
 		      (int)session->pid, session->peer.user, (int)session->peer.pid);
-	/* Helps but where it is in an uninterruptible wait. */
+	/* Has no effect while it is in an uninterruptible sleep. */
 	if (session->pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
 	end(session, false);
@@ -318,8 +318,8 @@ static char *encode_reply(const struct session *session, const char *error,
 }
 
 /*
- * A client that has gone hears nothing; but its session, which keeps what the client
- * passed until the request is over, must hear that it is.
+ * A client that has gone gets no reply. But its session keeps the client's fds until
+ * the request is over, so it must be told.
  */
 static bool takes_reply(const struct session *session, bool continues)
 {
@@ -431,7 +431,7 @@ void session_archive_drop(struct session *session)
 	if (session->state == SESSION_STATE_OVER ||
 	    session->archive.state == ARCHIVE_STATE_NONE)
 		return;
-	/* Not NONE: there is one archive a session. */
+	/* Not NONE: a session has one archive. */
 	session->archive.state = ARCHIVE_STATE_FAILED;
 	(void)!channel_send(session->channel, json_pack("{s:s}", "type", "drop"));
 }
@@ -472,7 +472,7 @@ static void dispatch(struct session *session, json_t *call)
 	release_if_over(session);
 }
 
-/* A request waits for the name of who asks, or for the last reply's way out of here. */
+/* A request waits for its user's name, or until the last reply has been sent. */
 static void next_request(struct session *session)
 {
 	if (session->waiting && session->named && !session->busy &&
@@ -555,7 +555,7 @@ static void on_client_gone(struct session *session)
 {
 	if (session->state != SESSION_STATE_CONNECTED)
 		return;
-	/* Whatever runs goes on, only its reply is lost. */
+	/* Running jobs go on; only the reply is lost. */
 	session->state = SESSION_STATE_ALONE;
 	tell_gone(session);
 }
@@ -643,7 +643,7 @@ struct session *session_new(struct server *server, uint64_t id)
 		return NULL;
 	}
 	r = spawner_request(&server->spawner, id, &ends);
-	/* The session alone has its ends now, but for what channel.h says. */
+	/* Now only the session has its ends, except as channel.h says. */
 	channel_ends_close(&ends);
 	if (r < 0) {
 		channel_abort(session->channel);

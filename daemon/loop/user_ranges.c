@@ -14,7 +14,7 @@ static void tell(struct user_ranges *ranges, const json_t *warnings)
 	size_t i;
 	const json_t *warning;
 
-	/* They are read anew every minute; what was told stays told. */
+	/* They are read again every minute: do not repeat a warning. */
 	if (json_equal(warnings, ranges->warnings))
 		return;
 	json_array_foreach (warnings, i, warning) {
@@ -43,7 +43,7 @@ static bool take_range(json_t *entry, struct user_range *range)
 	return true;
 }
 
-/* False: the helper said something that is none of its answers. */
+/* False: the helper's reply makes no sense. */
 static bool take(struct user_ranges *ranges, const json_t *reply)
 {
 	const json_t *list = json_object_get(reply, "ranges");
@@ -110,7 +110,7 @@ static void on_done(struct child *child)
 		ranges->settled(ranges->userdata);
 }
 
-/* What cannot be started has failed, and is tried again later. */
+/* A helper that cannot be started counts as a failed read, and is tried again later. */
 static void start(struct user_ranges *ranges)
 {
 	char uid[32], gid[32], file[256];
