@@ -22,7 +22,7 @@ static bool parse_number(const char *begin, const char *end, uint64_t *ret)
 	return errno == 0 && rest == text + length;
 }
 
-/* NULL: the range is filled in; else why the line is none. */
+/* NULL: the range is filled in; else why the line is malformed. */
 static const char *parse_line(const char *line, size_t length,
 			      struct subuid_range *range)
 {
@@ -44,7 +44,7 @@ static const char *parse_line(const char *line, size_t length,
 	memcpy(range->owner, line, (size_t)(first - line));
 	range->owner[first - line] = '\0';
 	range->first = (uint32_t)first_uid;
-	/* No uid is beyond: the kernel maps those that are there. */
+	/* There are no uids beyond: the kernel maps those that exist. */
 	range->count = n > UINT32_MAX - first_uid ? (uint32_t)(UINT32_MAX - first_uid)
 						  : (uint32_t)n;
 	return NULL;
