@@ -157,7 +157,7 @@ static void resolve_process_user(const char *option, const char *name,
 		diag_error(diag, file, origin->line, "%s: must not be root", option);
 }
 
-/* PID 1 looks the user up again; found here, it is found before a release is checked.
+/* PID 1 looks the user up again; a fault is found here before a release is checked.
  */
 static void resolve_unit_user(const char *name, const char *consequence, uid_t *ret_uid,
 			      struct diag *diag)

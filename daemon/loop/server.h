@@ -8,9 +8,10 @@
 
 /*
  * The listening socket: systemd's (sd_listen_fds(3)) or our own. Each connection goes
- * to a session process of its own, within the limits a user and in all; those beyond
- * them go to one that says so. deployd never closes the last reference to a connection:
- * what its client has put into it could make that close hang.
+ * to a session process of its own, within the limits per user and in total. Connections
+ * beyond a limit go to a session that tells the client so. deployd never closes the
+ * last reference to a connection: the fds that its client has put into it could make
+ * that close hang.
  */
 
 #define SERVER_SOCKET_PATH  "/run/deployd/io.deployd"
@@ -83,7 +84,7 @@ void server_forget(struct server *server, struct session *session)
 	__attribute__((nonnull));
 void server_session_changed(struct server *server, const struct session *session)
 	__attribute__((nonnull));
-/* It has said that it is ready, or has ended before it could. */
+/* It has reported that it is ready, or has exited before that. */
 void server_session_ready(struct server *server) __attribute__((nonnull));
 void server_session_failed(struct server *server) __attribute__((nonnull));
 /* Takes the connection over. */
