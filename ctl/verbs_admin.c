@@ -126,8 +126,8 @@ int verb_policy(const struct verb *verb, const struct options *options)
 	return options->host ? remote_pass(verb, options) : policy_check(options);
 }
 
-/* On a terminal nothing of a line counts as a control sequence; elsewhere it is as it
- * is. */
+/* On a terminal, control sequences of a line are escaped; elsewhere it stays as it is.
+ */
 static void print_log_line(const char *line)
 {
 	while (terminal_stdout() && *line) {

@@ -69,7 +69,7 @@ for i in 2 3 4 5; do
 	[ "$i" != 4 ] || fourth="$deployctl_status $said"
 done
 
-note "one of which too little has come has no turn, and holds up nobody"
+note "a deploy with too little of its archive gets no turn, and holds up nobody"
 endless carol stage other 100
 assert_equal "$(jobs_of other '.[0].waits_for')" 'its archive'
 cursor=$(journal_cursor)
