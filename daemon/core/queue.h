@@ -11,11 +11,10 @@
  * Nobody starves:
  * - Each rank has its own waiting places and running slots, and root's jobs have
  *   additional ones: a user who fills one kind leaves the others free.
- * - One user gets at most half of the places and slots, rounded up; root gets all of
- * its own.
- * - In a line the higher rank goes first, and jobs of one rank go in order of arrival.
- *   But after QUEUE_OVERTAKEN_MAX jobs have overtaken a waiting deploy, the oldest
- * deploy goes before everything but rollbacks, which would only have to cancel it.
+ * - One user gets at most half of the places and slots, rounded up; root gets all.
+ * - In a line the higher rank goes first, and jobs of one rank in order of arrival. But
+ *   after QUEUE_OVERTAKEN_MAX jobs have overtaken a waiting deploy, the oldest deploy
+ *   goes before everything but rollbacks, which would only have to cancel it.
  * - A job that is not ready, because its archive does not flow yet, holds up nobody.
  * - Apps take turns: an app whose job has ended goes behind all others that wait.
  */

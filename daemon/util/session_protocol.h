@@ -51,15 +51,17 @@
  *               can be trusted.
  *   archive     state: "flows" (a job may take its turn: it is a regular file, or
  *               SESSION_AHEAD_BYTES have arrived), "complete" (read to its end),
- * "failed" (message; result: the name of an enum deploy_result). bytes: read so far;
- * total: integer or null. A small stream goes to "complete" at once. "complete" and
- * "failed" are sent before the archive's pipe is closed: an archive whose pipe ends
- * without "complete" is incomplete. lines-end   request: the pipe of lines has ended,
- * and all were sent to the client. pong        number. gone        the client has hung
- * up. The session stays while its archive is wanted. If it holds fds of the request
- * under way, which may become an archive, it stays until the last reply, drop or close,
- * or until a time is over. trouble     what: one of the SESSION_TROUBLE names; the
- * session closes the connection for it.
+ *               "failed" (message; result: the name of an enum deploy_result). bytes:
+ *               read so far; total: integer or null. A small stream goes to "complete"
+ *               at once. "complete" and "failed" are sent before the archive's pipe is
+ *               closed: an archive whose pipe ends without "complete" is incomplete.
+ *   lines-end   request: the pipe of lines has ended, and the client was sent them all.
+ *   pong        number.
+ *   gone        the client has hung up. The session stays while its archive is wanted.
+ *               If it holds fds of the request under way, which may become an archive,
+ *               it stays until the last reply, drop or close, or until a time is over.
+ *   trouble     what: one of the SESSION_TROUBLE names; the session closes the
+ *               connection for it.
  */
 
 #define SESSION_PROTOCOL_VERSION 1
