@@ -156,7 +156,7 @@ static bool print_log_lines(const struct reply *reply)
 	return fflush(stdout) == 0;
 }
 
-/* Prints lines until the last reply, which is *ret_reply. An exit status. */
+/* Prints lines until the last reply, *ret_reply. Returns an exit status. */
 static int read_log(const struct options *options, struct connection *connection,
 		    struct reply *ret_reply)
 {

@@ -20,7 +20,7 @@ struct line {
 	struct line *next;
 	struct entry *running; /* NULL: none */
 	struct entry *waiting; /* the higher turn first, then in order of arrival */
-	/* Jobs that went before a deploy which was ready, since one last began. */
+	/* Jobs that have overtaken a ready deploy since a deploy last began. */
 	unsigned int overtaken;
 	/*
 	 * When the app last had its turn, of deploys and of the rest: restarts do not

@@ -158,7 +158,7 @@ static bool admit(struct server *server, int fd)
 		peer_deinit(&peer);
 		return false;
 	}
-	/* Not the last reference: it waits in the session's queue (server/channel.h).
+	/* Not the last reference: the session's queue has one (server/channel.h).
 	 */
 	(void)close(fd);
 	ping_again(server);

@@ -47,7 +47,7 @@ struct server {
 	bool spawner_trouble; /* reported */
 	struct session *sessions;
 	uint64_t last_id;
-	int *held; /* connections whose session died before it took them */
+	int *held; /* connections whose session exited before it took them */
 	size_t n_held, held_capacity;
 	/* There is more of a session's archive, or it has failed. */
 	void (*on_archive)(struct daemon *daemon, struct session *session);

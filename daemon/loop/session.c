@@ -144,7 +144,7 @@ static void set_archive(struct session *session, enum archive_state state,
 		return;
 	session->archive.state = state;
 	if (session->archive.result == RESULT_OK)
-		session->archive.result = RESULT_FAILED; /* what it is when it fails */
+		session->archive.result = RESULT_FAILED; /* if it fails */
 	(void)snprintf(session->archive.error, sizeof(session->archive.error), "%s",
 		       error ? error : "");
 	session->server->on_archive(session->server->daemon, session);

@@ -263,7 +263,7 @@ static bool add_waiter(struct user_lookup *lookup, const struct waiter *waiter)
 	return true;
 }
 
-/* The look-up of uid, which others may wait for already; NULL when there are too many.
+/* The look-up of uid, which may already be under way; NULL when there are too many.
  */
 static struct user_lookup *find_lookup(struct users *users, uid_t uid)
 {

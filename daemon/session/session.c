@@ -16,8 +16,8 @@
 /* For a client to read its last reply when deployd has gone. */
 #define ORPHAN_MSEC 5000
 
-/* For deployd to say whether it wants an archive whose client has hung up, in times of
- * the request timeout: it may have to look a user up first. */
+/* How many request timeouts deployd has to ask for the archive of a client that hung
+ * up: it may have to look up a user first. */
 #define GONE_TIMEOUTS_MAX 6
 
 int64_t session_now_ms(void)
@@ -240,7 +240,7 @@ void session_reply(struct session *session, const char *error, json_t *parameter
 }
 
 /*
- * deployd has gone: its client is told what to do next, and nobody wants an archive.
+ * deployd has gone: tells the client what to do next, and drops the archive.
  * Not reached for a session that never had a client: it just ends.
  */
 void session_become_orphan(struct session *session)

@@ -18,7 +18,7 @@
 struct session {
 	struct outgoing up; /* words to deployd */
 	struct varlink_buffer words;
-	json_t *waiting; /* a word whose fd has not come yet */
+	json_t *waiting; /* a word whose fd has not arrived yet */
 	struct client client;
 	bool connected; /* there is, or was, a client */
 	uint64_t timeout_ms;

@@ -148,7 +148,7 @@ static struct spawned *find_place(struct spawner *spawner, pid_t pid)
 	return NULL;
 }
 
-/* Only what may be called after fork(); never returns. */
+/* Calls only async-signal-safe functions, as after fork(); never returns. */
 static void become_session(const char *program, int fds[CHANNEL_FDS], int go_fd,
 			   int null_fd)
 {
