@@ -82,8 +82,8 @@ json_t *json_out_with_schema(json_t *object)
 }
 
 /*
- * JSON leaves DEL, the C1 control characters and what turns a line around alone; some
- * terminals obey them. DEL is ASCII, and can only be in a string.
+ * JSON does not escape DEL, the C1 control characters and those that reorder a line,
+ * but some terminals obey them. DEL is ASCII, and can only be in a string.
  */
 static int put_on_terminal(const char *text, size_t size, void *data)
 {

@@ -126,8 +126,8 @@ int verb_policy(const struct verb *verb, const struct options *options)
 	return options->host ? remote_pass(verb, options) : policy_check(options);
 }
 
-/* On a terminal nothing of a line counts as a control sequence; elsewhere it is as it
- * is. */
+/* On a terminal, control sequences of a line are escaped; elsewhere it stays as it is.
+ */
 static void print_log_line(const char *line)
 {
 	while (terminal_stdout() && *line) {
@@ -156,7 +156,7 @@ static bool print_log_lines(const struct reply *reply)
 	return fflush(stdout) == 0;
 }
 
-/* Prints lines until the last reply, which is *ret_reply. An exit status. */
+/* Prints lines until the last reply, *ret_reply. Returns an exit status. */
 static int read_log(const struct options *options, struct connection *connection,
 		    struct reply *ret_reply)
 {

@@ -123,9 +123,9 @@ static uint32_t decode(const unsigned char *text, size_t n)
 }
 
 /*
- * What shows a text as another one: control characters, what turns the order of a line
- * around ("Trojan Source", CVE-2021-42574), what breaks it, and what cannot be seen.
- * The joiners U+200C and U+200D are letters' business, and stay.
+ * Characters that make a text look like another one: control characters, those that
+ * reorder a line ("Trojan Source", CVE-2021-42574) or break it, and invisible ones. The
+ * joiners U+200C and U+200D belong to the spelling of words, and stay.
  */
 static const struct {
 	uint32_t from, to;

@@ -40,9 +40,9 @@ void policy_free(struct policy *policy)
 }
 
 /*
- * A name is not a number: who has no name gets no right by one, not even by one that
- * meant his uid when the policy was loaded. A denial holds either way, and also for the
- * uids that are lent to whom it names.
+ * A name is not a number: a uid without a name gets no right from a rule with a name,
+ * not even if the name meant that uid when the policy was loaded. A denial applies in
+ * any case, and also to the uids that are lent to the user it names.
  */
 static bool names_peer(const struct policy_rule *rule, size_t i,
 		       const struct policy_peer *peer)
@@ -61,7 +61,8 @@ static bool is_for_peer(const struct policy_rule *rule, const struct policy_peer
 	for (size_t i = 0; i < rule->users.n_words; i++)
 		if (names_peer(rule, i, peer))
 			return true;
-	/* In a user namespace, a process keeps groups of the user who made it. */
+	/* In a user namespace, a process keeps the groups of the user who created it.
+	 */
 	if (!rule->deny && peer->kind != POLICY_PEER_NAMED)
 		return false;
 	for (size_t i = 0; i < rule->groups.n_words; i++)
@@ -146,7 +147,7 @@ static void decide(struct policy_decision *decision, enum policy_verdict verdict
 	va_end(ap);
 }
 
-/* No rule matches; who has no name learns why not even those of his groups do. */
+/* No rule matches; for a uid without a name, say why its groups do not help. */
 static void decide_unmatched(struct policy_decision *decision,
 			     const struct policy_peer *peer)
 {
@@ -155,12 +156,12 @@ static void decide_unmatched(struct policy_decision *decision,
 	if (peer->kind == POLICY_PEER_SUBORDINATE && peer->owner_name)
 		decide(decision, POLICY_VERDICT_DENY,
 		       "no rule allows it: uid %u is subordinate to user %s "
-		       "(/etc/subuid), and has only rights of rules with user = uid:%u",
+		       "(/etc/subuid), so only a rule with user = uid:%u can allow it",
 		       uid, peer->owner_name, uid);
 	else if (peer->kind != POLICY_PEER_NAMED)
 		decide(decision, POLICY_VERDICT_DENY,
-		       "no rule allows it: uid %u has no name, and has only rights of "
-		       "rules with user = uid:%u",
+		       "no rule allows it: uid %u has no name, so only a rule with "
+		       "user = uid:%u can allow it",
 		       uid, uid);
 	else
 		decide(decision, POLICY_VERDICT_DENY, "no rule allows it");

@@ -24,7 +24,7 @@ enum policy_verdict {
 
 #define POLICY_GROUPS_MAX 65536 /* NGROUPS_MAX, and the primary group */
 
-/* What the name service says about a uid. What is not set is a uid without a name. */
+/* What the name service says about a uid. Zero-initialised: a uid without a name. */
 enum policy_peer_kind {
 	POLICY_PEER_UNNAMED = 0, /* definitely not known */
 	POLICY_PEER_NAMED,
@@ -50,8 +50,8 @@ struct policy_decision {
 /*
  * What the words of a policy mean on this machine. user and group turn names into
  * numbers when the policy is loaded; at the edge, since NSS blocks. They return false
- * for an unknown name. used tells whether any verb needs the right, NULL is
- * right_is_used(): to use another in a rule is an error.
+ * for an unknown name. used tells whether any verb needs the right (NULL:
+ * right_is_used()); using any other right in a rule is an error.
  */
 struct policy_resolver {
 	bool (*user)(const char *name, uid_t *ret_uid, void *userdata);

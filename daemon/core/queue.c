@@ -20,7 +20,7 @@ struct line {
 	struct line *next;
 	struct entry *running; /* NULL: none */
 	struct entry *waiting; /* the higher turn first, then in order of arrival */
-	/* Jobs that went before a deploy which was ready, since one last began. */
+	/* Jobs that have overtaken a ready deploy since a deploy last began. */
 	unsigned int overtaken;
 	/*
 	 * When the app last had its turn, of deploys and of the rest: restarts do not
@@ -85,7 +85,7 @@ static size_t half(size_t places)
 	return (places + 1) / 2;
 }
 
-/* Root's places and slots are its own; deployd's own jobs stand in nobody's name. */
+/* Root has places and slots of its own; deployd's jobs count for nobody. */
 static bool has_share(const struct entry *entry)
 {
 	return entry->owner != 0 && entry->rank != QUEUE_RANK_OWED;
@@ -106,9 +106,9 @@ static int check_places(const struct queue *queue, const struct line *line,
 		return 0;
 	places = entry->rank == QUEUE_RANK_DEPLOY ? queue->waiting_max
 						  : QUEUE_URGENT_WAITING_MAX;
-	/* With no place to wait at all a job may still be the next to run. */
+	/* Even without a place to wait, a job may be the next to run. */
 	share = places > 0 ? half(places) : 1;
-	/* The one that is about to run is not among those that wait behind it. */
+	/* The job that is about to run does not count as waiting. */
 	places += !line || !line->running ? 1 : 0;
 	for (const struct entry *other = line ? line->waiting : NULL; other;
 	     other = other->next) {
@@ -190,7 +190,7 @@ static void remove_line(struct queue *queue, struct line *line)
 	free_line(line);
 }
 
-/* Before or behind those that have the same turn. */
+/* Before or behind the others with the same turn. */
 static void insert(struct line *line, struct entry *entry, bool before)
 {
 	struct entry **at = &line->waiting;

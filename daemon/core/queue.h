@@ -5,30 +5,30 @@
 #include <stdint.h>
 
 /*
- * Whose turn it is. Jobs, known here by their ids alone, wait in one line an app; of an
- * app one runs at a time. Pure.
+ * Decides which job runs next. Jobs, known here only by their ids, wait in one line for
+ * each app; an app runs one job at a time. Pure.
  *
  * Nobody starves:
- * - Each rank has waiting places and running slots of its own, and root's jobs have
- *   theirs beside them: whoever fills one kind leaves the others free.
- * - Of its places and slots one user gets at most half, rounded up; root gets all.
+ * - Each rank has its own waiting places and running slots, and root's jobs have
+ *   additional ones: a user who fills one kind leaves the others free.
+ * - One user gets at most half of the places and slots, rounded up; root gets all.
  * - In a line the higher rank goes first, and jobs of one rank in order of arrival. But
- *   after QUEUE_OVERTAKEN_MAX jobs that overtook a waiting deploy, the oldest one goes
- *   before all but rollbacks, which would only have to cancel it.
+ *   after QUEUE_OVERTAKEN_MAX jobs have overtaken a waiting deploy, the oldest deploy
+ *   goes before everything but rollbacks, which would only have to cancel it.
  * - A job that is not ready, because its archive does not flow yet, holds up nobody.
- * - Apps take turns: one whose job has ended goes behind every other that waits.
+ * - Apps take turns: an app whose job has ended goes behind all others that wait.
  */
 
 #define QUEUE_ID_MAX		 31 /* bytes of an id, without the NUL */
-#define QUEUE_URGENT_WAITING_MAX 8  /* an app, of each rank above deploy */
-#define QUEUE_URGENT_RUNNING_MAX 16 /* on this machine, of each rank above deploy */
+#define QUEUE_URGENT_WAITING_MAX 8  /* per app, for each rank above deploy */
+#define QUEUE_URGENT_RUNNING_MAX 16 /* on this machine, for each rank above deploy */
 #define QUEUE_OVERTAKEN_MAX	 2
 
 enum queue_rank {
 	QUEUE_RANK_DEPLOY,   /* brings something new; root's goes as urgent */
 	QUEUE_RANK_URGENT,   /* repairs, stops, notes */
 	QUEUE_RANK_ROLLBACK, /* goes back, or keeps what is live from going back */
-	QUEUE_RANK_OWED,     /* deployd's own: no limit of waiting places */
+	QUEUE_RANK_OWED,     /* deployd's own: no limit on waiting */
 	QUEUE_RANK_COUNT
 };
 
@@ -51,14 +51,15 @@ struct queue *queue_new(size_t running_max, size_t waiting_max)
 
 void queue_free(struct queue *queue);
 
-/* After a reload. What runs and waits stays, also above the new limits. */
+/* After a reload. Jobs that run or wait stay, even above the new limits. */
 void queue_set_limits(struct queue *queue, size_t running_max, size_t waiting_max)
 	__attribute__((nonnull));
 
 /*
- * Puts the job into its app's line. -EBUSY when the places of its rank are taken behind
- * a job that runs or is about to, -EDQUOT when its owner has half of them already,
- * -EEXIST when the id is known, -ENOMEM. One that is owed goes before all that wait.
+ * Puts the job into its app's line. -EBUSY when all places of its rank behind a job
+ * that runs, or is about to, are taken; -EDQUOT when its owner already has half of
+ * them; -EEXIST when the id is known; -ENOMEM. A job of rank OWED goes before all that
+ * wait.
  */
 int queue_add(struct queue *queue, const struct queue_job *job)
 	__attribute__((warn_unused_result, nonnull));
@@ -66,8 +67,8 @@ int queue_add(struct queue *queue, const struct queue_job *job)
 /* Its archive flows now. False: unknown. */
 bool queue_set_ready(struct queue *queue, const char *id) __attribute__((nonnull));
 
-/* One that runs has not begun yet: it waits again, before the others of its rank.
- * False: it does not run. */
+/* A job that was started has not begun yet: it waits again, before the others of its
+ * rank. False: it does not run. */
 bool queue_put_back(struct queue *queue, const char *id) __attribute__((nonnull));
 
 /*

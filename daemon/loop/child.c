@@ -179,9 +179,9 @@ static void on_written(uv_write_t *write, int status)
 }
 
 /*
- * Pipes and not libuv's socket pairs: a helper that was taken over must not be able to
- * send an fd back, which it would be ours to close (SECURITY.md). Closed in the helper
- * are the ends that it does not inherit.
+ * Pipes, not libuv's socket pairs: a helper that was taken over must not be able to
+ * send back an fd, which deployd would have to close (SECURITY.md). The helper does not
+ * inherit our ends.
  */
 struct pipes {
 	uv_file report[2], request[2];
@@ -231,7 +231,7 @@ static void close_pipes(struct pipes *pipes)
 	}
 }
 
-/* The handles own our ends from here. It fails only for what is no pipe. */
+/* The handles own our ends from here. It fails only for fds that are not pipes. */
 static void open_handles(struct child *child, struct pipes *pipes)
 {
 	int r = uv_pipe_open(&child->report, pipes->report[0]);

@@ -1,6 +1,7 @@
 /*
- * Copies a unit's properties into those of a transient one. What is read in another
- * form than it is set in is converted; what cannot be is refused by name.
+ * Copies a unit's properties into those of a transient one. A property that is read in
+ * a different form than it is set in is converted; if that is impossible, it is refused
+ * by name.
  */
 #include "loop/clone.h"
 
@@ -16,7 +17,7 @@
 #include "loop/clone_table.h"
 #include "loop/unit_values.h"
 
-/* Other copies of the unit share its namespaces, too, and systemd lists both sides. */
+/* Other copies of the unit also share its namespaces, and systemd lists both sides. */
 #define OWN_UNITS "deployd-"
 
 #define TRY(call)                                                                      \
@@ -65,7 +66,7 @@ static int refuse(const struct cloning *cloning, const char *name, const char *w
 		cloning->unit, names_escape(name, shown, sizeof(shown)), why);
 }
 
-/* --- what has to be known before anything is copied --------------------------------
+/* --- facts that are needed before anything is copied -------------------------------
  */
 
 static int take_fact(const char *name, sd_bus_message *value, void *userdata)
@@ -104,14 +105,14 @@ static int take_fact(const char *name, sd_bus_message *value, void *userdata)
  */
 
 /*
- * What makes a directory at the start of a copy gives it the mode and the owner of the
- * unit once more, whatever the service has made of it, and a RuntimeDirectory would be
- * deleted at the end. So the copy only says where they are, and mounts them as systemd
- * itself does.
+ * A copy with these settings would reset the directories' mode and owner when it
+ * starts, whatever the service has made of them, and delete a RuntimeDirectory when it
+ * ends. So the copy only says where they are, and mounts them as systemd itself does.
  *
  * With DynamicUser= they are below /var/lib/private and the like, where only systemd
- * lets the user in: then the copy has them as the unit has. Below /run/private is only
- * what outlives the service, and a copy that preserves it, too, deletes nothing.
+ * lets the user in: then the copy has the same settings as the unit. /run/private has
+ * only directories that outlive the service, and a copy that also preserves them
+ * deletes nothing.
  */
 static bool is_private(const struct cloning *cloning, const struct directories *kind)
 {
@@ -148,7 +149,7 @@ static int append_variable(const struct cloning *cloning,
 				     text);
 }
 
-/* Writable, and there also where what is around it is not. */
+/* Writable, and visible even where its surroundings are not. */
 static int append_mounts(const struct cloning *cloning, const struct directories *kind,
 			 char **names)
 {
@@ -164,7 +165,7 @@ static int append_mounts(const struct cloning *cloning, const struct directories
 		if ((size_t)snprintf(path, sizeof(path), "%s/%s", kind->prefix, *p) >=
 		    sizeof(path))
 			return -ENAMETOOLONG;
-		/* It need not be there: the service may have ended. */
+		/* It may not exist: the service may have ended. */
 		TRY(sd_bus_message_append(message, "(ssbt)", path, path, true,
 					  (uint64_t)MS_REC));
 	}
@@ -173,7 +174,7 @@ static int append_mounts(const struct cloning *cloning, const struct directories
 	return 0;
 }
 
-/* Before the unit's own: those of Environment= may say otherwise, as in the service. */
+/* Before the unit's own: Environment= may override these, as in the service. */
 static int append_directories(const struct cloning *cloning)
 {
 	for (size_t i = 0; i < N_DIRECTORIES; i++) {
@@ -221,7 +222,7 @@ static int append_number(const struct cloning *cloning, const char *name,
 	return sd_bus_message_append(cloning->message, "(sv)", name, "t", number.t);
 }
 
-/* "" is the default, and no value that could be set. */
+/* "" means the default, and is not a value that can be set. */
 static int append_text(const struct cloning *cloning, const char *name,
 		       sd_bus_message *value)
 {
@@ -233,7 +234,7 @@ static int append_text(const struct cloning *cloning, const char *name,
 	return sd_bus_message_append(cloning->message, "(sv)", name, "s", text);
 }
 
-/* An empty list is what a new unit has. */
+/* A new unit has an empty list anyway. */
 static int append_list(const struct cloning *cloning, const char *name,
 		       const char *type, sd_bus_message *value)
 {
@@ -292,7 +293,7 @@ static int append_label(const struct cloning *cloning, const char *name,
 	TRY(sd_bus_message_read(value, "(bs)", &ignored, &label));
 	if (label[0] == '\0')
 		return 0;
-	/* Its '-' cannot be set: in the copy a label that is refused is an error. */
+	/* Its '-' cannot be set: if the label is refused, the copy fails. */
 	if (strcmp(name, "SELinuxContext") == 0)
 		return sd_bus_message_append(cloning->message, "(sv)", name, "s",
 					     label);
@@ -324,10 +325,10 @@ static int append_names(const struct cloning *cloning, const char *name, bool al
 }
 
 /*
- * A list of what is allowed that is empty allows nothing in the unit, but set in a new
- * one it would be no list at all; that of address families is read as "none". A systemd
- * without BPF drops every file system from its list and enforces nothing; where it
- * does, a service that may open no file does not start.
+ * An empty allow-list allows nothing in the unit, but setting it in a new one would
+ * mean no list at all; an empty one of address families is read as "none". A systemd
+ * without BPF drops every file system from its list and enforces nothing; a systemd
+ * with BPF does not start a service that may open no file.
  */
 static int append_filter(const struct cloning *cloning, const char *name,
 			 sd_bus_message *value)
@@ -349,7 +350,7 @@ static int append_filter(const struct cloning *cloning, const char *name,
 	return r;
 }
 
-/* /tmp, the network and the like are the service's own, and of those it shares with. */
+/* /tmp, the network and the like are shared with the service, and with its peers. */
 static int append_namespaces(const struct cloning *cloning, const char *name,
 			     sd_bus_message *value)
 {
@@ -417,7 +418,7 @@ static bool is_off(const char *text)
 	return false;
 }
 
-/* Reads the values up to the end of where it is: does one look as if it were set? */
+/* Reads the values to the end of the container: does any look as if it were set? */
 static int look_set(sd_bus_message *value, bool *set)
 {
 	const char *contents;
@@ -448,8 +449,9 @@ static int look_set(sd_bus_message *value, bool *set)
 }
 
 /*
- * Of a systemd that is newer than the table. A number may be a limit or a counter, and
- * nobody can tell which; anything else that is set may be a part of the sandbox.
+ * A property of a systemd that is newer than the table. A number may be a limit or a
+ * counter, and nobody can tell which; anything else that is set may belong to the
+ * sandbox.
  */
 static int take_unknown(const struct cloning *cloning, const char *name,
 			sd_bus_message *value)
@@ -513,7 +515,7 @@ int clone_append(sd_bus_message *message, sd_bus_message *reply, const char *uni
 	for (size_t i = 0; i < N_DIRECTORIES; i++)
 		free_strv(cloning.directories[i]);
 	*ret_has_user = cloning.has_user;
-	/* A break is no failure yet, and has no words. */
+	/* A broken connection is not a failure yet, and has no message. */
 	if (r < 0 && r != -ENOTCONN && ei->what[0] == '\0')
 		return errinfo_set(ei, r, "cannot read the properties of %s", unit);
 	return r;

@@ -1,6 +1,6 @@
 /*
- * The allow-list. In groups, each with the names of its properties in one string: what
- * is the same for all of them is said once.
+ * The allow-list, in groups of properties that are treated the same way; each group has
+ * their names in one string.
  */
 #include "loop/clone_table.h"
 
@@ -147,7 +147,7 @@ static const struct group groups[] = {
 
 	LEFT_OUT("the service's symlinks to it are there",
 		 "RuntimeDirectorySymlink ConfigurationDirectorySymlink"),
-	LEFT_OUT("the quota is on the directory, not on who opens it",
+	LEFT_OUT("the quota is on the directory, whoever opens it",
 		 "StateDirectoryAccounting CacheDirectoryAccounting "
 		 "LogsDirectoryAccounting StateDirectoryQuota CacheDirectoryQuota "
 		 "LogsDirectoryQuota StateDirectoryQuotaUsage CacheDirectoryQuotaUsage "
@@ -159,7 +159,7 @@ static const struct group groups[] = {
 	LEFT_OUT("would end what others of the user share; DynamicUser= implies it, "
 		 "and then it waits for the last of them",
 		 "RemoveIPC"),
-	LEFT_OUT("what is run, when, and for how long, is the command's",
+	LEFT_OUT("the command decides what runs, when and for how long",
 		 "Type ExitType ExecCondition ExecConditionEx ExecStartPre "
 		 "ExecStartPreEx ExecStart ExecStartEx ExecStartPost ExecStartPostEx "
 		 "ExecReload ExecReloadEx ExecReloadPost ExecReloadPostEx ExecStop "
@@ -178,7 +178,7 @@ static const struct group groups[] = {
 		 "NonBlocking OpenFile ExtraFileDescriptorNames "
 		 "USBFunctionDescriptors USBFunctionStrings MemoryPressureWatch "
 		 "MemoryPressureThresholdUSec"),
-	LEFT_OUT("where input, output and messages go is the command's",
+	LEFT_OUT("the command has its own input, output and messages",
 		 "StandardInput StandardOutput StandardError StandardInputData "
 		 "StandardInputFileDescriptorName StandardOutputFileDescriptorName "
 		 "StandardErrorFileDescriptorName TTYPath TTYReset TTYVHangup "
@@ -191,7 +191,7 @@ static const struct group groups[] = {
 		 "DropInPaths LoadState LoadError UnitFileState UnitFilePreset "
 		 "NeedDaemonReload Transient Perpetual InvocationID "
 		 "AccessSELinuxContext"),
-	LEFT_OUT("what depends on the service, and what it needs, concerns its start",
+	LEFT_OUT("dependencies concern the start of the service",
 		 "Requires Requisite Wants BindsTo PartOf Upholds RequiredBy "
 		 "RequisiteOf WantedBy BoundBy UpheldBy ConsistsOf Conflicts "
 		 "ConflictedBy Before After OnFailure OnFailureOf OnSuccess "
@@ -201,12 +201,12 @@ static const struct group groups[] = {
 		 "DefaultDependencies Conditions Asserts StopWhenUnneeded "
 		 "RefuseManualStart RefuseManualStop AllowIsolate IgnoreOnIsolate "
 		 "Refs"),
-	LEFT_OUT("what follows from the service's starts and ends is not a command's",
+	LEFT_OUT("a command does not take part in the service's starts and ends",
 		 "StartLimitIntervalUSec StartLimitBurst StartLimitAction "
 		 "FailureAction FailureActionExitStatus SuccessAction "
 		 "SuccessActionExitStatus RebootArgument JobTimeoutUSec "
 		 "JobTimeoutAction JobTimeoutRebootArgument JobRunningTimeoutUSec"),
-	LEFT_OUT("no setting: how the service is",
+	LEFT_OUT("not a setting: the state of the service",
 		 "ActiveState SubState FreezerState Job Markers ActivationDetails "
 		 "CanStart CanStop CanReload CanIsolate CanClean CanFreeze "
 		 "CanLiveMount ConditionResult ConditionTimestamp "
@@ -225,7 +225,7 @@ static const struct group groups[] = {
 		 "ExecMainExitTimestamp ExecMainExitTimestampMonotonic "
 		 "ExecMainHandoffTimestamp ExecMainHandoffTimestampMonotonic "
 		 "WatchdogTimestamp WatchdogTimestampMonotonic"),
-	LEFT_OUT("no setting: what the service has used",
+	LEFT_OUT("not a setting: what the service has used",
 		 "CPUUsageNSec MemoryCurrent MemoryPeak MemorySwapCurrent "
 		 "MemorySwapPeak MemoryZSwapCurrent MemoryAvailable TasksCurrent "
 		 "IPIngressBytes IPIngressPackets IPEgressBytes IPEgressPackets "

@@ -4,15 +4,15 @@
 #include <stdint.h>
 
 /*
- * What a copy of a unit carries of it: an allow-list of all properties that a service
- * has on the bus, of systemd 252 and of those after it as far as they are known. One of
- * tests/system/089-clone.sh reads the properties of the systemd that is installed and
- * fails on one that is not here.
+ * Which properties a copy takes from its unit: an allow-list of all properties that a
+ * service has on the bus, in systemd 252 and the later versions that are known.
+ * tests/system/089-clone.sh reads the properties of the installed systemd and fails on
+ * one that is missing here.
  */
 
 enum clone_kind {
-	CLONE_AS_IS,	  /* is set by the same type as it is read */
-	CLONE_LABEL,	  /* (ignored, label): "" is none, and cannot be set */
+	CLONE_AS_IS,	  /* is set with the type it is read with */
+	CLONE_LABEL,	  /* (ignored, label): "" means none, and cannot be set */
 	CLONE_FILTER,	  /* (allow, names): an empty one may not be settable */
 	CLONE_WORKING,	  /* WorkingDirectory: '!' is '-' where it is set */
 	CLONE_DIRECTORY,  /* StateDirectory and the like: a copy must not make it */

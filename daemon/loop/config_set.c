@@ -157,7 +157,7 @@ static void resolve_process_user(const char *option, const char *name,
 		diag_error(diag, file, origin->line, "%s: must not be root", option);
 }
 
-/* PID 1 looks the user up again; found here, it is found before a release is checked.
+/* PID 1 looks the user up again; a fault is found here before a release is checked.
  */
 static void resolve_unit_user(const char *name, const char *consequence, uid_t *ret_uid,
 			      struct diag *diag)
@@ -166,8 +166,8 @@ static void resolve_unit_user(const char *name, const char *consequence, uid_t *
 
 	if (find_user(name, ret_uid, &gid) == ENOENT)
 		diag_warning(diag, "deployd.conf", 0,
-			     "there is no user '%s', so that %s; run systemd-sysusers",
-			     name, consequence);
+			     "there is no user '%s', so %s; run systemd-sysusers", name,
+			     consequence);
 }
 
 static void load_daemon(struct config_set *set, struct diag *diag)

@@ -109,7 +109,7 @@ static void on_reload_done(uv_work_t *work, int status)
 	}
 	config_set_unref(reload->config);
 	journal_event(JOURNAL_CONFIG_REFUSED, LOG_ERR, NULL,
-		      "the configuration has errors; the one before stays in use");
+		      "the configuration has errors; the previous one stays in use");
 	reload_end(reload, false);
 }
 

@@ -1,8 +1,8 @@
 /*
  * Runs a check once: http and tcp by deployd-probe in the app's network, as a user of
- * its own so that the app cannot answer for it, exec as a clone of the app's unit. All
- * of them are run by people who may deploy the app: what they say is shown, bounded and
- * made harmless, and otherwise decides about nothing but this check.
+ * its own so that the app cannot answer in its place, exec as a copy of the app's unit.
+ * Whoever may deploy the app controls all of them: their output is shown, bounded and
+ * made harmless, and decides about nothing but this check.
  */
 #include "loop/health_attempt.h"
 

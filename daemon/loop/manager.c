@@ -189,7 +189,7 @@ static bool same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0 && !a == !b;
 }
 
-/* Done twice in a row, it comes to the same as once. */
+/* Doing it twice in a row has the same effect as doing it once. */
 static bool is_twin(const struct operation *operation, const struct config_set *config,
 		    const struct operation_request *request)
 {
@@ -224,9 +224,9 @@ static bool is_twin(const struct operation *operation, const struct config_set *
 }
 
 /*
- * The waiting job that does what is asked for, NULL when there is none. Only the latest
- * of those that go before the deploys: between an earlier one and this request another
- * stands, as a stop does between two starts.
+ * The waiting job that already does what is asked for, NULL when there is none. Only
+ * the latest of the jobs that go before the deploys can be it: another job stands
+ * between an earlier one and this request, for example a stop between two starts.
  */
 static struct operation *find_twin(const struct manager *manager, const struct app *app,
 				   const struct config_set *config,
@@ -241,7 +241,7 @@ static struct operation *find_twin(const struct manager *manager, const struct a
 	return latest && is_twin(latest, config, request) ? latest : NULL;
 }
 
-/* "2 of alice, 1 of bob": whose jobs wait in the places that the new one would need. */
+/* "2 of alice, 1 of bob": whose jobs occupy the places that the new one would need. */
 static void name_waiting(const struct manager *manager,
 			 const struct operation *operation, char *ret_text, size_t size)
 {
@@ -293,18 +293,19 @@ static void refuse(const struct manager *manager, const struct operation *operat
 			       QUEUE_URGENT_WAITING_MAX);
 	if (r == -EBUSY)
 		(void)errinfo_refuse(error, RESULT_BUSY,
-				     "%s: no place is free for waiting %s (%s): %s; "
-				     "wait, or see `deployctl jobs`",
-				     app, what, limit, *whose ? whose : "none waits");
+				     "%s: there is no room for more waiting %s (%s): "
+				     "%s; try again later, or see `deployctl jobs`",
+				     app, what, limit,
+				     *whose ? whose : "none may wait");
 	else
 		(void)errinfo_refuse(error, RESULT_BUSY,
 				     "%s: %s already has half of the places for "
-				     "waiting %s (%s): %s; wait, or see `deployctl "
-				     "jobs`",
+				     "waiting %s (%s): %s; try again later, or see "
+				     "`deployctl jobs`",
 				     app, operation->user, what, limit, whose);
 }
 
-/* What has not begun goes behind; what has, and would have to be undone, ends. */
+/* A deploy that has not begun waits again; one that has, but can be undone, ends. */
 static void make_way(struct operation *rollback)
 {
 	struct app *app = rollback->app;
@@ -320,7 +321,7 @@ static void make_way(struct operation *rollback)
 			app->running = NULL;
 		return;
 	}
-	/* A rollback that will be refused is no reason to end anything. */
+	/* A rollback that will be refused must not end anything. */
 	if (!operation_would_switch(rollback))
 		return;
 	kind = op_kind_name(running->op.kind);
@@ -334,7 +335,7 @@ static void make_way(struct operation *rollback)
 	operation_abandon(running, RESULT_CANCELLED, why);
 }
 
-/* Takes part in the twin. False: it has as many watchers as it may. */
+/* Joins the twin. False: it has all the watchers that it may have. */
 static bool join(struct operation *twin, const struct operation_request *request,
 		 uint64_t session_id)
 {
@@ -553,8 +554,8 @@ void manager_stop(struct manager *manager)
 	struct operation *operation = manager->operations, *next;
 
 	/*
-	 * Those that wait end at once; those that run before their switch and lack a
-	 * part of their archive end when their helpers are dead. The rest goes on. Each
+	 * Jobs that wait end at once; jobs that run, have not switched and lack a part
+	 * of their archive end when their helpers are dead. The others go on. Each
 	 * leaves the list by itself.
 	 */
 	for (; operation; operation = next) {

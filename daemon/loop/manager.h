@@ -91,10 +91,10 @@ struct app *manager_app(struct manager *manager, const char *name)
 
 /*
  * Queues an operation; manager_run() then starts what can start. session_id watches it
- * (0 = nobody). When a job that waits already does the same, *ret_operation is that
- * one. A rollback that is not going to be refused cancels the app's running deploy,
- * stage or activate that has not switched. RESULT_BUSY when no place is free for it;
- * then the archive stays the caller's.
+ * (0 = nobody). When a waiting job already does the same, *ret_operation is that job. A
+ * rollback that will not be refused cancels the app's running deploy, stage or activate
+ * if that has not switched. RESULT_BUSY when no place is free; then the archive stays
+ * the caller's.
  */
 enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
 				  const struct app_config *settings,
@@ -103,14 +103,14 @@ enum deploy_result manager_submit(struct manager *manager, struct config_set *co
 				  struct errinfo *error)
 	__attribute__((warn_unused_result, nonnull));
 
-/* What a waiting operation waits for, in words; false: it is or may be about to begin.
+/* What a waiting operation waits for, as text; false: it runs, or is about to begin.
  */
 bool manager_waits_for(const struct operation *operation, char *ret_text, size_t size)
 	__attribute__((nonnull));
 
 /*
- * A session has come further with its archive, or has failed. Its operation can get its
- * turn from the first time on that the archive flows or is complete.
+ * There is more of a session's archive, or it has failed. Its operation can get its
+ * turn once the archive flows or is complete.
  */
 void manager_archive_changed(struct manager *manager, const struct session *session)
 	__attribute__((nonnull));
@@ -145,8 +145,8 @@ void manager_forget_view(struct app *app, const char *why) __attribute__((nonnul
 void manager_operation_over(struct manager *manager, struct operation *operation)
 	__attribute__((nonnull));
 
-/* Abandons what lacks its archive, as deployd stops. on_idle follows, at once when
- * idle. */
+/* As deployd stops: abandons jobs that lack their archive. on_idle follows, at once
+ * when idle. */
 void manager_stop(struct manager *manager) __attribute__((nonnull));
 
 bool manager_is_idle(const struct manager *manager) __attribute__((nonnull));

@@ -21,7 +21,7 @@
 #define LOGS_LINES_DEFAULT 100
 #define LOGS_RUNNING_MAX   32
 
-/* Another user's rights, once he has been looked up. */
+/* Another user's rights, once that user has been looked up. */
 struct can {
 	struct user_login login;
 	struct daemon *daemon;
@@ -42,7 +42,7 @@ static void answer_can(struct session *session, const struct config_set *config,
 
 	policy_check(config->policy, &who, right, app, run_name,
 		     service_minute_of_day(), &decision);
-	/* To others, what is not there is as what they have no right on. */
+	/* For others, a missing app looks like one that they have no rights on. */
 	if (!config_set_app(config, app) &&
 	    (session->peer.uid == 0 || decision.verdict == POLICY_VERDICT_ALLOW)) {
 		service_refuse_missing(session, app);
@@ -194,8 +194,8 @@ void method_reload_configuration(struct daemon *daemon, struct session *session)
 /* --- logs ----------------------------------------------------------------------- */
 
 /*
- * The transient unit writes into a pipe of ours, the session reads it: no fd of the
- * client's comes near the service manager. It is over when both have ended.
+ * The transient unit writes into a pipe of ours, and the session reads it: no fd of a
+ * client gets near the service manager. It is over when both have ended.
  */
 struct logs {
 	struct daemon *daemon;

@@ -151,7 +151,7 @@ int operation_watch(struct operation *operation, uint64_t session_id)
 	return 0;
 }
 
-/* Of a job that waits: for what, or what it has ended to come sooner. */
+/* What a waiting job waits for, or which job it has cancelled to start sooner. */
 static void add_message(json_t *progress, const struct operation *operation)
 {
 	char waits_for[160], text[192] = "";

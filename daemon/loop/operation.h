@@ -47,7 +47,7 @@ struct operation_request {
 	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
 	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
-	uid_t owner; /* who answers for uid (subuid(5)); 0 = uid itself */
+	uid_t owner; /* the user who answers for uid (subuid(5)); 0 = uid itself */
 	const char *user;
 };
 

@@ -129,9 +129,9 @@ void operation_recheck(struct operation *operation)
 }
 
 /*
- * systemd has ended every process that there was, and started new ones since: they run
- * from what was current then. So an app that could not be looked at (deployd-proc does
- * not start, say) does not keep its releases for ever.
+ * systemd has ended all earlier processes and started new ones since: those run from
+ * the release that was current then. So an app whose processes cannot be examined (for
+ * example because deployd-proc does not start) does not keep its releases for ever.
  */
 static bool is_started_anew(const struct operation *operation)
 {

@@ -42,7 +42,7 @@ static void live_words(const struct operation *operation, char *ret_text, size_t
 		       note);
 }
 
-/* systemd goes by the unit as it has read it; what restarts it does not change that. */
+/* systemd uses the unit as it has read it, and a restart does not change that. */
 static void add_stale_unit(const struct operation *operation, char *message,
 			   size_t size)
 {

@@ -1,8 +1,9 @@
 /*
- * Unpacking: the session reads what its client sent, deployd-intake counts and hashes
- * it, deployd-unpack makes files of it, a pipe between each two. None is believed;
- * deployd-store looks at the files again. That the archive is whole is what all three
- * have to agree on: a session that was killed closes its pipe like one that is done.
+ * Unpacking: the session reads what its client sends, deployd-intake counts and hashes
+ * it, and deployd-unpack turns it into files, with a pipe between each two. None of
+ * them is trusted; deployd-store looks at the files again. All three have to agree that
+ * the archive is complete: a session that is killed closes its pipe like one that is
+ * done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,22 +45,21 @@ bool operation_has_archive(const struct operation *operation)
 	return operation->archive.state == ARCHIVE_STATE_COMPLETE;
 }
 
-/* Without a cause of the archive's own, the sender's is the first one. */
+/* If the archive itself is not at fault, the sender's error comes first. */
 static bool archive_failed(struct operation *operation)
 {
 	const struct archive *archive = &operation->archive;
 
 	if (archive->state != ARCHIVE_STATE_FAILED)
 		return false;
-	operation_fail(operation, archive->result, "%s%s",
-		       archive->result == RESULT_REJECTED
-			       ? ""
-			       : "the archive did not come whole: ",
-		       archive->error);
+	operation_fail(
+		operation, archive->result, "%s%s",
+		archive->result == RESULT_REJECTED ? "" : "the archive is incomplete: ",
+		archive->error);
 	return true;
 }
 
-/* What the helpers and the session said, put together, when all have. */
+/* Combines the results of the helpers and the session, when all have reported. */
 static void judge_pipeline(struct operation *operation)
 {
 	const struct archive *archive = &operation->archive;
@@ -97,8 +97,8 @@ static void judge_pipeline(struct operation *operation)
 		(uint64_t)json_integer_value(json_object_get(intake_reply, "bytes"));
 	if (operation->archive_bytes != archive->bytes)
 		operation_fail(operation, RESULT_FAILED,
-			       "the archive did not come whole: %llu bytes were sent, "
-			       "%llu arrived",
+			       "the archive is incomplete: %llu bytes were sent, "
+			       "%llu arrived; send it again",
 			       (unsigned long long)archive->bytes,
 			       (unsigned long long)operation->archive_bytes);
 	else if (operation->sha256 && strcmp(operation->sha256, hash) != 0)
@@ -138,8 +138,9 @@ static void on_helper_done(struct child *child)
 	if (--operation->pipeline_left > 0)
 		return;
 	/*
-	 * The session says "complete" before it closes its pipe, but by another way:
-	 * its word may be behind the ends of the helpers. If it hangs, that is found.
+	 * The session says "complete" before it closes its pipe, but through another
+	 * pipe, so its word may arrive after the helpers have ended. If the session
+	 * hangs, the ping finds out.
 	 */
 	if (child_outcome(&operation->intake, &reply, &error) == RESULT_OK &&
 	    child_outcome(&operation->unpack, &reply, &error) == RESULT_OK &&
@@ -165,7 +166,7 @@ void operation_archive_changed(struct operation *operation,
 	if (archive->state != ARCHIVE_STATE_FAILED)
 		return;
 	if (operation->running && operation->op.state == OP_STATE_UNPACKING) {
-		/* A session that hangs still holds the pipe: its end would not come. */
+		/* A session that hangs still holds the pipe, which would never end. */
 		child_kill(&operation->intake);
 		child_kill(&operation->unpack);
 	} else if (!operation->running) {
@@ -271,7 +272,7 @@ static int start_intake(struct operation *operation, int fd0, int fd1)
 	return child_start(&operation->intake, operation->daemon->loop, &options);
 }
 
-/* Its pipe is closed here at once: the end of the archive is the session's to make. */
+/* deployd closes its copy at once, so that the session alone ends the archive. */
 static int start_pump(struct operation *operation, int fd)
 {
 	struct session *session = server_find_archive(&operation->daemon->server,
@@ -348,7 +349,7 @@ void operation_unpack(struct operation *operation)
 		child_kill(&operation->unpack);
 	} else if (start_pump(operation, archive[1]) < 0) {
 		operation_fail(operation, RESULT_FAILED,
-			       "the archive did not come whole: the connection of its "
+			       "the archive is incomplete: the connection of its "
 			       "sender has ended");
 		child_kill(&operation->intake);
 		child_kill(&operation->unpack);

@@ -20,7 +20,7 @@ struct peer {
 	char user[PEER_USER_SIZE]; /* "alice", "uid:7", "uid:7 (subordinate to alice)"
 				    */
 	enum policy_peer_kind kind;
-	uid_t owner; /* for whom its connections count; -1: for whom is not known */
+	uid_t owner; /* whose limit its connections count against; -1: not known */
 	char owner_name[USER_NAME_SIZE];
 	char trouble[USERS_WHY_SIZE]; /* it could not be found out, and why; else empty
 				       */
@@ -29,7 +29,7 @@ struct peer {
 /* Fills the peer of a connected socket. Any error means: refuse the connection. */
 int peer_init(struct peer *peer, int fd) __attribute__((warn_unused_result, nonnull));
 
-/* Takes in who the uid is. */
+/* Takes over the answer to who the uid is. */
 void peer_set_user(struct peer *peer, const struct user_answer *answer)
 	__attribute__((nonnull));
 

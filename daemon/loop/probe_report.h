@@ -8,8 +8,8 @@
 #include "loop/capture.h"
 
 /*
- * What deployd-probe or deployd-proc wrote: one JSON line. Both read what the app says,
- * so that they are read within bounds, and believed as a report only.
+ * The output of deployd-probe or deployd-proc: one line of JSON. Both read data that
+ * the app controls, so their output is bounded, and trusted only as a report.
  */
 
 #define PROBE_REPORT_BYTES_MAX (1u << 20)

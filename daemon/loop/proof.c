@@ -1,8 +1,8 @@
 /*
- * Asks systemd where the processes of an app's unit are, and deployd-proc from which
- * release every process of the machine runs. deployd-proc has a user of its own: the
- * app cannot answer for it. What an app can still do is to run other code than its
- * files are; that is its own affair, as it is the app's code either way.
+ * Asks systemd where the processes of an app's unit are, and deployd-proc which release
+ * every process of the machine runs from. deployd-proc has a user of its own, so the
+ * app cannot answer in its place. An app can still run other code than its files have;
+ * that does not matter, as it is the app's code either way.
  */
 #include "loop/proof.h"
 
@@ -25,7 +25,7 @@
 
 static const char proc_path[] = DEPLOYD_LIBEXECDIR "/deployd-proc";
 
-/* CAP_SYS_PTRACE, of linux/capability.h: /proc tells of other users' processes. */
+/* CAP_SYS_PTRACE, from linux/capability.h: lets /proc show other users' processes. */
 #define PROC_CAPABILITIES (UINT64_C(1) << CAP_SYS_PTRACE)
 
 struct proof {
@@ -71,7 +71,7 @@ struct sighting {
 	struct proof_process *processes;
 	const char **mapped;
 	size_t n_processes, n_mapped;
-	/* The unit's come first; the others count for what is in use only. */
+	/* The unit's come first; the others only show which releases are in use. */
 	size_t n_own;
 };
 
@@ -195,7 +195,7 @@ static void judge(struct proof *proof, const json_t *report)
 
 	if (!sighting_init(&sighting, json_object_get(report, "processes"))) {
 		sighting_deinit(&sighting);
-		unknown(proof, "what deployd-proc reports is no list of processes");
+		unknown(proof, "deployd-proc did not report a list of processes");
 		return;
 	}
 	facts.processes = sighting.processes;
@@ -259,7 +259,7 @@ static void run_proc(struct proof *proof, const struct unit_facts *facts)
 			.description = description,
 			.argv = argv,
 			.user = PROC_USER,
-			/* It lists the releases, which are the group's to read. */
+			/* To list the releases, which the group may read. */
 			.extra_group = settings->app_group,
 			.harden = true,
 			.ambient = PROC_CAPABILITIES,

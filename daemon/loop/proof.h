@@ -7,23 +7,25 @@
 #include "deploy/app_config.h"
 #include "loop/units.h"
 
-/* From which release an app's processes run. */
+/* Finds out which release an app's processes run from. */
 
 struct proof_outcome {
 	enum proof_verdict verdict;
 	char reason[PROOF_REASON_SIZE]; /* "" when proven */
-	/* Array of the ids of releases that a process of the machine uses; borrowed. */
+	/* Array of the ids of the releases that processes of the machine use; borrowed.
+	 */
 	const json_t *in_use;
-	bool complete; /* every process could be read: what is not in in_use is free */
+	bool complete; /* every process could be read: a release that is not in in_use
+			  is free */
 };
 
 struct proof;
 
 /*
- * Looks at the processes of the machine by deployd-proc. The verdict is about those of
- * the app's unit; done is called once, never from within, after 15 s at the latest.
- * settings is borrowed until then. A unit without processes is unknown. NULL only
- * without memory.
+ * Has deployd-proc look at the processes of the machine. The verdict is about those of
+ * the app's unit. done is called once, never from within this call, after 15 s at the
+ * latest. settings is borrowed until then. The verdict on a unit without processes is
+ * "unknown". NULL only without memory.
  */
 struct proof *
 proof_start(struct units *units, const struct app_config *settings, const char *release,

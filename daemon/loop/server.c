@@ -25,7 +25,7 @@ static void on_update(uv_timer_t *timer);
 
 /* --- counting --------------------------------------------------------------------- */
 
-/* Also one whose client has gone, as long as its process is there. */
+/* Includes a session whose client has gone, as long as its process exists. */
 static bool is_connection(const struct session *session)
 {
 	return session->state >= SESSION_STATE_HANDED && !session->refusing;
@@ -42,8 +42,8 @@ static unsigned int connections(const struct server *server)
 }
 
 /*
- * The uids lent to a user by /etc/subuid count with the user's own (*ret_own); root is
- * not counted.
+ * The uids that /etc/subuid lends to a user count together with the user's own
+ * (*ret_own); root is not counted.
  */
 static unsigned int connections_of(const struct server *server, uid_t owner,
 				   unsigned int *ret_own)
@@ -71,7 +71,7 @@ static struct session *idle_session(const struct server *server)
 
 /* --- connections ------------------------------------------------------------------ */
 
-/* One place is kept for root, who may have to see why all are taken. */
+/* One place is reserved for root, who may have to find out why all are taken. */
 static const char *total_refusal(const struct server *server, const struct peer *peer)
 {
 	uint64_t max = server->daemon->config->daemon->connections_max;
@@ -83,8 +83,8 @@ static const char *total_refusal(const struct server *server, const struct peer 
 }
 
 /*
- * Why there is no place for one more of this peer's owner, or for as many as there are
- * (with more = 0); NULL: there is one.
+ * Why this peer's owner cannot have one more connection, or (with more = 0) as many as
+ * there are; NULL: it can.
  */
 static const char *user_refusal(const struct server *server, const struct peer *peer,
 				unsigned int more)
@@ -136,7 +136,7 @@ static void on_user_found(void *userdata, uint64_t session_id,
 	if (!session)
 		return;
 	peer_set_user(&session->peer, answer);
-	/* Only now is it known whose connection it is. */
+	/* Only now it is known whose connection it is. */
 	session->turned_away = user_refusal(server, &session->peer, 0);
 	if (session->turned_away)
 		log_refusal(session, session->turned_away);
@@ -154,8 +154,8 @@ static bool admit(struct server *server, int fd)
 	int r = peer_init(&peer, fd);
 
 	peer.owner = users_owner(&server->daemon->users, peer.uid);
-	refusal =
-		r < 0 ? "the kernel does not say who asks" : refusal_for(server, &peer);
+	refusal = r < 0 ? "the kernel does not say which user it is"
+			: refusal_for(server, &peer);
 	while ((session = idle_session(server)))
 		if (session_hand(session, fd, &peer, refusal) == 0)
 			break;
@@ -163,7 +163,7 @@ static bool admit(struct server *server, int fd)
 		peer_deinit(&peer);
 		return false;
 	}
-	/* Not the last reference: it waits in the session's queue (server/channel.h).
+	/* Not the last reference: the session's queue has one (server/channel.h).
 	 */
 	(void)close(fd);
 	ping_again(server);
@@ -182,8 +182,8 @@ void server_hand_again(struct server *server, int fd)
 		int *held = realloc(server->held, capacity * sizeof(*held));
 
 		if (!held) {
-			/* Kept open unknown to anybody: to close it could hang. */
-			journal_log(LOG_ERR, "out of memory: a connection is lost");
+			/* Left open for good: closing it could hang. */
+			journal_log(LOG_ERR, "out of memory: a connection was lost");
 			return;
 		}
 		server->held = held;
@@ -242,7 +242,7 @@ static void on_update(uv_timer_t *timer)
 	update_poll(server);
 }
 
-/* Never from within what a session is doing: sessions come and go in it. */
+/* Never called from within a session's functions, as it adds and frees sessions. */
 static void update_soon(struct server *server)
 {
 	if (!uv_is_closing((uv_handle_t *)&server->update))
@@ -263,14 +263,14 @@ static void on_retry(uv_timer_t *timer)
 void server_session_ready(struct server *server)
 {
 	if (server->retry_msec > 0)
-		journal_log(LOG_NOTICE, "session processes start again");
+		journal_log(LOG_NOTICE, "session processes are starting again");
 	server->retry_msec = 0;
 }
 
-/* Started again at once, one that always fails would take a CPU, and nobody be told. */
+/* If restarted at once, a session that always fails would use up a CPU, unreported. */
 void server_session_failed(struct server *server)
 {
-	/* Else it is the spawner that has gone, or we are going. */
+	/* Otherwise the spawner has gone, or deployd stops. */
 	if (!server->spawner_up || server->closing ||
 	    uv_is_active((uv_handle_t *)&server->retry))
 		return;
@@ -301,7 +301,7 @@ static void on_ping(uv_timer_t *timer)
 		(void)uv_timer_stop(timer);
 }
 
-/* Nothing ticks while nobody is connected. */
+/* The timer does not run while nobody is connected. */
 static void ping_again(struct server *server)
 {
 	if (!uv_is_active((uv_handle_t *)&server->ping))
@@ -323,7 +323,7 @@ static void on_spawner_up(void *userdata)
 
 	server->spawner_up = true;
 	if (server->spawner_trouble)
-		journal_log(LOG_NOTICE, "deployd-sessions is there again");
+		journal_log(LOG_NOTICE, "connected to deployd-sessions again");
 	server->spawner_trouble = false;
 	update_soon(server);
 }
@@ -341,7 +341,7 @@ static void on_spawner_down(void *userdata, int error)
 			    strerror(-error));
 	server->spawner_trouble = true;
 	server->spawner_up = false;
-	/* Nobody will say of these how they end, nor whether they began. */
+	/* Nobody will report how these end, or whether they started. */
 	for (struct session *s = server->sessions; s; s = next) {
 		next = s->next;
 		if (!s->process_open)
@@ -376,8 +376,8 @@ static void on_resume(uv_timer_t *timer)
 }
 
 /*
- * The connection at the head of the backlog would wake us for ever. It is not accepted
- * and dropped: to close it could hang.
+ * The connection at the head of the backlog would wake us for ever. It cannot be
+ * accepted and dropped, since closing it could hang.
  */
 static void rest(struct server *server, int error)
 {
@@ -433,7 +433,7 @@ struct session *server_find_archive(const struct server *server, uint64_t sessio
 
 void server_forget(struct server *server, struct session *session)
 {
-	/* Taken off already when deployd stopped. */
+	/* Already removed when deployd stopped. */
 	if (!session->prev && server->sessions != session)
 		return;
 	if (session->prev)
@@ -515,7 +515,8 @@ void server_stop(struct server *server)
 	if (server->closing || server->open_handles == 0)
 		return;
 	server->closing = true;
-	/* listen_fd stays open until exit: to close the last one could hang, too. */
+	/* listen_fd stays open until exit: closing the last reference could hang, too.
+	 */
 	uv_close((uv_handle_t *)&server->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&server->resume, on_handle_closed);
 }
@@ -528,7 +529,7 @@ void server_close_sessions(struct server *server)
 		struct session *session = server->sessions;
 
 		session_abandon(session);
-		/* It may live until its handle is closed: on no list. */
+		/* It may live until its handle is closed, but is on no list. */
 		if (server->sessions == session)
 			server_forget(server, session);
 	}
@@ -538,7 +539,7 @@ void server_close_sessions(struct server *server)
 		uv_close((uv_handle_t *)&server->ping, on_handle_closed);
 		uv_close((uv_handle_t *)&server->retry, on_handle_closed);
 	}
-	/* Connections that are held are closed by exit, which waits for nothing. */
+	/* Held connections are closed by exit, which waits for nothing. */
 	free(server->held);
 	server->held = NULL;
 	server->n_held = server->held_capacity = 0;

@@ -8,23 +8,24 @@
 
 /*
  * The listening socket: systemd's (sd_listen_fds(3)) or our own. Each connection goes
- * to a session process of its own, within the limits a user and in all; those beyond
- * them go to one that says so. deployd never closes the last reference to a connection:
- * what its client has put into it could make that close hang.
+ * to a session process of its own, within the limits per user and in total. Connections
+ * beyond a limit go to a session that tells the client so. deployd never closes the
+ * last reference to a connection: the fds that its client has put into it could make
+ * that close hang.
  */
 
 #define SERVER_SOCKET_PATH  "/run/deployd/io.deployd"
 #define SERVER_SOCKET_GROUP "deployd"
 #define SERVER_ACCEPTS_MAX  16 /* in one turn of the loop */
 
-/* Between two tries when sessions end before they are ready. */
+/* Between two tries when sessions exit before they are ready. */
 #define SERVER_RETRY_MSEC_MIN 100u
 #define SERVER_RETRY_MSEC_MAX 5000u
 
-#define SERVER_IDLE_SESSIONS_MAX 4 /* kept ready for those who come next */
-#define SERVER_REFUSING_SESSIONS_MAX                                                   \
-	16 /* that only say why, beyond connections_max                                \
-	    */
+/* Kept ready for new clients. */
+#define SERVER_IDLE_SESSIONS_MAX 4
+/* These only tell a client why it is turned away; beyond connections_max. */
+#define SERVER_REFUSING_SESSIONS_MAX 16
 
 struct daemon;
 struct session;
@@ -36,7 +37,7 @@ struct server {
 	uv_timer_t resume; /* after accept failed for lack of resources */
 	uv_timer_t update; /* sessions have changed: see what can be done now */
 	uv_timer_t ping;   /* while a session has a client */
-	uv_timer_t retry;  /* sessions do not even start: not again before it */
+	uv_timer_t retry;  /* when sessions do not even start: the next try */
 	uint64_t retry_msec;
 	bool resting;	  /* until resume */
 	bool rest_logged; /* since it was last able to accept */
@@ -47,9 +48,9 @@ struct server {
 	bool spawner_trouble; /* reported */
 	struct session *sessions;
 	uint64_t last_id;
-	int *held; /* connections whose session died before it took them */
+	int *held; /* connections whose session exited before it took them */
 	size_t n_held, held_capacity;
-	/* A session's archive has come further, or has failed. */
+	/* There is more of a session's archive, or it has failed. */
 	void (*on_archive)(struct daemon *daemon, struct session *session);
 };
 
@@ -84,7 +85,7 @@ void server_forget(struct server *server, struct session *session)
 	__attribute__((nonnull));
 void server_session_changed(struct server *server, const struct session *session)
 	__attribute__((nonnull));
-/* It has said that it is ready, or has ended before it could. */
+/* It has reported that it is ready, or has exited before that. */
 void server_session_ready(struct server *server) __attribute__((nonnull));
 void server_session_failed(struct server *server) __attribute__((nonnull));
 /* Takes the connection over. */

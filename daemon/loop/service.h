@@ -50,11 +50,11 @@ const struct app_config *service_authorize(struct daemon *daemon,
 					   const char *app)
 	__attribute__((warn_unused_result, nonnull));
 
-/* "There is no app": for those who may know it. */
+/* Replies that there is no such app: only to users who may know. */
 void service_refuse_missing(struct session *session, const char *app)
 	__attribute__((nonnull));
 
-/* As service_authorize(), for reads that are reserved to root. */
+/* Like service_authorize(), for reads that are reserved to root. */
 bool service_authorize_root(struct session *session, const char *what)
 	__attribute__((warn_unused_result, nonnull));
 

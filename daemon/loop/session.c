@@ -1,6 +1,6 @@
 /*
- * deployd's side of a session process. Its words are checked as a stranger's: whatever
- * is not an answer to a word of ours, or the next request, ends the session.
+ * deployd's side of a session process. Its words are checked as if a stranger had sent
+ * them: anything but a reply to a word of ours, or the next request, ends the session.
  */
 #include "loop/session.h"
 
@@ -25,7 +25,7 @@
 #include "loop/service.h"
 #include "util/session_protocol.h"
 
-/* As io.deployd.varlink names them, where a client that has gone makes no difference.
+/* As io.deployd.varlink names them, which does not tell whether the client has gone.
  */
 static const char *const state_names[] = {
 	[SESSION_STATE_STARTING] = "idle",    [SESSION_STATE_IDLE] = "idle",
@@ -118,7 +118,7 @@ void session_process_ended(struct session *session)
 		return;
 	session->ended = true;
 	stop_watching(session);
-	/* What it still had to say is in the pipe; the end of that comes by itself. */
+	/* The pipe has its last words, and then ends by itself. */
 	if (session->state == SESSION_STATE_STARTING)
 		go_over(session, false);
 	release_if_over(session);
@@ -144,7 +144,7 @@ static void set_archive(struct session *session, enum archive_state state,
 		return;
 	session->archive.state = state;
 	if (session->archive.result == RESULT_OK)
-		session->archive.result = RESULT_FAILED; /* what it is when it fails */
+		session->archive.result = RESULT_FAILED; /* if it fails */
 	(void)snprintf(session->archive.error, sizeof(session->archive.error), "%s",
 		       error ? error : "");
 	session->server->on_archive(session->server->daemon, session);
@@ -161,7 +161,7 @@ static void take_back(struct session *session)
 		server_hand_again(session->server, fd);
 }
 
-/* The last state: nothing comes from it and nothing goes to it any more. */
+/* The last state: from here on nothing is sent or received. */
 static void go_over(struct session *session, bool flush)
 {
 	enum session_state before = session->state;
@@ -181,8 +181,9 @@ static void go_over(struct session *session, bool flush)
 	if (before == SESSION_STATE_CONNECTED || before == SESSION_STATE_HANDED)
 		tell_gone(session);
 	set_archive(session, ARCHIVE_STATE_FAILED,
-		    session->hung ? "the sender's fd does not answer"
-				  : "the connection of its sender has ended");
+		    session->hung
+			    ? "a file or socket that the sender passed does not respond"
+			    : "the connection of its sender has ended");
 	server_session_changed(session->server, session);
 }
 
@@ -245,10 +246,10 @@ static void be_hung(struct session *session)
 	session->hung = true;
 	journal_client(LOG_KIND_SESSION, JOURNAL_SESSION_HUNG, LOG_WARNING, &context,
 		       "the session process %d of %s (pid %d) hangs: a file or socket "
-		       "that it was passed does not answer; it counts as a connection "
-		       "until it ends",
+		       "that the client passed does not respond; it counts as a "
+		       "connection of that user until it exits",
 		       (int)session->pid, session->peer.user, (int)session->peer.pid);
-	/* Helps but where it is in an uninterruptible wait. */
+	/* Has no effect while it is in an uninterruptible sleep. */
 	if (session->pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
 	end(session, false);
@@ -272,8 +273,9 @@ void session_check(struct session *session)
 	}
 	if (session->archive.state == ARCHIVE_STATE_AWAITED &&
 	    now_ms - session->archive.opened_ms >= SESSION_ARCHIVE_AWAITED_MSEC) {
-		set_archive(session, ARCHIVE_STATE_FAILED,
-			    "too little of it came within 10min for its job to begin");
+		set_archive(
+			session, ARCHIVE_STATE_FAILED,
+			"too little of it arrived within 10min for its job to start");
 		return; /* its job has ended, and the session may have, too */
 	}
 	session->pinged = true;
@@ -327,8 +329,8 @@ static char *encode_reply(const struct session *session, const char *error,
 }
 
 /*
- * A client that has gone hears nothing; but its session, which keeps what the client
- * passed until the request is over, must hear that it is.
+ * A client that has gone gets no reply. But its session keeps the client's fds until
+ * the request is over, so it must be told.
  */
 static bool takes_reply(const struct session *session, bool continues)
 {
@@ -443,7 +445,7 @@ void session_archive_drop(struct session *session)
 	if (session->state == SESSION_STATE_OVER ||
 	    session->archive.state == ARCHIVE_STATE_NONE)
 		return;
-	/* Not NONE: there is one archive a session. */
+	/* Not NONE: a session has one archive. */
 	session->archive.state = ARCHIVE_STATE_FAILED;
 	(void)!channel_send(session->channel, json_pack("{s:s}", "type", "drop"));
 }
@@ -502,7 +504,7 @@ void session_give_up(struct session *session)
 static void dispatch(struct session *session, json_t *call)
 {
 	if (varlink_call_init(&session->call, call) < 0) {
-		break_off(session, "it sent up what is not a Varlink call");
+		break_off(session, "it sent something that is not a Varlink call");
 		return;
 	}
 	session->busy = true;
@@ -510,7 +512,7 @@ static void dispatch(struct session *session, json_t *call)
 	run_method(session);
 }
 
-/* A request waits for the name of who asks, or for the last reply's way out of here. */
+/* A request waits for its user's name, or until the last reply has been sent. */
 static void next_request(struct session *session)
 {
 	if (session->waiting && session->named && !session->busy &&
@@ -551,7 +553,7 @@ static void on_archive_word(struct session *session, const json_t *word)
 
 	if (session->archive.state == ARCHIVE_STATE_NONE || !state || bytes < 0 ||
 	    total < 0) {
-		break_off(session, "it speaks of an archive that nobody asked for");
+		break_off(session, "it reported on an archive that nobody asked for");
 		return;
 	}
 	session->archive.bytes = (uint64_t)bytes;
@@ -574,7 +576,7 @@ static void on_trouble(const struct session *session, const json_t *word)
 	static const struct {
 		const char *what, *words;
 	} troubles[] = {
-		{SESSION_TROUBLE_TIMEOUT, "no whole request came in time"},
+		{SESSION_TROUBLE_TIMEOUT, "no complete request arrived in time"},
 		{SESSION_TROUBLE_MALFORMED, "not a Varlink call"},
 		{SESSION_TROUBLE_TOO_LARGE, "request too large or too many fds"},
 		{SESSION_TROUBLE_STALLED, "it does not read its replies"},
@@ -595,7 +597,7 @@ static void on_client_gone(struct session *session)
 {
 	if (session->state != SESSION_STATE_CONNECTED)
 		return;
-	/* Whatever runs goes on, only its reply is lost. */
+	/* Running jobs go on; only the reply is lost. */
 	session->state = SESSION_STATE_ALONE;
 	tell_gone(session);
 }
@@ -614,13 +616,14 @@ static void on_ready(struct session *session, const json_t *word)
 	json_int_t version = json_integer_value(json_object_get(word, "version"));
 
 	if (session->state != SESSION_STATE_STARTING) {
-		break_off(session, "it says again that it is ready");
+		break_off(session, "it reported twice that it is ready");
 		return;
 	}
 	if (version != SESSION_PROTOCOL_VERSION) {
-		break_off(session,
-			  "it is of another version of deployd; `systemctl restart "
-			  "deployd-sessions.service` starts the installed one");
+		break_off(
+			session,
+			"it is from another version of deployd; run `systemctl restart "
+			"deployd-sessions.service`");
 		return;
 	}
 	session->state = SESSION_STATE_IDLE;
@@ -634,7 +637,7 @@ static void on_word(void *userdata, const json_t *word)
 	const char *type = text_of(word, "type");
 
 	if (!type)
-		break_off(session, "it sent a word without a type");
+		break_off(session, "it sent a message without a type");
 	else if (strcmp(type, "ready") == 0)
 		on_ready(session, word);
 	else if (strcmp(type, "request") == 0)
@@ -655,7 +658,7 @@ static void on_word(void *userdata, const json_t *word)
 	else if (strcmp(type, "trouble") == 0)
 		on_trouble(session, word);
 	else
-		break_off(session, "it sent a word that is not expected");
+		break_off(session, "it sent an unexpected message");
 }
 
 /* --- the start -------------------------------------------------------------------- */
@@ -682,7 +685,7 @@ struct session *session_new(struct server *server, uint64_t id)
 		return NULL;
 	}
 	r = spawner_request(&server->spawner, id, &ends);
-	/* The session alone has its ends now, but for what channel.h says. */
+	/* Now only the session has its ends, except as channel.h says. */
 	channel_ends_close(&ends);
 	if (r < 0) {
 		channel_abort(session->channel);

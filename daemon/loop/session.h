@@ -12,18 +12,19 @@
 
 /*
  * One deployd-session process, from its start to its end, and the connection that it
- * was given (util/session_protocol.h): requests come from it and replies go to it as
- * words. The client's fds are the session's; none of them ever comes here.
+ * serves (util/session_protocol.h): requests come from it and replies go to it as
+ * words. It keeps the client's fds; none of them ever comes here.
  */
 
-#define SESSION_PING_MSEC 5000u /* between two pings of a session with a client */
-#define SESSION_HUNG_MSEC                                                              \
-	10000u /* without an answer, or without an end, it is hung                     \
-		*/
+/* Between two pings of a session with a client. */
+#define SESSION_PING_MSEC 5000u
+/* Without a reply to a ping, or without exiting, a session counts as hung. */
+#define SESSION_HUNG_MSEC 10000u
 
 /*
- * For an archive to flow, or to be complete. Until then its job holds up nobody, but it
- * has a place in the queue. As long as a whole archive may take, unpack_sec.
+ * For an archive to start to flow, or to be complete. Until then its job holds up
+ * nobody, but occupies a place in the queue. The default of unpack_sec, for a whole
+ * archive.
  */
 #define SESSION_ARCHIVE_AWAITED_MSEC 600000u
 
@@ -39,13 +40,13 @@ enum session_state {
 	SESSION_STATE_COUNT
 };
 
-/* How far the session is with the archive that a job wants of it. */
+/* How far the session is with the archive that a job needs. */
 enum archive_state {
 	ARCHIVE_STATE_NONE,
-	ARCHIVE_STATE_AWAITED,	/* too little of it has come for a job to begin */
+	ARCHIVE_STATE_AWAITED,	/* too little has arrived for its job to begin */
 	ARCHIVE_STATE_FLOWS,	/* a job may take its turn */
 	ARCHIVE_STATE_COMPLETE, /* read to its end by the session */
-	ARCHIVE_STATE_FAILED,	/* will not come whole */
+	ARCHIVE_STATE_FAILED,	/* will not be complete */
 };
 
 struct archive {
@@ -80,9 +81,9 @@ struct session {
 	uint64_t ping_number, ping_ms;
 	bool busy; /* a request is being worked on */
 	bool dispatching;
-	uint64_t request;	  /* number of the request under way, or of the last */
-	json_t *waiting;	  /* a request that came before the peer's name */
-	unsigned int n_fds;	  /* that the client passed with the request */
+	uint64_t request;   /* number of the request under way, or of the last */
+	json_t *waiting;    /* a request that came before the peer's user was known */
+	unsigned int n_fds; /* that the client passed with the request */
 	struct varlink_call call; /* while busy */
 	bool decision_written;	  /* of this request (loop/decision.h) */
 	bool held;		  /* by session_hold() */
@@ -100,40 +101,40 @@ const char *session_state_name(const struct session *session) __attribute__((non
 struct session *session_new(struct server *server, uint64_t id)
 	__attribute__((warn_unused_result, nonnull));
 
-/* What the spawner says of the process. */
+/* The spawner's reports about the process. */
 void session_process_started(struct session *session, pid_t pid)
 	__attribute__((nonnull));
 void session_process_ended(struct session *session) __attribute__((nonnull));
 
 /*
- * Gives an idle session the connection: fd stays the caller's, who closes it once this
- * has succeeded. refusal: NULL, or the text with which the client is turned away. When
- * it fails the session is over, and the next one may be tried.
+ * Gives an idle session the connection. fd stays the caller's, who closes it once this
+ * has succeeded. refusal: NULL, or the text that tells the client why it is turned
+ * away. When this fails, the session is over; try the next one.
  */
 int session_hand(struct session *session, int fd, const struct peer *peer,
 		 const char *refusal)
 	__attribute__((warn_unused_result, nonnull(1, 3)));
 
-/* Once it is known who the peer is: requests are taken from here on. */
+/* To be called once the peer's user is known: from here on requests are accepted. */
 void session_start(struct session *session) __attribute__((nonnull));
 
 /*
- * Lets go of the session: what was sent may still be read, nothing is waited for.
- * Idempotent. The object lives until the process has ended.
+ * Lets go of the session: it may still read what was sent, but nothing waits for it.
+ * Idempotent. The object lives until the process has exited.
  */
 void session_close(struct session *session) __attribute__((nonnull));
 
-/* Frees it although the process may be there, as deployd stops. */
+/* Frees it although the process may still exist: for the stop of deployd. */
 void session_abandon(struct session *session) __attribute__((nonnull));
 
 /*
- * Asks whether it is alive: a ping when none is under way. What has not answered for
- * SESSION_HUNG_MSEC is hung: it is reported, killed as far as that helps, and counts
- * against its user's connections as long as the process is there.
+ * Checks that it is alive: sends a ping when none is under way. A session that has not
+ * replied for SESSION_HUNG_MSEC is hung: it is reported, sent SIGKILL, and counts as
+ * one of its user's connections as long as the process exists.
  */
 void session_check(struct session *session) __attribute__((nonnull));
 
-/* It has a client that a reply can go to. */
+/* It has a client that can receive a reply. */
 bool session_is_connected(const struct session *session) __attribute__((nonnull));
 
 /*
@@ -165,9 +166,9 @@ void session_give_up(struct session *session) __attribute__((nonnull));
 bool session_wants_more(const struct session *session) __attribute__((nonnull));
 
 /*
- * The archive is the request's fd number index: the session reads ahead, and
- * server.on_archive tells how far it is. -EINVAL: there is no such fd; -EBUSY: the
- * connection has an archive already.
+ * The archive is the request's fd number index. The session reads ahead, and
+ * server.on_archive is called as it gets on. -EINVAL: there is no such fd; -EBUSY: the
+ * connection already has an archive.
  */
 int session_archive_open(struct session *session, json_int_t index)
 	__attribute__((warn_unused_result, nonnull));
@@ -176,20 +177,20 @@ int session_archive_open(struct session *session, json_int_t index)
 int session_archive_pump(struct session *session, int pipe_fd)
 	__attribute__((warn_unused_result, nonnull));
 
-/* The archive is not wanted any more. Harmless when there is none. */
+/* The archive is no longer needed. Harmless when there is none. */
 void session_archive_drop(struct session *session) __attribute__((nonnull));
 
 /*
- * The lines of the pipe, which stays the caller's, go to the client as replies that
- * continue; on_end is called once when they have ended and were sent.
+ * Sends the lines of the pipe, which stays the caller's, to the client as replies that
+ * continue. on_end is called once, when the pipe has ended and all lines were sent.
  */
 int session_send_lines(struct session *session, int pipe_fd,
 		       void (*on_end)(void *userdata), void *userdata)
 	__attribute__((warn_unused_result, nonnull(1, 3)));
 
 /*
- * Calls on_gone once when the client has hung up, for what must not go on without it.
- * NULL takes it back; the lines' on_end is taken back, too.
+ * Calls on_gone once when the client has hung up, to stop work that is pointless
+ * without it. NULL withdraws it, and also the on_end of session_send_lines().
  */
 void session_on_gone(struct session *session, void (*on_gone)(void *userdata),
 		     void *userdata) __attribute__((nonnull(1)));

@@ -8,9 +8,9 @@
 #include "loop/units.h"
 
 /*
- * A command in a transient unit: started by PID 1, not by deployd, in a copy of a unit
- * or in deployd-run.slice with a user of its own. The command is run as it is: no
- * shell, no $NAME, no %-specifier.
+ * A command in a transient unit: PID 1 starts it, not deployd, in a copy of a unit or
+ * in deployd-run.slice with a user of its own. The command runs as it is: no shell, no
+ * $NAME, no %-specifier.
  */
 
 /* Users of programs of ours; sysusers.d makes them. */
@@ -24,8 +24,8 @@ struct transient_options {
 	const char *description;
 	const char *const *argv; /* NULL-terminated; argv[0] = absolute path */
 	/*
-	 * The unit that it is run in a copy of: user, environment, sandbox and limits
-	 * as clone_table.h has them, in its slice. NULL = none.
+	 * Run in a copy of this unit: user, environment, sandbox and limits as
+	 * clone_table.h has them, in its slice. NULL = none.
 	 */
 	const char *clone_of;
 	/* Without clone_of, or where that unit has no User=. One of them is needed. */
@@ -39,7 +39,8 @@ struct transient_options {
 	 */
 	bool harden;
 	uint64_t ambient; /* capabilities it keeps all the same, as a mask */
-	/* Files that it writes to (loop/output.h); NULL = null, journal. */
+	/* Files that it writes to (loop/output.h). NULL: stdout null, stderr journal.
+	 */
 	const char *stdout_path, *stderr_path;
 	uint64_t timeout_ms; /* then it is ended */
 };

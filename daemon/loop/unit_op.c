@@ -528,7 +528,7 @@ static void op_closing(struct unit_request *request)
 	unit_request_end(request);
 }
 
-/* One of those that waited for a Reload: what it waits for may be done already. */
+/* One of those that waited for a Reload, which may be done already. */
 static void give_turn(struct units *units)
 {
 	for (struct unit_request *request = units->requests; request;

@@ -86,10 +86,10 @@ void units_close(struct units *units, void (*on_closed)(void *userdata), void *u
  * unit in start-limit-hit resets it first (ResetFailedUnit: this is an explicit
  * request). Masked, missing, canceled job, dependency failure, timeout: each its own
  * words. RESTART and START are ok only when the unit is active (or, for a oneshot
- * without RemainAfterExit, inactive with Result=success). REREAD calls Reload only
- * where NeedDaemonReload says that there is something to be read, never two at a time:
- * what another has read meanwhile is not read again. NULL only without memory (then
- * done is not called).
+ * without RemainAfterExit, inactive with Result=success). REREAD calls Reload only when
+ * NeedDaemonReload says that the unit has changed, and only one at a time: if another
+ * REREAD has read the change meanwhile, it is not read again. NULL only without memory
+ * (then done is not called).
  */
 struct unit_op *units_act(struct units *units, enum unit_action action,
 			  const char *unit, uint64_t timeout_ms, unit_done_fn done,

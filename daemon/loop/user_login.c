@@ -59,8 +59,9 @@ static void on_done(struct child *child)
 		result = RESULT_NOT_FOUND;
 	} else if (!take(&login->peer, reply)) {
 		result = RESULT_FAILED;
-		(void)errinfo_refuse(&login->error, result,
-				     "deployd-users said something that is no user");
+		(void)errinfo_refuse(
+			&login->error, result,
+			"deployd-users sent a reply that deployd does not understand");
 	}
 	child_deinit(child);
 	login->done(login, result);
@@ -103,13 +104,13 @@ static void on_uid_found(void *userdata, uint64_t id, const struct user_answer *
 		break;
 	case USER_UNKNOWN:
 	case USER_SUBORDINATE:
-		/* Nobody can log in as such a one: it has whatever groups it got. */
+		/* Nobody can log in with such a uid: its groups are not known. */
 		end(login, RESULT_OK, "");
 		break;
 	}
 }
 
-/* The N of uid:N; -1 for what is none. */
+/* The N of uid:N; -1 for anything else. */
 static uid_t uid_of(const char *user)
 {
 	unsigned long long uid = 0;

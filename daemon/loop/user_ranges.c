@@ -14,7 +14,7 @@ static void tell(struct user_ranges *ranges, const json_t *warnings)
 	size_t i;
 	const json_t *warning;
 
-	/* They are read anew every minute; what was told stays told. */
+	/* They are read again every minute: do not repeat a warning. */
 	if (json_equal(warnings, ranges->warnings))
 		return;
 	json_array_foreach (warnings, i, warning) {
@@ -43,7 +43,7 @@ static bool take_range(json_t *entry, struct user_range *range)
 	return true;
 }
 
-/* False: the helper said something that is none of its answers. */
+/* False: the helper's reply makes no sense. */
 static bool take(struct user_ranges *ranges, const json_t *reply)
 {
 	const json_t *list = json_object_get(reply, "ranges");
@@ -72,8 +72,9 @@ static void fail(struct user_ranges *ranges, const char *why)
 	if (!told)
 		journal_log(LOG_WARNING, "cannot read %s/" USER_RANGES_FILE ": %s%s",
 			    ranges->options->dir, why,
-			    ranges->known ? "; what it said before is still in force"
-					  : "");
+			    ranges->known
+				    ? "; the ranges that were read before stay in force"
+				    : "");
 }
 
 static void start(struct user_ranges *ranges);
@@ -92,7 +93,8 @@ static void on_done(struct child *child)
 	if (child_outcome(child, &reply, &ei) != RESULT_OK) {
 		fail(ranges, ei.what);
 	} else if (!take(ranges, reply)) {
-		fail(ranges, "deployd-users said something that is no list of ranges");
+		fail(ranges,
+		     "deployd-users sent a reply that deployd does not understand");
 	} else {
 		ranges->known = true;
 		ranges->changed = false;
@@ -108,7 +110,7 @@ static void on_done(struct child *child)
 		ranges->settled(ranges->userdata);
 }
 
-/* What cannot be started has failed, and is tried again later. */
+/* A helper that cannot be started counts as a failed read, and is tried again later. */
 static void start(struct user_ranges *ranges)
 {
 	char uid[32], gid[32], file[256];

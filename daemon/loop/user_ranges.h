@@ -9,15 +9,15 @@
 #include "loop/child.h"
 
 /*
- * The ranges of /etc/subuid as deployd-users read them last. They are read again when
- * somebody says that the file may have changed, and when they are old; a reading that
- * fails leaves the ranges as they were.
+ * The ranges of /etc/subuid as deployd-users last read them. They are read again after
+ * user_ranges_change(), and when they are old. A read that fails leaves the ranges as
+ * they were.
  */
 
 #define USER_NAME_SIZE	       64 /* escaped, with the NUL */
 #define USER_RANGES_MAX	       16384
 #define USER_RANGES_FRESH_MSEC 60000u
-#define USER_RANGES_RETRY_MSEC 10000u /* after a reading that failed */
+#define USER_RANGES_RETRY_MSEC 10000u /* after a failed read */
 #define USER_RANGES_FILE       "subuid"
 
 struct users_options;
@@ -33,16 +33,16 @@ struct user_ranges {
 	const struct users_options *options;
 	struct user_range *ranges;
 	size_t n_ranges;
-	json_t *warnings; /* already told */
+	json_t *warnings; /* already reported */
 	struct child child;
 	bool running;
 	bool again;   /* changed while it was being read */
-	bool changed; /* maybe, since it was read */
+	bool changed; /* the file may have, since it was read */
 	bool known;   /* read at least once */
 	uint64_t read_at, failed_at;
-	char why[200]; /* the last reading failed; else empty */
+	char why[200]; /* why the last read failed; else empty */
 	bool closing;
-	void (*settled)(void *userdata); /* a reading has ended, well or not */
+	void (*settled)(void *userdata); /* a read has ended, well or not */
 	void *userdata;
 };
 
@@ -51,19 +51,19 @@ void user_ranges_init(struct user_ranges *ranges, uv_loop_t *loop,
 		      void (*settled)(void *userdata), void *userdata)
 	__attribute__((nonnull));
 
-/* Starts to read them, or once more when that is under way. */
+/* Starts to read them; if a read is under way, another one follows. */
 void user_ranges_change(struct user_ranges *ranges) __attribute__((nonnull));
 
 /*
- * True when they can be relied on as far as that is possible now; false: a reading is
- * under way, settled is called.
+ * True when they are as reliable as they can be now; false: a read is under way, and
+ * settled will be called.
  */
 bool user_ranges_ready(struct user_ranges *ranges)
 	__attribute__((warn_unused_result, nonnull));
 
-/* The range that uid is in, the first of several; NULL for none. Borrowed. */
+/* The first range that has uid; NULL: there is none. Borrowed. */
 const struct user_range *user_ranges_find(const struct user_ranges *ranges, uid_t uid)
 	__attribute__((nonnull));
 
-/* Kills the reading and frees everything. */
+/* Kills a read that is under way and frees everything. */
 void user_ranges_close(struct user_ranges *ranges) __attribute__((nonnull));

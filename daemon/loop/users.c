@@ -64,8 +64,9 @@ static void forget(struct users *users)
 }
 
 /*
- * True when a range alone says who that is. A range of root's may hold users of this
- * machine (a container that shares them), and a user may have its own uid in one.
+ * True when the range alone says who that is. A range of root's may contain users of
+ * this machine (for a container that shares them), and a user's own uid may be in a
+ * range.
  */
 static bool is_lent(const struct user_range *range, uid_t uid)
 {
@@ -79,7 +80,7 @@ static void lend(struct user_answer *answer, const struct user_range *range)
 	(void)strcpy(answer->owner_name, range->owner_name);
 }
 
-/* True when it is known who uid is, without asking anybody. */
+/* True when it is known who uid is, without a look-up. */
 static bool answer_now(struct users *users, uid_t uid, struct user_answer *answer)
 {
 	const struct user_range *range = user_ranges_find(&users->ranges, uid);
@@ -94,7 +95,7 @@ static bool answer_now(struct users *users, uid_t uid, struct user_answer *answe
 	if (!known)
 		return false;
 	*answer = *known;
-	/* The ranges may have changed since it was kept. */
+	/* The ranges may have changed since the answer was stored. */
 	if (known->status == USER_UNKNOWN && range)
 		lend(answer, range);
 	return true;
@@ -109,7 +110,7 @@ uid_t users_owner(const struct users *users, uid_t uid)
 
 /* --- look-ups ----------------------------------------------------------------- */
 
-/* Takes the look-up off the list, tells all who wait, and frees it. */
+/* Takes the look-up off the list, tells everyone who waits for it, and frees it. */
 static void finish(struct user_lookup *lookup, const struct user_answer *answer)
 {
 	struct users *users = lookup->users;
@@ -126,7 +127,7 @@ static void finish(struct user_lookup *lookup, const struct user_answer *answer)
 	free(lookup);
 }
 
-/* While no range is known, nobody knows for whom such a uid would count. */
+/* Before the ranges are known, nobody knows whose limits such a uid counts against. */
 static void fail(const struct users *users, struct user_answer *answer, const char *why)
 {
 	answer->status = USER_FAILED;
@@ -134,7 +135,7 @@ static void fail(const struct users *users, struct user_answer *answer, const ch
 	(void)snprintf(answer->why, sizeof(answer->why), "%s", why);
 }
 
-/* What the helper said of the uid. */
+/* The helper's answer about the uid. */
 static void understand(struct user_lookup *lookup, const json_t *reply,
 		       struct user_answer *answer)
 {
@@ -148,7 +149,8 @@ static void understand(struct user_lookup *lookup, const json_t *reply,
 		answer->status = USER_KNOWN;
 		(void)strcpy(answer->name, name);
 	} else if (!json_is_false(known)) {
-		fail(users, answer, "deployd-users said something that is no user");
+		fail(users, answer,
+		     "deployd-users sent a reply that deployd does not understand");
 		return;
 	} else if (!users->ranges.known) {
 		(void)snprintf(why, sizeof(why), "%s/" USER_RANGES_FILE ": %s",
@@ -221,7 +223,7 @@ static struct user_lookup *next_waiting(const struct users *users)
 	return lookup;
 }
 
-/* Goes on with everything that can go on. */
+/* Continues every look-up that can continue. */
 static void advance(struct users *users)
 {
 	struct user_lookup *lookup;
@@ -261,7 +263,7 @@ static bool add_waiter(struct user_lookup *lookup, const struct waiter *waiter)
 	return true;
 }
 
-/* The look-up of uid, which others may wait for already; NULL when there are too many.
+/* The look-up of uid, which may already be under way; NULL when there are too many.
  */
 static struct user_lookup *find_lookup(struct users *users, uid_t uid)
 {
@@ -288,7 +290,7 @@ void users_find(struct users *users, uid_t uid, user_found_fn done, void *userda
 	struct user_answer answer = {.uid = uid, .owner = uid};
 	struct user_lookup *lookup;
 
-	/* root waits for nothing and nobody. */
+	/* root never waits. */
 	if (uid == 0) {
 		answer.status = USER_KNOWN;
 		(void)strcpy(answer.name, "root");
@@ -324,7 +326,7 @@ static void on_change(uv_fs_event_t *watch, const char *filename, int events,
 		forget(users);
 	else if (strcmp(filename, USER_RANGES_FILE) != 0)
 		return;
-	/* A name that owns a range may mean another uid now. */
+	/* The name that owns a range may now have another uid. */
 	user_ranges_change(&users->ranges);
 }
 
@@ -340,12 +342,13 @@ int users_start(struct users *users, uv_loop_t *loop,
 	if (r < 0)
 		return r;
 	users->watch.data = users;
-	/* Without it (no inotify instance is left) a change is seen when all is old. */
+	/* Without it (no inotify instance is left) a change is noticed once all is old.
+	 */
 	r = uv_fs_event_start(&users->watch, on_change, users->options.dir, 0);
 	if (r < 0)
 		journal_log(LOG_WARNING,
-			    "cannot watch %s: %s; changes of " USER_RANGES_FILE
-			    " and passwd are seen within %u s",
+			    "cannot watch %s: %s; changes to " USER_RANGES_FILE
+			    " and passwd are noticed within %u s",
 			    users->options.dir, uv_strerror(r),
 			    USER_RANGES_FRESH_MSEC / 1000);
 	user_ranges_change(&users->ranges);

@@ -8,10 +8,11 @@
 #include "loop/user_ranges.h"
 
 /*
- * Who a uid is: a user with a name, a uid that /etc/subuid lends to a user, or nobody
- * that the name service knows. The name service may block for long (LDAP), so
- * deployd-users is asked, one process a look-up, with a deadline; what it said is kept
- * for a while. What cannot be found out is said as such and never taken for "unknown".
+ * Tells who a uid is: a user with a name, a uid that /etc/subuid lends to a user, or a
+ * uid that the name service does not know. The name service may block for a long time
+ * (LDAP), so each look-up runs in a process of its own, deployd-users, with a deadline.
+ * The answer is kept for a while. A look-up that fails is reported as such, never as
+ * "unknown".
  */
 
 #define USERS_CACHE_MAX	   256
@@ -23,17 +24,17 @@
 #define USERS_DIR	   "/etc"
 
 enum user_status {
-	USER_FAILED = 0, /* could not be found out; why says it */
+	USER_FAILED = 0, /* could not be found out; why has the reason */
 	USER_KNOWN,
 	USER_UNKNOWN,	  /* definitely */
-	USER_SUBORDINATE, /* owner and owner_name have it by /etc/subuid */
+	USER_SUBORDINATE, /* /etc/subuid lends it to owner, owner_name */
 };
 
 struct user_answer {
 	uid_t uid;
 	enum user_status status;
 	char name[USER_NAME_SIZE]; /* when known */
-	uid_t owner;		   /* who answers for it: uid itself, or who lends it */
+	uid_t owner;		   /* who answers for it: uid itself, or its lender */
 	char owner_name[USER_NAME_SIZE];
 	char why[USERS_WHY_SIZE];
 };
@@ -41,7 +42,7 @@ struct user_answer {
 struct users_options {
 	const char *program; /* deployd-users */
 	const char *dir;     /* of subuid and passwd */
-	uid_t uid;	     /* whom the program becomes */
+	uid_t uid;	     /* what the program runs as */
 	gid_t gid;
 };
 
@@ -62,7 +63,7 @@ struct users {
 		struct user_answer answer;
 	} cache[USERS_CACHE_MAX];
 	size_t n_cached;
-	size_t next; /* overwritten next once full */
+	size_t next; /* the oldest, overwritten next once full */
 	bool closing;
 };
 
@@ -76,13 +77,14 @@ void users_flush(struct users *users, uid_t uid, gid_t gid) __attribute__((nonnu
 
 /*
  * Calls done once with the answer for uid, either at once or later from the loop. id is
- * handed through: whoever asked may be gone by then. Not called after users_close().
+ * passed on, since the caller's object may be gone by then. Not called after
+ * users_close().
  */
 void users_find(struct users *users, uid_t uid, user_found_fn done, void *userdata,
 		uint64_t id) __attribute__((nonnull(1, 3)));
 
-/* Who answers for uid as far as that is known at once: uid itself when it is not. */
+/* Who answers for uid, if that is known at once; uid itself if it is not. */
 uid_t users_owner(const struct users *users, uid_t uid) __attribute__((nonnull));
 
-/* Ends what runs; the handles close on the loop. Idempotent. */
+/* Ends all look-ups; the handles close on the loop. Idempotent. */
 void users_close(struct users *users) __attribute__((nonnull));

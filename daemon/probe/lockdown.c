@@ -26,15 +26,15 @@ int probe_lockdown(struct errinfo *ei)
 #ifdef BREAK_LOCKDOWN_SKIPPED
 	return r;
 #endif
-	/* All probes have one user: one that was taken over must not reach the others.
+	/* All probes share one user: a probe that was taken over must not reach others.
 	 */
 	return r < 0 ? r : sandbox_deny_reach(ei);
 }
 
 /*
- * http has no such list: what libcurl, the TLS library and the modules of nsswitch.conf
- * call differs from machine to machine, and a probe that is killed takes a good release
- * down with it.
+ * http has no such list: the system calls of libcurl, the TLS library and the modules
+ * of nsswitch.conf differ from machine to machine, and a probe that is killed would
+ * make a good release fail.
  */
 int probe_lockdown_tcp(struct errinfo *ei)
 {

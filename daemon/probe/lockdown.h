@@ -3,8 +3,8 @@
 #include "deploy/errinfo.h"
 
 /*
- * The probe has a user of its own and no capability; what is locked away here holds the
- * damage of a hostile answer. 0, or a negative errno with *ei: then it must not go on.
+ * The probe has a user of its own and no capabilities. This limits the damage that a
+ * hostile response can do. 0, or a negative errno with *ei: then the probe must exit.
  */
 
 /* First thing in main(). */

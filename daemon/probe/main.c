@@ -1,9 +1,9 @@
 /*
- * deployd-probe: asks an app whether it is well. PID 1 starts it in a transient unit,
- * in the app's network, which deployd has none of, but as a user of its own, so that
- * the app cannot answer in its place. It checks once, prints one line of JSON on stdout
- * and exits: 0 passed, 1 failed, 2 usage. Waiting, repeating and what follows from the
- * answer are deployd's; it must never change anything.
+ * deployd-probe: checks whether an app is healthy. PID 1 starts it in a transient unit
+ * in the app's network (deployd has no network), but as a user of its own, so that the
+ * app cannot answer in its place. It checks once, prints one line of JSON on stdout and
+ * exits: 0 passed, 1 failed, 2 usage. Waiting, repeating and acting on the result is up
+ * to deployd; the probe must never change anything.
  */
 #include <errno.h>
 #include <stdio.h>

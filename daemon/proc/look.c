@@ -27,7 +27,7 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Without a cgroup there is no process of the unit. */
+/* Without a cgroup, the unit has no processes. */
 static int list_own(int cgroup_fd, struct pid_list *list, struct errinfo *ei)
 {
 	if (cgroup_fd >= 0)
@@ -57,7 +57,7 @@ static int look_at_one(struct machine *machine, pid_t pid, bool own)
 	return 0;
 }
 
-/* Before all others: nobody can use up what there is for them. */
+/* Before all others, so that nobody can use up their limits. */
 static int look_at_own(struct machine *machine)
 {
 	int r = 0;
@@ -67,7 +67,7 @@ static int look_at_own(struct machine *machine)
 	return r;
 }
 
-/* False for what is no process. */
+/* False: not a process. */
 static bool read_pid(const char *name, pid_t *ret_pid)
 {
 	const size_t length = strlen(name);
@@ -101,7 +101,7 @@ static int look_at_others(struct machine *machine)
 	return r;
 }
 
-/* What has left the unit meanwhile is told as any other process, if it can be. */
+/* A process that has left the unit meanwhile is reported like any other. */
 static void disown_gone(json_t *processes, const struct pid_list *list)
 {
 	for (size_t i = json_array_size(processes); i-- > 0;) {

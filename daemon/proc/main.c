@@ -1,12 +1,12 @@
 /*
  * deployd-proc: tells which release of an app each process of the machine runs from.
  * PID 1 starts it in a transient unit without a network, as a user of its own with the
- * app's group (it lists the releases) and with CAP_SYS_PTRACE, without which /proc
- * tells nothing of other users' processes. That capability could do a lot: so it cannot
- * be traced itself, its filter has no ptrace and no other way into a process, and every
- * open is for reading. No Landlock: it keeps a process from looking at any that is not
- * confined by the same rules. It prints one line of JSON on stdout and exits: 0 looked,
- * 1 could not, 2 usage.
+ * app's group (to list the releases) and with CAP_SYS_PTRACE, without which /proc tells
+ * nothing about other users' processes. That capability is powerful, so the program
+ * cannot be traced itself, its filter has neither ptrace nor any other way into a
+ * process, and it opens files only for reading. No Landlock: that would keep it from
+ * looking at processes that are not confined by the same rules. It prints one line of
+ * JSON on stdout and exits: 0 looked, 1 could not, 2 usage.
  */
 #include <seccomp.h>
 #include <stdio.h>
@@ -79,8 +79,7 @@ int main(int argc, char **argv)
 	}
 	line = finding_line(&finding, &length);
 	if (!line || fd_write_all(STDOUT_FILENO, line, length) < 0)
-		status =
-			EXIT_FAILED; /* who has no answer must not think there is one */
+		status = EXIT_FAILED; /* without the report, it has not looked */
 	/* Not exit(): the filter allows no handlers. */
 	_exit(status);
 }

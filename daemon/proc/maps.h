@@ -6,15 +6,15 @@
 
 #define MAPPED_PATHS_MAX 16 /* of a process */
 
-/* A line of /proc/PID/maps that is of a file. */
+/* A line of /proc/PID/maps about a file. */
 struct maps_line {
 	uint64_t dev, ino; /* dev: major << 32 | minor */
-	char *path;	   /* in the line, as it is there, with its " (deleted)" */
+	char *path;	   /* points into the line; still has its " (deleted)" */
 };
 
 /*
- * Takes a line apart, in place. False for anonymous memory, [heap] and what is no such
- * line. The path is anybody's text.
+ * Takes a line apart, in place. False for anonymous memory, [heap] and malformed lines.
+ * The path is untrusted text.
  */
 bool maps_parse(char *line, struct maps_line *ret_line)
 	__attribute__((nonnull, warn_unused_result));

@@ -43,8 +43,8 @@ static ssize_t read_small(int dir_fd, const char *name, char *buf, size_t size)
 }
 
 /*
- * Nothing can be told of a process that is exiting: it has let go of its memory and its
- * files. Its first thread may be in that state while others run on.
+ * Nothing is known about a process that is exiting: it has released its memory and its
+ * files. Its first thread may be in that state while others still run.
  */
 static bool is_exiting(int dir_fd)
 {
@@ -67,9 +67,9 @@ static bool is_exiting(int dir_fd)
 }
 
 /*
- * A link of /proc leads to the file itself, in whatever mount namespace it is, and past
- * the modes of the directories above. What the kernel has in its cache is enough: it
- * may be a file of a server that does not answer.
+ * A link in /proc leads to the file itself, in whatever mount namespace it is, and past
+ * the modes of the directories above. The kernel's cached data is enough: the file may
+ * be on a server that does not respond.
  */
 static int read_link(const struct process *process, const char *name,
 		     struct used_file *ret_file)
@@ -234,7 +234,7 @@ static json_t *to_json(const struct process *process)
 		"mapped", paths, "readable", process->readable, "unit", process->own);
 }
 
-/* A process of somebody else that cannot be read may be in a release, too. */
+/* Another user's process that cannot be read may also be in a release. */
 static int finish(struct look *look, struct process *process, json_t **ret_process)
 {
 	const bool told = process->own || process->uses_release || !process->readable;

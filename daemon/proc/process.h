@@ -10,7 +10,7 @@
 #define PROCESS_MAPS_BYTES_MAX (16u << 20)  /* of /proc/PID/maps that are read */
 #define MAPS_BYTES_MAX	       (256u << 20) /* of all processes together */
 
-/* What is common to all the processes that are looked at. */
+/* Common to all processes that are looked at. */
 struct look {
 	int proc_fd; /* /proc */
 	const struct releases *releases;
@@ -22,11 +22,11 @@ struct look {
  * Looks at process pid:
  *   {"pid","comm","cwd","exe","deleted","mapped":[...],"readable","unit"}
  * with texts escaped. unit is own: the process is one of the app's unit. cwd and exe
- * are below the directory of releases only when they really are of a release; mapped
- * has what else is, the root directory too. What could not be read is empty, and
- * "readable" false. NULL in *ret_process for a process that is neither own nor has
- * anything to do with a release. 0, -ESRCH when the process is gone or about to be, or
- * has no memory (the kernel's threads), -ENOMEM.
+ * are below the directory of releases only when they really belong to a release; mapped
+ * has all other files that do, and also the root directory. What could not be read is
+ * empty, and "readable" is false. *ret_process is NULL for a process that is not own
+ * and has nothing to do with a release. 0; -ESRCH when the process has exited, is about
+ * to, or has no memory (a kernel thread); -ENOMEM.
  */
 int process_look(struct look *look, pid_t pid, bool own, json_t **ret_process)
 	__attribute__((nonnull, warn_unused_result));

@@ -54,7 +54,7 @@ int releases_open(struct releases *releases, const char *path, struct errinfo *e
 	releases->real_length = strlen(releases->real);
 	if (releases->real_length == 1)
 		return errinfo_refuse(ei, RESULT_FAILED,
-				      "'/' is no directory of releases");
+				      "'/' cannot be the directory of releases");
 	return 0;
 }
 
@@ -100,7 +100,7 @@ static int compare(const void *a, const void *b)
 			   &((const struct known_file *)b)->id);
 }
 
-/* What it has in its cache is enough: no file server is waited for. */
+/* The kernel's cached data is enough: do not wait for a file server. */
 static int look_at(int dir_fd, const char *name, struct statx *ret_stx)
 {
 	if (statx(dir_fd, name,
@@ -154,7 +154,7 @@ static bool find_mapping(FILE *maps, const void *address, struct maps_line *ret_
 	return false;
 }
 
-/* Maps one of the files to see by what number the kernel calls its device there. */
+/* Maps one of the files to see which device number the kernel reports there. */
 static void learn_maps(struct releases *releases, int dir_fd, const char *name,
 		       const struct statx *stx)
 {
@@ -179,7 +179,7 @@ static void learn_maps(struct releases *releases, int dir_fd, const char *name,
 
 static int list_dir(struct listing *listing, int fd, unsigned int level);
 
-/* Takes no part in what cannot be entered. */
+/* Directories that cannot be entered are left out. */
 static int list_below(struct listing *listing, int dir_fd, const char *name,
 		      unsigned int level)
 {
@@ -207,7 +207,7 @@ static int list_entry(struct listing *listing, int dir_fd, const char *name,
 	r = add(listing, &stx);
 	if (r < 0)
 		return r;
-	/* What is mounted there is not of the release. */
+	/* Something mounted there is not part of the release. */
 	if (S_ISDIR(stx.stx_mode) && !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return list_below(listing, dir_fd, name, level);
 	if (S_ISREG(stx.stx_mode) && stx.stx_size > 0 && !listing->releases->maps_known)
@@ -297,7 +297,7 @@ bool releases_of_maps(const struct releases *releases, struct file_id maps,
 	return true;
 }
 
-/* The release that has this file and is the only place where it is; NULL: none. */
+/* The release that is the only place of this file; NULL: none. */
 static const char *find(const struct releases *releases, struct file_id id)
 {
 #ifdef BREAK_PROC_BY_PATH_ONLY
@@ -315,7 +315,7 @@ static const char *find(const struct releases *releases, struct file_id id)
 #endif
 }
 
-/* What follows a prefix and its slash; NULL when path is not below it. */
+/* The rest of path behind a prefix and a slash; NULL when path is not below it. */
 static const char *below(const char *path, const char *prefix, size_t length)
 {
 	if (strncmp(path, prefix, length) != 0 || path[length] != '/' ||
@@ -324,7 +324,7 @@ static const char *below(const char *path, const char *prefix, size_t length)
 	return path + length + 1;
 }
 
-/* True when the name leads to the file here, too, or nobody can tell. */
+/* True when the name leads to the file here, too, or when that cannot be told. */
 static bool is_true(const struct releases *releases, const struct used_file *file,
 		    const char *rest)
 {
@@ -351,7 +351,7 @@ static bool is_of(const char *rest, const char *release)
 	       (rest[length] == '/' || rest[length] == '\0');
 }
 
-/* Puts what lies in the real directory into the given one. */
+/* Turns a path in the real directory into one in the given directory. */
 static void rename_to(const struct releases *releases, char path[PATH_MAX],
 		      const char *rest)
 {
@@ -370,7 +370,7 @@ static bool is_deleted(const struct releases *releases, struct used_file *file)
 {
 	const char *rest = below(file->path, releases->real, releases->real_length);
 
-	/* A file may be called so. */
+	/* A file may really have such a name. */
 	if (rest && file->id_known && is_true(releases, file, rest))
 		return false;
 	return path_strip_deleted(file->path);

@@ -98,7 +98,8 @@ static void take_words(struct channel *channel)
 		if (r == 0)
 			break;
 		if (r < 0)
-			break_off(channel, "it sent what is no JSON object");
+			break_off(channel,
+				  "it sent something that is not a JSON object");
 		else
 			channel->events->on_word(channel->userdata, word);
 	}
@@ -126,7 +127,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 	}
 	r = varlink_buffer_add(&channel->input, buf->base, (size_t)nread);
 	if (r < 0) {
-		break_off(channel, r == -EMSGSIZE ? "it sent a word that is too long"
+		break_off(channel, r == -EMSGSIZE ? "it sent a message that is too long"
 						  : "out of memory");
 		return;
 	}

@@ -7,13 +7,13 @@
 
 /*
  * deployd's end of the channel to one session process (util/session_protocol.h): a pipe
- * for words down, a pipe for words up, a socket through which fds go down. Nothing but
- * words can come up, and all of them are a stranger's.
+ * for words down, a pipe for words up, and a socket through which fds go down. Only
+ * words can come up, and none of them can be trusted.
  */
 
-/* Words that wait to be read by the session; beyond it the session is hung. */
+/* Words that the session has not read; beyond this, the session counts as hung. */
 #define CHANNEL_UNSENT_BYTES_MAX (4u << 20)
-/* For what is unsent when a channel is closed. */
+/* For the session to read the remaining words when a channel is closed. */
 #define CHANNEL_FLUSH_MSEC 1000u
 
 struct channel;
@@ -24,7 +24,7 @@ struct channel_ends {
 };
 
 struct channel_events {
-	/* A word came up; it is borrowed. channel_close() may be called in it. */
+	/* A word came up; it is borrowed. The callback may call channel_close(). */
 	void (*on_word)(void *userdata, const json_t *word);
 	/*
 	 * The session has closed its end, or broke the protocol (why is not NULL then).
@@ -45,28 +45,28 @@ int channel_new(uv_loop_t *loop, const struct channel_events *events, void *user
 void channel_ends_close(struct channel_ends *ends) __attribute__((nonnull));
 
 /*
- * Sends a word down, whose reference is taken. -ENOMEM, -EPIPE when the channel is
+ * Sends a word down, and takes the reference on it. -ENOMEM, -EPIPE when the channel is
  * closed, -ENOBUFS when the session has stopped reading.
  */
 int channel_send(struct channel *channel, json_t *word)
 	__attribute__((warn_unused_result, nonnull));
 
-/* The same for a word that is encoded already; text is taken over, also on failure. */
+/* The same for a word that is already encoded. Takes over text, even on failure. */
 int channel_send_text(struct channel *channel, char *text, size_t length)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
  * Sends an fd down, and the word that tells the session to take it. The fd stays the
- * caller's; when this fails, the session has not got it.
+ * caller's. When this fails, the session does not have it.
  */
 int channel_send_fd(struct channel *channel, int fd, json_t *word)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
- * Until the session has said that it took the client's connection, deployd keeps a copy
- * of the session's end of the fds socket: should the session be killed first, its
- * queue, with the connection in it, lives on and is not closed by deployd as the last
- * one.
+ * Until the session reports that it has taken the client's connection, deployd keeps a
+ * copy of the session's end of the fds socket. If the session is killed before that,
+ * the socket's queue survives with the connection in it, and deployd does not become
+ * the one that closes the last reference.
  *
  * channel_taken() drops that copy. channel_take_back() returns the fd that is still in
  * the queue, or -1 when the session had taken it.
@@ -76,10 +76,10 @@ int channel_take_back(struct channel *channel)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
- * Closes asynchronously: what is unsent may still be read for CHANNEL_FLUSH_MSEC, then
- * the memory is released. No callback comes any more.
+ * Closes asynchronously: the session may read the remaining words for
+ * CHANNEL_FLUSH_MSEC, then the memory is freed. No callback is called any more.
  */
 void channel_close(struct channel *channel) __attribute__((nonnull));
 
-/* The same without waiting for a session that does not read. */
+/* The same, without waiting for the session to read. */
 void channel_abort(struct channel *channel) __attribute__((nonnull));

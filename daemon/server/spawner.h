@@ -9,8 +9,8 @@
 
 /*
  * deployd's connection to deployd-sessions (util/session_protocol.h), which starts the
- * session processes in a unit of its own: none of them is a child of deployd's, and
- * none is waited for. Reconnected with back-off when it is lost.
+ * session processes in a unit of its own: none of them is a child of deployd, and
+ * deployd waits for none. It reconnects with back-off when the connection is lost.
  */
 
 #define SPAWNER_RETRY_MSEC_MIN 100u
@@ -18,11 +18,11 @@
 #define SPAWNER_LINE_BYTES_MAX 64u
 
 struct spawner_events {
-	/* Sessions can be started again, or cannot any more (error: negative errno). */
+	/* Sessions can be started again, or no longer (error: negative errno). */
 	void (*on_up)(void *userdata);
 	void (*on_down)(void *userdata, int error);
 	void (*on_started)(void *userdata, uint64_t number, pid_t pid);
-	/* The process is gone: it holds nothing any more. */
+	/* The process has exited: it holds no fds any more. */
 	void (*on_ended)(void *userdata, uint64_t number);
 };
 
@@ -49,12 +49,12 @@ int spawner_start(struct spawner *spawner, uv_loop_t *loop, const char *path,
 	__attribute__((warn_unused_result, nonnull));
 
 /*
- * Asks for a session with these ends, which stay the caller's. 0, -ENOTCONN, or another
- * negative errno, when it was not asked for.
+ * Asks for a session with these ends, which stay the caller's. 0; -ENOTCONN or another
+ * negative errno when the request could not be sent.
  */
 int spawner_request(struct spawner *spawner, uint64_t number,
 		    const struct channel_ends *ends)
 	__attribute__((warn_unused_result, nonnull));
 
-/* Idempotent; the loop runs out of its handles. No callback comes any more. */
+/* Idempotent. The handles close on the loop. No callback is called any more. */
 void spawner_stop(struct spawner *spawner) __attribute__((nonnull));

@@ -15,7 +15,7 @@
  */
 #define CALL_DEPTH_MAX (VARLINK_DEPTH_MAX - 1)
 
-/* More than are taken, so that one too many is seen and not cut off. */
+/* More than are accepted, so that one too many is seen and not cut off. */
 #define RECEIVED_FDS_MAX 16
 
 void client_init(struct client *client, int fd)
@@ -156,7 +156,7 @@ int client_next(struct client *client, json_t **ret_call)
 
 	if (client->busy || client->ending || !client->more_input)
 		return 0;
-	/* What was answered is read before more is asked: the bound of the output. */
+	/* The client reads its replies before it asks more: that bounds the output. */
 	if (outgoing_left(&client->output) > SESSION_OUTPUT_BYTES_MAX)
 		return 0;
 	r = varlink_buffer_take(&client->input, &message);

@@ -5,30 +5,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A longer line is sent in pieces. */
+/* A longer line is split. */
 #define LINE_BYTES_MAX 65536
 
 /*
- * deployd's pipe of log lines, as JSON strings. What is not UTF-8, and NUL, becomes
- * U+FFFD: JSON has no other way to say it.
+ * Turns deployd's pipe of log lines into JSON strings. NUL and bytes that are not UTF-8
+ * become U+FFFD, since JSON cannot carry them.
  */
 struct lines {
 	int fd; /* -1: none */
 	uint64_t request;
 	char *data; /* LINE_BYTES_MAX */
 	size_t length;
-	bool ended; /* read to the end, which deployd has not been told */
+	bool ended; /* read to the end, but deployd has not been told yet */
 };
 
 void lines_init(struct lines *lines) __attribute__((nonnull));
 
-/* Takes over fd, and ends what was before. -ENOMEM. */
+/* Takes over fd, and closes the previous one. -ENOMEM. */
 int lines_start(struct lines *lines, int fd, uint64_t request)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
- * Reads once. An array of the whole lines that came, which may be empty; NULL when
- * there is nothing to read yet. At the end the line that has none is one, too.
+ * Reads once. An array of the complete lines that arrived, which may be empty; NULL
+ * when there is nothing to read yet. At the end, an unterminated line counts as
+ * complete.
  */
 json_t *lines_read(struct lines *lines) __attribute__((warn_unused_result, nonnull));
 

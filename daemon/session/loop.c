@@ -1,6 +1,6 @@
 /*
- * The session's one loop. Each turn does first what cannot hang, and last, when all
- * that is to be said has been said, what the client's fds can make hang.
+ * The session's one loop. Each turn first does everything that cannot hang. Last, when
+ * deployd has been told everything, it does what the client's fds can make hang.
  */
 #include <errno.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include "session/words.h"
 #include "util/session_protocol.h"
 
-/* No word is read while deployd has not read so much of what it was told. */
+/* No word is read while this much of the session's own words is unread. */
 #define UP_BYTES_MAX (SESSION_WORD_BYTES_MAX + 65536)
 
 enum {
@@ -94,14 +94,14 @@ static void act(struct session *session, const struct pollfd polled[N_POLLED])
 	if (polled[LINES].revents && session_wants_lines(session))
 		session_pass_lines_on(session);
 	session_settle_client(session);
-	/* After it: what came in time is not late because we are. */
+	/* After reading: a request that came in time is not late because we are. */
 	if (session->deadline_ms != 0 && session->deadline_ms <= session_now_ms())
 		session_deadline_passed(session);
 	session_settle_lines(session);
 	session_settle_archive(session);
 }
 
-/* What the client's fds can make hang, after everything else was done. */
+/* Everything that the client's fds can make hang, after all else is done. */
 static void act_on_clients_fds(struct session *session, bool stream_ready)
 {
 	struct archive *archive = &session->archive;

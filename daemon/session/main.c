@@ -1,6 +1,7 @@
 /*
- * deployd-session: speaks Varlink with one client, whose fds are its own alone. It has
- * no right and no file; deployd takes its words for a stranger's.
+ * deployd-session: speaks Varlink with one client, and is the only process that has the
+ * client's fds. It has no privileges and no files; deployd trusts its words no more
+ * than a stranger's.
  */
 #include <fcntl.h>
 #include <jansson.h>

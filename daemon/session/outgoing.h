@@ -6,9 +6,9 @@
 /* Bytes on their way out of the process. Zero-initialise. */
 struct outgoing {
 	char *data;
-	size_t length;	 /* bytes of data in use, those already sent included */
-	size_t sent;	 /* bytes at the start that are gone */
-	size_t capacity; /* grows as needed; who adds keeps to a bound */
+	size_t length;	 /* bytes of data in use, including those already sent */
+	size_t sent;	 /* bytes at the start that were sent */
+	size_t capacity; /* grows as needed; the caller keeps to a bound */
 };
 
 size_t outgoing_left(const struct outgoing *queue) __attribute__((nonnull));
@@ -18,16 +18,16 @@ int outgoing_add(struct outgoing *queue, const char *data, size_t length)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
- * Appends an object as JSON and a NUL. Takes the reference, also on failure; without
- * memory (object NULL) it fails.
+ * Appends an object as JSON and a NUL. Takes the reference, even on failure. Fails when
+ * object is NULL, which means that there was no memory.
  */
 int outgoing_add_json(struct outgoing *queue, json_t *object)
 	__attribute__((warn_unused_result, nonnull(1)));
 
-/* The first n bytes that were left have been sent. */
+/* The next n bytes have been sent. */
 void outgoing_advance(struct outgoing *queue, size_t n) __attribute__((nonnull));
 
-/* The first byte that is left; meaningless when none is. */
+/* The next byte to send; meaningless when none is left. */
 const char *outgoing_data(const struct outgoing *queue) __attribute__((nonnull));
 
 void outgoing_deinit(struct outgoing *queue) __attribute__((nonnull));

@@ -13,11 +13,11 @@
 #include "deploy/result.h"
 #include "util/session_protocol.h"
 
-/* For a client to read its answer when there is no deployd any more. */
+/* For a client to read its last reply when deployd has gone. */
 #define ORPHAN_MSEC 5000
 
-/* For deployd to say whether it wants an archive whose client has hung up, in times of
- * the request timeout: it may have to look a user up first. */
+/* How many request timeouts deployd has to ask for the archive of a client that hung
+ * up: it may have to look up a user first. */
 #define GONE_TIMEOUTS_MAX 6
 
 int64_t session_now_ms(void)
@@ -46,12 +46,12 @@ void session_flush_up(struct session *session)
 		else if (errno == EAGAIN)
 			return;
 		else if (errno != EINTR)
-			/* deployd has gone; what it said before is read first. */
+			/* deployd has gone; read its last words first. */
 			outgoing_deinit(&session->up);
 	}
 }
 
-/* Takes the reference on word, which may be NULL for want of memory. */
+/* Takes the reference on word; NULL means that there was no memory. */
 void session_say(struct session *session, json_t *word)
 {
 	if (session->orphan)
@@ -90,7 +90,7 @@ static void trouble(struct session *session, const char *what)
 	session_say(session, json_pack("{s:s, s:s}", "type", "trouble", "what", what));
 }
 
-/* What is buffered goes out, and that is all. */
+/* Sends the buffered output, and then closes the connection. */
 void session_end_client(struct session *session, uint64_t within_ms)
 {
 	session->client.ending = true;
@@ -240,7 +240,7 @@ void session_reply(struct session *session, const char *error, json_t *parameter
 }
 
 /*
- * deployd has gone: its client is told what to do next, and nobody wants an archive.
+ * deployd has gone: tells the client what to do next, and drops the archive.
  * Not reached for a session that never had a client: it just ends.
  */
 void session_become_orphan(struct session *session)
@@ -300,7 +300,7 @@ void session_settle_archive(struct session *session)
 		archive_settle(archive);
 }
 
-/* Lines are read when the client has read what went before: it sets the pace. */
+/* Lines are read once the client has read the previous ones: it sets the pace. */
 bool session_wants_lines(const struct session *session)
 {
 	return session->lines.fd >= 0 && !session->lines.ended &&

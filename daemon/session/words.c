@@ -1,6 +1,6 @@
 /*
- * deployd's words to the session. They may come in any order and at any time; one that
- * is late is no fault, one that makes no sense ends the session.
+ * deployd's words to the session. They may come in any order and at any time. A late
+ * word is ignored; an invalid one ends the session.
  */
 #include "session/words.h"
 
@@ -25,7 +25,7 @@ static bool get_number(const json_t *word, const char *key, uint64_t *ret_number
 	return true;
 }
 
-/* True when the word is about the request under way. Others are late, and no fault. */
+/* True when the word is about the request under way. Any other is late, and ignored. */
 static bool is_current(const struct session *session, uint64_t request)
 {
 	return session->client.busy && session->client.request == request;
@@ -174,7 +174,7 @@ static const struct word *find_word(const json_t *word)
 	return NULL;
 }
 
-/* The one fd of a word: 1, 0 when it has not come, -errno when it never will. */
+/* The one fd of a word: 1; 0 when it has not arrived, -errno when it never will. */
 static int receive_fd(int *ret_fd)
 {
 	union {
@@ -211,7 +211,7 @@ static void broken(struct session *session, const char *why)
 	session->over = true;
 }
 
-/* Handles the word that waits, when its fd is there. */
+/* Handles the waiting word, if its fd has arrived. */
 static void handle_waiting(struct session *session)
 {
 	const struct word *word = find_word(session->waiting);
@@ -219,7 +219,7 @@ static void handle_waiting(struct session *session)
 	int fd = -1, r;
 
 	if (!word) {
-		broken(session, "deployd sent an unknown word");
+		broken(session, "deployd sent a message of an unknown type");
 		return;
 	}
 	r = word->has_fd ? receive_fd(&fd) : 1;
@@ -229,9 +229,9 @@ static void handle_waiting(struct session *session)
 	if (r == -EPIPE)
 		session_become_orphan(session);
 	else if (r < 0)
-		broken(session, "deployd sent a word without its file descriptor");
+		broken(session, "deployd sent a message without its file descriptor");
 	else if (!word->handle(session, object, fd))
-		broken(session, "deployd sent a word that makes no sense");
+		broken(session, "deployd sent an invalid message");
 	json_decref(object);
 }
 
@@ -243,7 +243,7 @@ void words_handle(struct session *session)
 		if (!session->waiting)
 			r = varlink_buffer_take(&session->words, &session->waiting);
 		if (r < 0)
-			broken(session, "deployd sent something that is not a word");
+			broken(session, "deployd sent something that is not a message");
 		if (r <= 0)
 			return;
 		handle_waiting(session);
@@ -262,5 +262,5 @@ void words_read(struct session *session)
 	if (n <= 0)
 		session_become_orphan(session);
 	else if (varlink_buffer_add(&session->words, data, (size_t)n) < 0)
-		broken(session, "deployd sent a word that is too long");
+		broken(session, "deployd sent a message that is too long");
 }

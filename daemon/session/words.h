@@ -5,5 +5,5 @@
 /* Reads once from deployd's pipe; at its end the session is an orphan. */
 void words_read(struct session *session) __attribute__((nonnull));
 
-/* Does what the words say, until one is missing, or the fd of one. */
+/* Acts on the words, until there is none left or the fd of one has not arrived. */
 void words_handle(struct session *session) __attribute__((nonnull));

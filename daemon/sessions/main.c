@@ -1,7 +1,7 @@
 /*
- * deployd-sessions: the spawner of deployd-session, in a unit of its own, so that a
- * session which cannot be killed holds up no stop of deployd. Started by systemd with
- * its listening socket. It reads nothing of a client's and holds no fd of one.
+ * deployd-sessions: starts deployd-session processes in a unit of its own, so that a
+ * session that cannot be killed does not delay a stop of deployd. systemd starts it
+ * with its listening socket. It reads nothing from clients and holds none of their fds.
  */
 #include <errno.h>
 #include <signal.h>

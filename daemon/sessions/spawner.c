@@ -1,7 +1,7 @@
 /*
- * Starts deployd-session when deployd says so, and reaps it. Each message of deployd is
- * a number and the three fds that the session gets: pipes, and a socket in which no
- * client can be yet. So nothing that is closed here can hang, and nothing is waited
+ * Starts deployd-session when deployd says so, and reaps it. Each message from deployd
+ * is a number and the three fds that the session gets: pipes, and a socket that cannot
+ * hold a client yet. So nothing that is closed here can hang, and nothing is waited
  * for.
  */
 #include "sessions/spawner.h"
@@ -129,7 +129,7 @@ static void report_end(struct spawner *spawner, uint64_t number)
 	report(spawner, line);
 }
 
-/* Half of the room is kept for the ends of all sessions, whenever they come. */
+/* Half of the room is reserved for the ends of all sessions. */
 static bool has_room(const struct spawner *spawner)
 {
 	_Static_assert(SPAWNER_REPORT_BYTES_MAX / 2 >= SPAWNER_SESSIONS_MAX * LINE_SIZE,
@@ -148,7 +148,7 @@ static struct spawned *find_place(struct spawner *spawner, pid_t pid)
 	return NULL;
 }
 
-/* Only what may be called after fork(); never returns. */
+/* Calls only async-signal-safe functions, as after fork(); never returns. */
 static void become_session(const char *program, int fds[CHANNEL_FDS], int go_fd,
 			   int null_fd)
 {
@@ -156,7 +156,7 @@ static void become_session(const char *program, int fds[CHANNEL_FDS], int go_fd,
 	sigset_t none;
 	char byte;
 
-	/* Until the spawner has closed its copies: then a client may come in. */
+	/* Until the spawner has closed its copies: only then may a client come in. */
 	while (read(go_fd, &byte, 1) < 0 && errno == EINTR)
 		;
 	for (int i = 0; i < CHANNEL_FDS; i++) {
@@ -244,7 +244,7 @@ static void reap(struct spawner *spawner)
 			continue;
 		ended = *place;
 		*place = (struct spawned){0};
-		/* A deployd that has restarted never knew it. */
+		/* A restarted deployd does not know it. */
 		if (ended.connection == spawner->connection)
 			report_end(spawner, ended.number);
 	}
@@ -275,7 +275,7 @@ struct order {
 	size_t n_fds;
 };
 
-/* 1, 0: there is none, -errno: there will be none. */
+/* 1; 0: there is none; -errno: there will be none. */
 static int receive_order(int connection_fd, struct order *order)
 {
 	union {

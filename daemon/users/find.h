@@ -4,8 +4,8 @@
 #include <sys/types.h>
 
 /*
- * Look-ups by the name service (nss(5)), which may block for ever: for a process that
- * somebody ends.
+ * Look-ups in the name service (nss(5)). They may block for ever, so they belong in a
+ * process that its parent ends.
  */
 
 #define FIND_NAME_SIZE 64 /* escaped, with the NUL */
@@ -17,15 +17,15 @@ struct found_user {
 };
 
 /*
- * 0 and *ret_user; -ENOENT: there is definitely no such user; another -errno: that
- * could not be found out.
+ * 0 and *ret_user; -ENOENT: there is definitely no such user; any other -errno: the
+ * look-up failed.
  */
 int find_uid(uid_t uid, struct found_user *ret_user)
 	__attribute__((nonnull, warn_unused_result));
 int find_name(const char *name, struct found_user *ret_user)
 	__attribute__((nonnull, warn_unused_result));
 
-/* All groups of a login of this user; the caller frees them. 0 or -errno. */
+/* All groups that this user gets at login; the caller frees them. 0 or -errno. */
 int find_groups(const struct found_user *user, gid_t **ret_gids, size_t *ret_n)
 	__attribute__((nonnull, warn_unused_result));
 

@@ -1,9 +1,10 @@
 /*
  * deployd-users: asks the name service who a user is, and reads /etc/subuid. A look-up
- * may hang for as long as a directory server likes, so it happens in a process that
- * deployd ends after a while. What the name service loads is the host's own code and
- * may need any system call, so there is no filter beside deployd's; but the process is
- * a user of its own, can write and execute nothing, and starts no other.
+ * may hang for as long as a directory server likes, so it runs in a process that
+ * deployd ends after a while. The name service loads the host's own code, which may
+ * need any system call, so there is no filter but that of deployd's unit. But the
+ * process has a user of its own, can neither write nor execute files, and starts no
+ * other process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +77,7 @@ struct ranges {
 	const char *file;
 	json_t *list, *warnings;
 	unsigned int n_lines;
-	/* The look-up before: one user's lines often follow one another. */
+	/* The previous look-up: lines of one user often follow one another. */
 	char owner[SUBUID_OWNER_MAX + 1];
 	uid_t owner_uid;
 	char owner_name[FIND_NAME_SIZE];
@@ -135,7 +136,7 @@ static void on_range(const struct subuid_range *range, void *userdata)
 		warn(ranges, range->line, why);
 		return;
 	}
-	/* Of an owner who cannot be asked for now, all is known but the number. */
+	/* If the owner cannot be looked up now, all but the owner's uid is known. */
 	entry = json_pack("[I, I, I, s]", (json_int_t)range->first,
 			  (json_int_t)range->count, (json_int_t)ranges->owner_uid,
 			  ranges->owner_name);
@@ -236,7 +237,8 @@ static int report_user(const struct options *options, json_t *reply, struct erri
 		return 0;
 	if (r < 0)
 		return errinfo_set(ei, -r, "the name service does not answer");
-	/* It goes into JSON and the journal; a directory service may hold anything. */
+	/* It goes into JSON and the journal; a directory service may return anything.
+	 */
 	(void)json_object_set_new(
 		reply, "name",
 		json_string(names_escape(user.login, name, sizeof(name))));
@@ -259,7 +261,8 @@ static int run(int argc, char **argv, json_t *reply, struct errinfo *ei)
 	if (r < 0)
 		return r;
 	if (!options.ranges && !options.name && options.of == UINT32_MAX)
-		return errinfo_refuse(ei, RESULT_FAILED, "nothing is asked");
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "--ranges, --name or --of is required");
 	/* While still root: an administrator may have made it private. */
 	r = options.ranges ? open_ranges(options.ranges, &fd, ei) : 0;
 	if (r < 0)

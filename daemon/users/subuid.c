@@ -22,7 +22,7 @@ static bool parse_number(const char *begin, const char *end, uint64_t *ret)
 	return errno == 0 && rest == text + length;
 }
 
-/* NULL: the range is filled in; else why the line is none. */
+/* NULL: the range is filled in; else why the line is malformed. */
 static const char *parse_line(const char *line, size_t length,
 			      struct subuid_range *range)
 {
@@ -30,21 +30,21 @@ static const char *parse_line(const char *line, size_t length,
 	uint64_t first_uid, n;
 
 	if (memchr(line, '\0', length))
-		return "there is a NUL in it";
+		return "it contains a NUL";
 	first = memchr(line, ':', length);
 	count = first ? memchr(first + 1, ':', (size_t)(end - first - 1)) : NULL;
 	if (!count || memchr(count + 1, ':', (size_t)(end - count - 1)))
 		return "it is not OWNER:FIRST:COUNT";
 	if (first == line || first - line > SUBUID_OWNER_MAX)
-		return "its owner is no name and no uid";
+		return "its owner is neither a user name nor a uid";
 	if (!parse_number(first + 1, count, &first_uid) || first_uid >= UINT32_MAX)
 		return "its first uid is not a uid";
 	if (!parse_number(count + 1, end, &n) || n == 0)
-		return "its number of uids is not a number of at least 1";
+		return "its count is not a number of at least 1";
 	memcpy(range->owner, line, (size_t)(first - line));
 	range->owner[first - line] = '\0';
 	range->first = (uint32_t)first_uid;
-	/* No uid is beyond: the kernel maps those that are there. */
+	/* There are no uids beyond: the kernel maps those that exist. */
 	range->count = n > UINT32_MAX - first_uid ? (uint32_t)(UINT32_MAX - first_uid)
 						  : (uint32_t)n;
 	return NULL;

@@ -4,8 +4,9 @@
 #include <stdint.h>
 
 /*
- * /etc/subuid (subuid(5)): lines OWNER:FIRST:COUNT. What newuidmap(1) would lend must
- * be found here, so numbers are read as it reads them: also hexadecimal and octal.
+ * /etc/subuid (subuid(5)): lines OWNER:FIRST:COUNT. Every range that newuidmap(1) would
+ * lend must be found here, so numbers are read the same way: also hexadecimal and
+ * octal.
  */
 
 #define SUBUID_OWNER_MAX 255 /* bytes of a name */
@@ -23,6 +24,6 @@ struct subuid_reader {
 	void *userdata;
 };
 
-/* Reads a whole file. Empty lines and those that begin with # mean nothing. */
+/* Reads a whole file. Empty lines and those that begin with # are ignored. */
 void subuid_parse(const char *text, size_t length, const struct subuid_reader *reader)
 	__attribute__((nonnull));

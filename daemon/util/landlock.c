@@ -64,7 +64,7 @@ static size_t fill_ruleset(int abi, struct ruleset_attr *attr)
 	return size;
 }
 
-/* unhandled: what stays as it is without Landlock, everywhere. */
+/* unhandled: rights that Landlock leaves alone everywhere. */
 static int confine(int dir_fd, uint64_t unhandled, struct errinfo *ei)
 {
 	struct ruleset_attr attr = {0};

@@ -12,7 +12,8 @@ int landlock_confine(int dir_fd, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));
 
 /*
- * The same, but the process may read everything and write, make and execute nothing; a
- * library that is loaded is not executed. Unix sockets with a path can be connected to.
+ * The same, but the process may read everything, and write, create and execute nothing;
+ * loading a library does not count as executing it. It can connect to Unix sockets that
+ * have a path.
  */
 int landlock_read_only(struct errinfo *ei) __attribute__((nonnull, warn_unused_result));

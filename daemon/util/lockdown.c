@@ -15,7 +15,8 @@ int lockdown_begin(const struct privdrop_limit *limits, size_t n_limits,
 	(void)ei;
 	return 0;
 #endif
-	/* First: until then a process of the same user could take this one over. */
+	/* First, since until then a process of the same user could take over this one.
+	 */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return errinfo_set(ei, errno, "cannot give up privileges");

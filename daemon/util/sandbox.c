@@ -49,7 +49,7 @@ static int allow_fcntl_flags(scmp_filter_ctx filter)
 	return r;
 }
 
-/* O_TMPFILE has O_DIRECTORY in it, which a reader may ask for. */
+/* O_TMPFILE contains O_DIRECTORY, which a reader may use. */
 #define WRITE_FLAGS                                                                    \
 	(O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY))
 

@@ -20,8 +20,8 @@
 #endif
 
 /*
- * Among the system calls: fcntl(), but for the flags of an open file only. The others
- * could have the kernel send signals.
+ * One of the system calls: fcntl(), but only for the flags of an open file. Its other
+ * commands could make the kernel send signals.
  */
 #define SANDBOX_FCNTL_FLAGS (-100000)
 
@@ -36,8 +36,8 @@ int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));
 
 /*
- * For a program whose libraries call what nobody can list: denies (EPERM) what reaches
- * into other processes, runs programs or widens what the kernel can be asked. Needs
+ * For a program whose libraries may need any system call: denies (EPERM) those that
+ * reach into other processes, run programs or open up more of the kernel. Needs
  * no_new_privs. Does nothing in sanitizer builds.
  */
 int sandbox_deny_reach(struct errinfo *ei) __attribute__((nonnull, warn_unused_result));

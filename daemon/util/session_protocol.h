@@ -5,39 +5,40 @@
  *
  * A session is the unprivileged process that speaks Varlink with one client. It owns
  * every fd that the client pushes: closing, reading or even looking at one of those can
- * hang for ever, so none of them ever reaches deployd. That is why the channel is three
- * fds, made by deployd, of which none can carry an fd upwards:
+ * hang for ever, so none of them ever reaches deployd. That is why the channel consists
+ * of three fds, made by deployd, and none of them can carry an fd up:
  *
  *   SESSION_WORDS_FD  pipe, deployd writes: words down
  *   SESSION_REPORT_FD pipe, deployd reads: words up
  *   SESSION_FDS_FD    unix stream socket whose receiving side deployd has shut: fds
  *                     down. One byte with one fd in its SCM_RIGHTS for each word that
- *                     says so below. The session takes from it only when such a word
- *                     has come: until the session has said "taken", the socket's queue
- *                     is what holds a client's connection, not a process that may be
+ *                     says so below. The session reads from it only when such a word
+ *                     has arrived: until the session has said "taken", the socket's
+ *                     queue holds the client's connection, not a process that may be
  *                     killed.
  *
  * A word is a JSON object that ends in NUL (the framing of Varlink), with a member
- * "type". Unknown members are ignored, an unknown type ends the session: the two are of
- * one package, and "version" tells when they are not.
+ * "type". Unknown members are ignored, an unknown type ends the session: both programs
+ * are from one package, and "version" shows when they are not.
  *
  * Words down:
  *   connection  + fd: the client's socket. requestTimeoutMs: for a whole request, and
- *               for the client to read what it was answered. refuse: null, or
- *               {error, parameters}: answer this to the client at once, and end.
+ *               for the client to read its replies. refuse: null, or {error,
+ *               parameters}: answer the client with this at once, and exit.
  *   reply       request, continues, error (null or the error's name), parameters.
  *               Without continues it ends the request, and the next may be sent up.
  *   archive     request, index: read ahead (SESSION_AHEAD_BYTES) from that fd of the
  *               request, which is kept when the request ends. One at a time: the next
- *               only when the one before was written whole, failed or was dropped.
- *   pump        + fd: the write end of a pipe. Write the archive into it, whole, and
+ *               only when the previous one was written completely, failed or was
+ *               dropped.
+ *   pump        + fd: the write end of a pipe. Write the complete archive into it, and
  *               close it.
- *   drop        the archive is not wanted any more.
+ *   drop        the archive is no longer wanted.
  *   lines       request; + fd: the read end of a pipe. Send its lines to the client as
  *               replies that continue, {"lines": [TEXT...]}, no faster than the client
  *               reads them.
  *   ping        number: answer with pong.
- *   close       nothing more will come: send what is buffered, and end.
+ *   close       no more words will come: send the buffered output, and exit.
  *
  * A word about a request that is not under way is late, and is ignored.
  *
@@ -46,19 +47,19 @@
  *   taken       the client's socket is held.
  *   request     request (1, 2, ... in order; the next only after the last reply of the
  *               one before), call: the Varlink call as the client sent it, nested at
- *               most VARLINK_DEPTH_MAX - 1 deep, fds: how many came with it. All of it
- *               is a stranger's.
+ *               most VARLINK_DEPTH_MAX - 1 deep, fds: how many came with it. None of it
+ *               can be trusted.
  *   archive     state: "flows" (a job may take its turn: it is a regular file, or
- *               SESSION_AHEAD_BYTES are here), "complete" (read to its end), "failed"
- *               (message; result: the name of an enum deploy_result). bytes: read so
- *               far; total: integer or null. A small stream goes to "complete" at once.
- *               "complete" and "failed" are in the pipe of words before the archive's
- *               pipe is closed: one that ends without "complete" is not whole.
- *   lines-end   request: the pipe of lines has ended, and the client has been sent all.
+ *               SESSION_AHEAD_BYTES have arrived), "complete" (read to its end),
+ *               "failed" (message; result: the name of an enum deploy_result). bytes:
+ *               read so far; total: integer or null. A small stream goes to "complete"
+ *               at once. "complete" and "failed" are sent before the archive's pipe is
+ *               closed: an archive whose pipe ends without "complete" is incomplete.
+ *   lines-end   request: the pipe of lines has ended, and the client was sent them all.
  *   pong        number.
- *   gone        the client has hung up. The session stays while its archive is wanted;
- *               with fds of the request under way, which may become an archive, until
- *               that has its last reply, drop or close comes, or for some time.
+ *   gone        the client has hung up. The session stays while its archive is wanted.
+ *               If it holds fds of the request under way, which may become an archive,
+ *               it stays until the last reply, drop or close, or until a time is over.
  *   trouble     what: one of the SESSION_TROUBLE names; the session closes the
  *               connection for it.
  */
@@ -75,13 +76,13 @@
 /* fds with one request. */
 #define SESSION_FDS_MAX 8
 
-/* Of a word: a Varlink message and what is around it. */
+/* A word: a Varlink message and the object around it. */
 #define SESSION_WORD_BYTES_MAX ((1u << 20) + 4096)
 
-/* Replies that continue are left out beyond this much unread output. */
+/* Beyond this much unread output, replies that continue are dropped. */
 #define SESSION_OUTPUT_BYTES_MAX (256u << 10)
 
-#define SESSION_TROUBLE_TIMEOUT	  "timeout"   /* no whole request came in time */
+#define SESSION_TROUBLE_TIMEOUT	  "timeout"   /* no complete request arrived in time */
 #define SESSION_TROUBLE_MALFORMED "malformed" /* not a Varlink call */
 #define SESSION_TROUBLE_TOO_LARGE "too-large" /* request too large or too many fds */
 #define SESSION_TROUBLE_STALLED	  "stalled"   /* the client does not read its replies */

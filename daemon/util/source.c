@@ -115,13 +115,14 @@ static int check_pace(struct source *source, struct errinfo *ei)
 
 	if (source->silent_ns >= idle_ns)
 		return errinfo_refuse(ei, RESULT_FAILED,
-				      "no archive bytes came for %u s", pace->idle_sec);
+				      "no archive bytes arrived for %u s",
+				      pace->idle_sec);
 	if (source->window_ns < idle_ns)
 		return 0;
 	if (source->window_bytes / pace->idle_sec < pace->bytes_per_sec)
 		return errinfo_refuse(
 			ei, RESULT_FAILED,
-			"the archive came too slowly: %llu bytes in %u s, and "
+			"the archive arrived too slowly: %llu bytes in %u s, and "
 			"intake_min_bytes_per_sec is %llu",
 			(unsigned long long)source->window_bytes, pace->idle_sec,
 			(unsigned long long)pace->bytes_per_sec);

@@ -9,11 +9,12 @@
 
 /*
  * How slow the sender of a stream may be. Only the time spent waiting for the sender
- * counts: while the unpacker takes its time, nobody is late.
+ * counts, not the time that the unpacker takes.
  */
 struct source_pace {
-	unsigned int idle_sec;	/* the next byte must come within; also the window */
-	uint64_t bytes_per_sec; /* at least, over each window; 0 = any */
+	unsigned int
+		idle_sec; /* the next byte must arrive within this; also the window */
+	uint64_t bytes_per_sec; /* minimum over each window; 0 = any rate */
 };
 
 /*
@@ -29,7 +30,7 @@ struct source {
 	struct source_pace pace;
 	uint64_t silent_ns;    /* waited for the next byte so far */
 	uint64_t window_ns;    /* waited for the sender in this window */
-	uint64_t window_bytes; /* that came in it */
+	uint64_t window_bytes; /* received in it */
 };
 
 /*

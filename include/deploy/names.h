@@ -35,9 +35,9 @@ char *names_escape(const char *text, char *ret_buf, size_t size)
 	__attribute__((nonnull));
 
 /*
- * For a text whose untrusted parts are escaped, or should be: what names_escape() would
- * escape becomes a '?', a newline a blank, and backslashes stay. In place; returns
- * text.
+ * For a text whose untrusted parts are, or should be, escaped: characters that
+ * names_escape() would escape become '?', newlines blanks, and backslashes stay. In
+ * place; returns text.
  */
 char *names_scrub(char *text) __attribute__((nonnull));
 

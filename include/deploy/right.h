@@ -38,8 +38,8 @@ enum right {
 const char *right_name(enum right right);
 
 /*
- * False for a right that no verb of this version needs: a policy that grants or denies
- * it says something that does not hold, and is refused.
+ * False for a right that no verb of this version needs. A policy that allows or denies
+ * it would have no effect, and is refused.
  */
 bool right_is_used(enum right right);
 

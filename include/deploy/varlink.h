@@ -13,8 +13,8 @@
 #define VARLINK_DEPTH_MAX	  32 /* levels of nesting accepted in a message */
 
 /*
- * Bytes received and not yet taken as messages. Zero-initialise, but for the limit that
- * is not the default; owned by the caller.
+ * Bytes received and not yet taken as messages. Zero-initialise, except for a limit
+ * other than the default; owned by the caller.
  */
 struct varlink_buffer {
 	size_t message_bytes_max; /* 0: VARLINK_MESSAGE_BYTES_MAX */

@@ -3,9 +3,9 @@
 #include <sys/types.h>
 
 /*
- * What a helper program of deployd would try, were it an attacker's. Each attempt is
- * run by a process of its own, after that program's own lock-down, since most end the
- * process. Whatever one does where nothing stops it is harmless.
+ * What a helper program of deployd would try if an attacker controlled it. A process of
+ * its own runs each attempt, after that program's own lock-down, since most attempts
+ * end the process. An attempt that nothing stops does no harm.
  */
 struct attempt {
 	const char *name;

@@ -1,4 +1,4 @@
-/* Files of others, ways out of a directory, and more room than there is to be. */
+/* Other users' files, ways out of a directory, and more space than allowed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

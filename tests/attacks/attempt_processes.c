@@ -1,4 +1,4 @@
-/* Other processes, above all deployd's own, and more power for the one that tries. */
+/* Other processes, above all deployd's own, and more privileges for the attacker. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

@@ -1,7 +1,7 @@
 /*
- * Sends signals to a connection of the system bus, each with an fd in it (a pipe's: one
- * whose last close() waits would freeze the bus itself, if it is not delivered), and
- * then one without, whose member is the third argument.
+ * Sends signals to a connection of the system bus, each with an fd, and then one
+ * without, whose member is the third argument. The fds are of pipes: if one whose last
+ * close() waits is not delivered, it freezes the bus itself.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,10 @@
 /*
- * A file of a FUSE server that does not answer: what a client of deployd can make of
- * any fd that it pushes. Two processes: this one serves the file system and never
- * touches it, so that its end (and with it the kernel's of the connection, which wakes
- * all who wait) needs nobody's answer; its child opens the file and hands it to
- * deployd.
+ * A file on a FUSE server that does not respond, as any fd that a client pushes may be.
+ * There are two processes. This one serves the file system but never touches it, so it
+ * can exit without waiting for anybody; the kernel then ends the connection and wakes
+ * every process that waits for it. Its child opens the file and hands it to deployd.
  *
- * It speaks the kernel's protocol itself, so that every request shows, with who asked.
+ * It speaks the kernel's protocol itself, so that it sees every request and its caller.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +100,7 @@ static void reply(uint64_t unique, int err, const void *data, size_t length)
 	header->len = (uint32_t)(sizeof(*header) + length);
 	if (length > 0)
 		memcpy(buf + sizeof(*header), data, length);
-	/* ENOENT: who asked was interrupted. */
+	/* ENOENT: the caller was interrupted. */
 	if (write(server.fd, buf, header->len) < 0 && errno != ENOENT)
 		handover_die("cannot answer the kernel");
 }

@@ -4,9 +4,9 @@
 #include <stddef.h>
 
 /*
- * A client of deployd's socket that pushes an fd with what it asks. It does in a
- * process of its own what one of its options says, and prints a line for each thing
- * that happens: "sent", "reply JSON", "closed".
+ * A client of deployd's socket that pushes an fd with its request. A process of its own
+ * does what the options say, and prints a line for each event: "sent", "reply JSON",
+ * "closed".
  *
  * Commands, one a line, on the fd of handover_run(): "finish" sends what --part kept
  * back, "connect" opens as many connections again and sends the same, "leave" ends the

@@ -57,11 +57,11 @@ def probe():
 # name: its options. A new helper needs a line here and one in CMakeLists.txt.
 HELPERS = {"intake": intake, "probe": probe, "proc": proc, "session": session,
            "touch": touch, "unpack": unpack}
-# These are started as the user that they are, in a unit of their own, with capabilities.
+# These are started as their own user, in a unit of their own, with capabilities.
 STARTED_AS_USER = {"probe": [], "proc": ["+sys_ptrace"], "session": []}
-# What one is there for, or anybody's, can be had by who has taken it over.
+# Attempts that succeed because they are the helper's job, or because anybody may do them.
 EXPECTED = {"probe": ["connect-tcp"]}
-# Behind the filter of these is only what their units say.
+# Apart from their filter, only the settings of their units protect against these.
 HELD_BY_FILTER = ["probe", "proc"]
 VARIANTS = {
     "guarded": ("", {}),

@@ -1,6 +1,7 @@
 /*
  * A TCP socket whose last close() waits: it lingers, its buffer is full, and the other
- * end, which is here too, never reads. Hands it to deployd, keeps no copy, and stays.
+ * end, which this process also has, never reads. Hands the socket to deployd, keeps no
+ * copy of it, and goes on running.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* A lock-down that lacks its system call filter: what stands behind it. */
+/* A lock-down without its system call filter: shows what else protects. */
 #include "util/sandbox.h"
 
 int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)

@@ -1,4 +1,4 @@
-/* A lock-down that locks nothing: what the attempts come to when nothing stops them. */
+/* A lock-down that does nothing: shows what the attempts do when nothing stops them. */
 #include <unistd.h>
 
 #include "util/landlock.h"

@@ -1,13 +1,13 @@
 /*
- * Exchanges names with links to elsewhere while root works on the tree that they are
- * in: what was looked at is another thing when it is used.
+ * Exchanges names with links to elsewhere while root works in the same tree: an object
+ * that was checked is another one when it is used.
  *
  * usage: swapper SEED A B [A B]...
  *
- * Exchanges A with B of a pair and back again, of one pair after the other, at random,
- * until SIGTERM; then says how often that worked. A pair that is not there, or not the
- * caller's, is left alone for now. Most of the time all is as it should be: what looks
- * once goes on. The first exchange is announced with "swapping".
+ * Exchanges A and B of a random pair and back again, until SIGTERM; then prints how
+ * often that worked. Skips a pair that does not exist or does not belong to the caller.
+ * Most of the time the tree is as it should be, so a program that checks only once goes
+ * on. Prints "swapping" at the first exchange.
  */
 #include <fcntl.h>
 #include <signal.h>

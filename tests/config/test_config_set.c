@@ -386,7 +386,8 @@ static void missing_users_of_transient_units_are_told(void **state)
 	put("etc/passwd", "root:x:0:0::/:/bin/sh\n"
 			  "deployd-intake:x:901:901::/:/bin/sh\n"
 			  "deployd-unpack:x:902:902::/:/bin/sh\n"
-			  "deployd-proc:x:904:904::/:/bin/sh\n");
+			  "deployd-proc:x:904:904::/:/bin/sh\n"
+			  "deployd-users:x:905:905::/:/bin/sh\n");
 	load();
 	assert_non_null(set);
 	assert_true(told(

@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/from-mix_deploy.md",
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/from-mix_deploy.md",
              "units/deployd.catalog")
 SESSION = "tests/lib/try-session.sh"
 MARKED = re.compile(r"<!-- as in: (\S+) -->\n```\w*\n(.*?)```", re.S)

@@ -261,7 +261,7 @@ static void what_is_no_word_ends_it(void **state)
 	struct world *world = *state;
 
 	write_up(world, "{\"n\":1}\0[2]\0{\"n\":3}", 20);
-	expect_break(world, "no JSON object");
+	expect_break(world, "not a JSON object");
 	assert_int_equal(world->n_words, 1);
 }
 

@@ -144,7 +144,7 @@ harmless completion bash -c "source <(deployctl completion bash)
 	complete -p deployctl > /dev/null
 	_deployctl; printf '%s\n' \"\${COMPREPLY[@]}\""
 
-note "what a sick app and its check say"
+note "the output of a broken app and its check"
 printf '#!/bin/sh\nprintf "\\033[2Jcheck\\302\\233\\342\\200\\256\\377\\r says"\nexit 1\n' \
 	> /usr/local/bin/says
 chmod 755 /usr/local/bin/says

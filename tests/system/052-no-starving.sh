@@ -69,7 +69,7 @@ for i in 2 3 4 5; do
 	[ "$i" != 4 ] || fourth="$deployctl_status $said"
 done
 
-note "one of which too little has come has no turn, and holds up nobody"
+note "a deploy with too little of its archive gets no turn, and holds up nobody"
 endless carol stage other 100
 assert_equal "$(jobs_of other '.[0].waits_for')" 'its archive'
 cursor=$(journal_cursor)
@@ -141,7 +141,7 @@ endless deploy stage hello
 assert_equal "$deployctl_status" 0 "$said"
 endless carol stage hello
 assert_equal "$deployctl_status" 11 "$said"
-assert_contains "$said" 'no place is free for waiting deploys (queue_max = 4): 2 of mallory, 2 of deploy'
+assert_contains "$said" 'there is no room for more waiting deploys (queue_max = 4): 2 of mallory, 2 of deploy'
 
 note "of four slots mallory has two: other users' deploys, rollbacks, and root go on"
 assert_equal "$(jq '[.[] | select(.by.user == "mallory" and .result == null and
@@ -180,6 +180,6 @@ while kill -0 "$client" 2> /dev/null; do
 done
 ended
 assert_equal "$status" 1 "$(cat /tmp/out)"
-assert_contains "$(cat /tmp/out)" 'the archive came too slowly: '
+assert_contains "$(cat /tmp/out)" 'the archive arrived too slowly: '
 assert_contains "$(cat /tmp/out)" 'bytes in 3 s, and intake_min_bytes_per_sec is 1048576'
 expect 0 ctl stage hello hello-2.tar.gz

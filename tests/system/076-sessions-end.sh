@@ -47,6 +47,6 @@ for pid in "${clients[@]}"; do
 	wait "$pid" || fail "a client that waited: status $?"
 done
 grep -q live /tmp/status.7
-wait_journal "$cursor" 'session processes start again' -u deployd > /dev/null
+wait_journal "$cursor" 'session processes are starting again' -u deployd > /dev/null
 expect 0 ctl restart hello
 assert_equal "$(systemctl show -P MainPID deployd)" "$deployd_pid"

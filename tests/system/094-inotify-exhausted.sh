@@ -1,5 +1,5 @@
 #!/bin/bash
-# A user who uses up inotify uses up his own: the kernel counts instances and watches by user,
+# A user can use up only that user's own inotify: the kernel counts instances and watches by user,
 # deployd's are root's. When root's are used up, deployd says so in status and journal, looks
 # at the flags from time to time, and goes back to events when it can.
 source "$(dirname "$0")/../lib/assert.sh"

@@ -292,7 +292,7 @@ static void idle_client_is_given_up(void **state)
 
 	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	refused(ends[0], "failed", "no archive bytes came for 1 s");
+	refused(ends[0], "failed", "no archive bytes arrived for 1 s");
 	(void)close(ends[1]);
 }
 
@@ -328,7 +328,7 @@ static void dripping_sender_is_given_up(void **state)
 	(void)printf("%u bytes: %s\n", sent, outcome_message(&outcome));
 	assert_true(sent > 0);
 	assert_string_equal(outcome_result(&outcome), "failed");
-	assert_non_null(strstr(outcome_message(&outcome), "came too slowly: "));
+	assert_non_null(strstr(outcome_message(&outcome), "arrived too slowly: "));
 	assert_non_null(strstr(outcome_message(&outcome),
 			       " bytes in 1 s, and intake_min_bytes_per_sec is "
 			       "1099511627776"));
@@ -345,7 +345,7 @@ static void wait_for_idle_end(unsigned int idle_sec)
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	outcome = helper_finish(start_paced(ends[0], -1, "10", idle_sec, 0));
-	assert_non_null(strstr(outcome_message(&outcome), "no archive bytes came"));
+	assert_non_null(strstr(outcome_message(&outcome), "no archive bytes arrived"));
 	outcome_deinit(&outcome);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
