@@ -390,12 +390,12 @@ static void missing_users_of_transient_units_are_told(void **state)
 			  "deployd-users:x:905:905::/:/bin/sh\n");
 	load();
 	assert_non_null(set);
-	assert_true(told(
-		"deployd.conf: warning: there is no user 'deployd-probe', so that no "
-		"http or tcp check can pass; run systemd-sysusers"));
-	assert_false(told(
-		"deployd.conf: warning: there is no user 'deployd-proc', so that no "
-		"release can be proven; run systemd-sysusers"));
+	assert_true(
+		told("deployd.conf: warning: there is no user 'deployd-probe', so no "
+		     "http or tcp check can pass; run systemd-sysusers"));
+	assert_false(
+		told("deployd.conf: warning: there is no user 'deployd-proc', so no "
+		     "release can be proven; run systemd-sysusers"));
 }
 
 static void it_is_the_number_that_counts(void **state)
