@@ -26,8 +26,9 @@ struct session {
 	struct archive archive;
 	bool archive_decided; /* deployd has one of this request's fds, or wants none */
 	struct lines lines;
-	bool orphan; /* deployd has gone */
-	bool over;   /* it cannot go on, whatever else there is */
+	bool orphan;  /* deployd has gone */
+	bool over;    /* it cannot go on, whatever else there is */
+	bool refused; /* the client was told why, and that is all */
 };
 
 /* The three fds of the protocol become non-blocking. -errno. */
