@@ -140,27 +140,34 @@ static void on_user_found(void *userdata, uint64_t session_id,
 
 static void ping_again(struct server *server);
 
-/* False: no session could take it, and the fd is still the caller's. */
-static bool admit(struct server *server, int fd)
+/* The session that has it now; NULL when none could take it. */
+static struct session *give(const struct server *server, int *fd,
+			    const struct peer *peer, const char *refusal)
+{
+	struct session *session;
+
+	while (*fd >= 0 && (session = idle_session(server)))
+		if (session_hand(session, fd, peer, refusal) == 0)
+			return session;
+	return NULL;
+}
+
+/* False: no session could take it, and *fd is still the caller's. */
+static bool admit(struct server *server, int *fd)
 {
 	struct peer peer = {.uid = (uid_t)-1};
 	const char *refusal;
 	struct session *session;
-	int r = peer_init(&peer, fd);
+	int r = peer_init(&peer, *fd);
 
 	peer.owner = users_owner(&server->daemon->users, peer.uid);
 	refusal =
 		r < 0 ? "the kernel does not say who asks" : refusal_for(server, &peer);
-	while ((session = idle_session(server)))
-		if (session_hand(session, fd, &peer, refusal) == 0)
-			break;
+	session = give(server, fd, &peer, refusal);
 	if (!session) {
 		peer_deinit(&peer);
-		return false;
+		return *fd < 0;
 	}
-	/* Not the last reference: it waits in the session's queue (server/channel.h).
-	 */
-	(void)close(fd);
 	ping_again(server);
 	if (refusal)
 		log_refusal(session, refusal);
@@ -230,7 +237,7 @@ static void on_update(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
 
-	while (server->n_held > 0 && admit(server, server->held[server->n_held - 1]))
+	while (server->n_held > 0 && admit(server, &server->held[server->n_held - 1]))
 		server->n_held--;
 	if (!server->closing)
 		refill(server);
@@ -394,7 +401,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			if (!admit(server, fd))
+			if (!admit(server, &fd))
 				server_hand_again(server, fd);
 			continue;
 		}

@@ -658,7 +658,7 @@ static json_t *refusal_word(const char *text)
 		    : json_null();
 }
 
-int session_hand(struct session *session, int fd, const struct peer *peer,
+int session_hand(struct session *session, int *fd, const struct peer *peer,
 		 const char *refusal)
 {
 	uint64_t timeout_sec =
@@ -666,11 +666,11 @@ int session_hand(struct session *session, int fd, const struct peer *peer,
 	int r;
 
 	assert(session->state == SESSION_STATE_IDLE);
-	r = channel_send_fd(session->channel, fd,
-			    json_pack("{s:s, s:I, s:o}", "type", "connection",
-				      "requestTimeoutMs",
-				      (json_int_t)timeout_sec * 1000, "refuse",
-				      refusal_word(refusal)));
+	r = channel_hand_over(session->channel, fd,
+			      json_pack("{s:s, s:I, s:o}", "type", "connection",
+					"requestTimeoutMs",
+					(json_int_t)timeout_sec * 1000, "refuse",
+					refusal_word(refusal)));
 	if (r < 0) {
 		end(session, false);
 		return r;

@@ -104,13 +104,13 @@ void session_process_started(struct session *session, pid_t pid)
 void session_process_ended(struct session *session) __attribute__((nonnull));
 
 /*
- * Gives an idle session the connection: fd stays the caller's, who closes it once this
- * has succeeded. refusal: NULL, or the text with which the client is turned away. When
- * it fails the session is over, and the next one may be tried.
+ * Gives an idle session the connection, and sets *fd to -1. refusal: NULL, or the text
+ * with which the client is turned away. When it fails the session is over, and the next
+ * one may be tried with *fd, unless it is -1: then the connection is lost.
  */
-int session_hand(struct session *session, int fd, const struct peer *peer,
+int session_hand(struct session *session, int *fd, const struct peer *peer,
 		 const char *refusal)
-	__attribute__((warn_unused_result, nonnull(1, 3)));
+	__attribute__((warn_unused_result, nonnull(1, 2, 3)));
 
 /* Once it is known who the peer is: requests are taken from here on. */
 void session_start(struct session *session) __attribute__((nonnull));

@@ -63,6 +63,15 @@ int channel_send_fd(struct channel *channel, int fd, json_t *word)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
+ * The same for a client's connection, of which deployd must not close the last
+ * reference: *fd is closed, and -1, before the session is told to take it. When this
+ * fails *fd is the connection again (-1 if that cannot be had back), and the channel is
+ * of no use any more. Only as long as channel_take_back() finds something.
+ */
+int channel_hand_over(struct channel *channel, int *fd, json_t *word)
+	__attribute__((warn_unused_result, nonnull));
+
+/*
  * Until the session has said that it took the client's connection, deployd keeps a copy
  * of the session's end of the fds socket: should the session be killed first, its
  * queue, with the connection in it, lives on and is not closed by deployd as the last
