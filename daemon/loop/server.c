@@ -22,6 +22,7 @@
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_update(uv_timer_t *timer);
+static void on_retry(uv_timer_t *timer);
 
 /* --- counting --------------------------------------------------------------------- */
 
@@ -212,8 +213,12 @@ static void refill(struct server *server)
 	       n < limits->connections_max + SERVER_REFUSING_SESSIONS_MAX) {
 		struct session *session = session_new(server, ++server->last_id);
 
-		if (!session)
+		if (!session) {
+			/* No memory or fd was left: nothing else would wake us. */
+			(void)uv_timer_start(&server->retry, on_retry,
+					     SERVER_RETRY_MSEC_MAX, 0);
 			break;
+		}
 		session->next = server->sessions;
 		if (server->sessions)
 			server->sessions->prev = session;
@@ -236,6 +241,12 @@ static void update_poll(struct server *server)
 static void on_update(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
+	struct session *next;
+
+	for (struct session *s = server->sessions; s; s = next) {
+		next = s->next;
+		session_settle(s);
+	}
 
 	while (server->n_held > 0 && admit(server, &server->held[server->n_held - 1]))
 		server->n_held--;
@@ -430,10 +441,15 @@ struct session *server_find_archive(const struct server *server, uint64_t sessio
 	return session && session->state != SESSION_STATE_OVER ? session : NULL;
 }
 
+bool server_has(const struct server *server, const struct session *session)
+{
+	return session->prev || server->sessions == session;
+}
+
 void server_forget(struct server *server, struct session *session)
 {
 	/* Taken off already when deployd stopped. */
-	if (!session->prev && server->sessions != session)
+	if (!server_has(server, session))
 		return;
 	if (session->prev)
 		session->prev->next = session->next;
@@ -526,10 +542,9 @@ void server_close_sessions(struct server *server)
 	while (server->sessions) {
 		struct session *session = server->sessions;
 
-		session_abandon(session);
 		/* It may live until its handle is closed: on no list. */
-		if (server->sessions == session)
-			server_forget(server, session);
+		server_forget(server, session);
+		session_abandon(session);
 	}
 	spawner_stop(&server->spawner);
 	if (!uv_is_closing((uv_handle_t *)&server->update)) {

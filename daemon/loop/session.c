@@ -57,10 +57,23 @@ static void release(struct session *session)
 	free(session);
 }
 
+static bool is_over(const struct session *session)
+{
+	return session->state == SESSION_STATE_OVER && session->ended &&
+	       !session->process_open && !session->dispatching;
+}
+
+/*
+ * Later, from the server's own turn: whoever is in the middle of something with this
+ * session, or goes through all of them, still needs it.
+ */
 static void release_if_over(struct session *session)
 {
-	if (session->state == SESSION_STATE_OVER && session->ended &&
-	    !session->process_open && !session->dispatching)
+	if (!is_over(session))
+		return;
+	if (server_has(session->server, session))
+		server_session_changed(session->server, session);
+	else
 		release(session);
 }
 
@@ -209,17 +222,25 @@ static void break_off(struct session *session, const char *why)
 	on_channel_closed(session, why);
 }
 
-void session_close(struct session *session)
+static void say_close(struct session *session)
 {
 	if (session->state == SESSION_STATE_OVER)
 		return;
 	(void)!channel_send(session->channel, json_pack("{s:s}", "type", "close"));
-	end(session, true);
+	go_over(session, true);
+}
+
+void session_close(struct session *session)
+{
+	if (session->state == SESSION_STATE_OVER)
+		return;
+	say_close(session);
+	release_if_over(session);
 }
 
 void session_abandon(struct session *session)
 {
-	session_close(session);
+	say_close(session);
 	session->ended = true;
 	stop_watching(session);
 	release_if_over(session);
@@ -273,6 +294,19 @@ void session_check(struct session *session)
 		be_hung(session);
 }
 
+void session_settle(struct session *session)
+{
+	bool failed = session->unsent < 0 && session->state != SESSION_STATE_OVER;
+
+	if (failed && session->unsent == -ENOBUFS)
+		be_hung(session);
+	else if (failed)
+		break_off(session, NULL);
+	session->unsent = 0;
+	if (is_over(session))
+		release(session);
+}
+
 bool session_is_connected(const struct session *session)
 {
 	return session->state == SESSION_STATE_CONNECTED ||
@@ -286,11 +320,10 @@ static void next_request(struct session *session);
 /* final: the request is over. */
 static void sent(struct session *session, int error, bool final)
 {
+	/* Not ended here: its jobs would end with it, in the middle of an answer. */
 	if (error < 0) {
-		if (error == -ENOBUFS)
-			be_hung(session);
-		else
-			break_off(session, NULL);
+		session->unsent = error;
+		server_session_changed(session->server, session);
 		return;
 	}
 	if (!final)

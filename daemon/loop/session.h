@@ -78,7 +78,8 @@ struct session {
 	uint64_t over_ms;  /* uv_now() when the channel was closed */
 	bool pinged;
 	uint64_t ping_number, ping_ms;
-	bool busy; /* a request is being worked on */
+	int unsent; /* why a reply could not be sent: it is to be ended */
+	bool busy;  /* a request is being worked on */
 	bool dispatching;
 	uint64_t request;	  /* number of the request under way, or of the last */
 	json_t *waiting;	  /* a request that came before the peer's name */
@@ -123,6 +124,12 @@ void session_close(struct session *session) __attribute__((nonnull));
 
 /* Frees it although the process may be there, as deployd stops. */
 void session_abandon(struct session *session) __attribute__((nonnull));
+
+/*
+ * Ends it when a reply could not be sent, and frees it when its process has ended, too:
+ * both wait for a turn of the server's own, in which nobody else needs it.
+ */
+void session_settle(struct session *session) __attribute__((nonnull));
 
 /*
  * Asks whether it is alive: a ping when none is under way. What has not answered for
