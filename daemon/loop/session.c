@@ -286,6 +286,13 @@ void session_check(struct session *session)
 			    "too little of it came within 10min for its job to begin");
 		return; /* its job has ended, and the session may have, too */
 	}
+	if (session->archive.due && session->archive.state < ARCHIVE_STATE_COMPLETE &&
+	    now_ms - session->archive.due_ms >= SESSION_HUNG_MSEC) {
+		set_archive(session, ARCHIVE_STATE_FAILED,
+			    "its pipe has ended, and the session does not say that it "
+			    "is whole");
+		return;
+	}
 	session->pinged = true;
 	session->ping_ms = now_ms;
 	if (channel_send(session->channel,
@@ -303,6 +310,8 @@ void session_settle(struct session *session)
 	else if (failed)
 		break_off(session, NULL);
 	session->unsent = 0;
+	if (session->archive.given_up)
+		set_archive(session, ARCHIVE_STATE_FAILED, "its job was ended");
 	if (is_over(session))
 		release(session);
 }
@@ -455,6 +464,18 @@ int session_archive_pump(struct session *session, int pipe_fd)
 		return -EPIPE;
 	return channel_send_fd(session->channel, pipe_fd,
 			       json_pack("{s:s}", "type", "pump"));
+}
+
+void session_archive_due(struct session *session)
+{
+	session->archive.due = true;
+	session->archive.due_ms = uv_now(session->server->daemon->loop);
+}
+
+void session_archive_give_up(struct session *session)
+{
+	session->archive.given_up = true;
+	server_session_changed(session->server, session);
 }
 
 void session_archive_drop(struct session *session)

@@ -51,6 +51,9 @@ enum archive_state {
 struct archive {
 	enum archive_state state;
 	uint64_t opened_ms;
+	bool due; /* its pipe has ended, so that it has to be complete now */
+	uint64_t due_ms;
+	bool given_up;
 	uint64_t bytes;		   /* read by the session, when complete */
 	uint64_t total;		   /* 0: not known */
 	enum deploy_result result; /* when it has failed: failed or rejected */
@@ -171,6 +174,15 @@ int session_archive_open(struct session *session, json_int_t index)
 /* Its job has its turn: the archive goes into the pipe, which stays the caller's. */
 int session_archive_pump(struct session *session, int pipe_fd)
 	__attribute__((warn_unused_result, nonnull));
+
+/*
+ * All that was sent of it has arrived: if the session does not say within
+ * SESSION_HUNG_MSEC that it is complete, it has failed.
+ */
+void session_archive_due(struct session *session) __attribute__((nonnull));
+
+/* Nobody waits for that any longer: it fails, but not before this returns. */
+void session_archive_give_up(struct session *session) __attribute__((nonnull));
 
 /* The archive is not wanted any more. Harmless when there is none. */
 void session_archive_drop(struct session *session) __attribute__((nonnull));
