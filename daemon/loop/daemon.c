@@ -180,7 +180,7 @@ static void close_everything(struct daemon *daemon)
 	server_close_sessions(&daemon->server);
 	decisions_close(&daemon->decisions);
 	users_close(&daemon->users);
-	close_handle((uv_handle_t *)&daemon->stop_extend);
+	close_handle((uv_handle_t *)&daemon->stop_timer);
 	close_handle((uv_handle_t *)&daemon->sigterm);
 	close_handle((uv_handle_t *)&daemon->sigint);
 	close_handle((uv_handle_t *)&daemon->sighup);
@@ -191,18 +191,23 @@ static void close_everything(struct daemon *daemon)
 		units_close(daemon->units, on_units_closed, daemon);
 }
 
+static void on_stop_timer(uv_timer_t *timer)
+{
+	struct daemon *daemon = timer->data;
+
+	if (daemon->closed)
+		close_everything(daemon);
+	else
+		notify_extend_timeout(STOP_EXTEND_USEC);
+}
+
+/* Not at once: it may be a session whose end has ended the last job. */
 static void on_idle(struct daemon *daemon)
 {
 	if (daemon->stopping && !daemon->closed) {
 		daemon->closed = true;
-		close_everything(daemon);
+		(void)uv_timer_start(&daemon->stop_timer, on_stop_timer, 0, 0);
 	}
-}
-
-static void on_stop_extend(uv_timer_t *timer)
-{
-	(void)timer;
-	notify_extend_timeout(STOP_EXTEND_USEC);
 }
 
 void daemon_stop(struct daemon *daemon)
@@ -212,7 +217,7 @@ void daemon_stop(struct daemon *daemon)
 	daemon->stopping = true;
 	notify_stopping();
 	server_stop(&daemon->server);
-	(void)uv_timer_start(&daemon->stop_extend, on_stop_extend, 0, STOP_EXTEND_MSEC);
+	(void)uv_timer_start(&daemon->stop_timer, on_stop_timer, 0, STOP_EXTEND_MSEC);
 	manager_stop(&daemon->manager);
 }
 
@@ -312,7 +317,8 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 	if (r == 0)
 		r = watch_signal(daemon, &daemon->sighup, SIGHUP, on_reload_signal);
 	if (r == 0)
-		r = uv_timer_init(loop, &daemon->stop_extend);
+		r = uv_timer_init(loop, &daemon->stop_timer);
+	daemon->stop_timer.data = daemon;
 	if (r == 0)
 		r = confirm_init(&daemon->confirm, daemon);
 	if (r == 0)

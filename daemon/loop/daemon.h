@@ -34,10 +34,10 @@ struct daemon {
 	struct notify notify;
 	struct users users;
 	uv_signal_t sigterm, sigint, sighup;
-	uv_timer_t stop_extend; /* asks systemd for more time while stopping */
-	unsigned int n_proofs;	/* proofs under way for status */
-	unsigned int n_logs;	/* journals being read for clients */
-	int listen_fd;		/* until the server has it */
+	uv_timer_t stop_timer; /* asks systemd for more time, then closes everything */
+	unsigned int n_proofs; /* proofs under way for status */
+	unsigned int n_logs;   /* journals being read for clients */
+	int listen_fd;	       /* until the server has it */
 	bool ready;
 	bool stopping;
 	bool closed; /* everything is being closed */

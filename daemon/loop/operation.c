@@ -201,8 +201,7 @@ void operation_tell(struct operation *operation)
 static void kill_step(struct operation *operation)
 {
 	if (operation->op.state == OP_STATE_UNPACKING) {
-		child_kill(&operation->intake);
-		child_kill(&operation->unpack);
+		operation_kill_pipeline(operation);
 	} else {
 		store_call_kill(&operation->store);
 	}

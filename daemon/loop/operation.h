@@ -199,6 +199,9 @@ void operation_archive_changed(struct operation *operation,
 /* It was begun, and all that it needs of its client is here. */
 bool operation_has_archive(const struct operation *operation) __attribute__((nonnull));
 
+/* Ends what is under way of it; the step is done when all of it has ended. */
+void operation_kill_pipeline(struct operation *operation) __attribute__((nonnull));
+
 /* The session may end: nobody wants its archive any more. */
 void operation_drop_archive(struct operation *operation) __attribute__((nonnull));
 

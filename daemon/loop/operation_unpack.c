@@ -22,13 +22,17 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
+static struct session *archive_session(const struct operation *operation)
+{
+	return operation->archive_session != 0
+		       ? server_find_archive(&operation->daemon->server,
+					     operation->archive_session)
+		       : NULL;
+}
+
 void operation_drop_archive(struct operation *operation)
 {
-	struct session *session =
-		operation->archive_session != 0
-			? server_find_archive(&operation->daemon->server,
-					      operation->archive_session)
-			: NULL;
+	struct session *session = archive_session(operation);
 
 	operation->archive_session = 0;
 	if (session)
@@ -132,6 +136,7 @@ static void pipeline_over(struct operation *operation)
 static void on_helper_done(struct child *child)
 {
 	struct operation *operation = child->userdata;
+	struct session *session;
 	const json_t *reply = NULL;
 	struct errinfo error;
 
@@ -139,13 +144,14 @@ static void on_helper_done(struct child *child)
 		return;
 	/*
 	 * The session says "complete" before it closes its pipe, but through another
-	 * pipe, so its word may arrive after the helpers have ended. If the session
-	 * hangs, the ping finds out.
+	 * pipe, so its word may arrive after the helpers have ended.
 	 */
-	if (child_outcome(&operation->intake, &reply, &error) == RESULT_OK &&
+	session = archive_session(operation);
+	if (session && child_outcome(&operation->intake, &reply, &error) == RESULT_OK &&
 	    child_outcome(&operation->unpack, &reply, &error) == RESULT_OK &&
 	    !is_settled(&operation->archive)) {
 		operation->archive_awaited = true;
+		session_archive_due(session);
 		return;
 	}
 	pipeline_over(operation);
@@ -173,6 +179,18 @@ void operation_archive_changed(struct operation *operation,
 		(void)archive_failed(operation);
 		operation_abandon(operation, RESULT_FAILED, operation->error.what);
 	}
+}
+
+void operation_kill_pipeline(struct operation *operation)
+{
+	struct session *session =
+		operation->archive_awaited ? archive_session(operation) : NULL;
+
+	child_kill(&operation->intake);
+	child_kill(&operation->unpack);
+	/* They have ended, and the session alone is waited for. */
+	if (session)
+		session_archive_give_up(session);
 }
 
 static void on_intake_progress(struct child *child, const json_t *progress)

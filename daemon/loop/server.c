@@ -22,6 +22,7 @@
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_update(uv_timer_t *timer);
+static void on_retry(uv_timer_t *timer);
 
 /* --- counting --------------------------------------------------------------------- */
 
@@ -145,27 +146,34 @@ static void on_user_found(void *userdata, uint64_t session_id,
 
 static void ping_again(struct server *server);
 
-/* False: no session could take it, and the fd is still the caller's. */
-static bool admit(struct server *server, int fd)
+/* The session that has it now; NULL when none could take it. */
+static struct session *give(const struct server *server, int *fd,
+			    const struct peer *peer, const char *refusal)
+{
+	struct session *session;
+
+	while (*fd >= 0 && (session = idle_session(server)))
+		if (session_hand(session, fd, peer, refusal) == 0)
+			return session;
+	return NULL;
+}
+
+/* False: no session could take it, and *fd is still the caller's. */
+static bool admit(struct server *server, int *fd)
 {
 	struct peer peer = {.uid = (uid_t)-1};
 	const char *refusal;
 	struct session *session;
-	int r = peer_init(&peer, fd);
+	int r = peer_init(&peer, *fd);
 
 	peer.owner = users_owner(&server->daemon->users, peer.uid);
 	refusal = r < 0 ? "the kernel does not say which user it is"
 			: refusal_for(server, &peer);
-	while ((session = idle_session(server)))
-		if (session_hand(session, fd, &peer, refusal) == 0)
-			break;
+	session = give(server, fd, &peer, refusal);
 	if (!session) {
 		peer_deinit(&peer);
-		return false;
+		return *fd < 0;
 	}
-	/* Not the last reference: the session's queue has one (server/channel.h).
-	 */
-	(void)close(fd);
 	ping_again(server);
 	if (refusal)
 		log_refusal(session, refusal);
@@ -210,8 +218,12 @@ static void refill(struct server *server)
 	       n < limits->connections_max + SERVER_REFUSING_SESSIONS_MAX) {
 		struct session *session = session_new(server, ++server->last_id);
 
-		if (!session)
+		if (!session) {
+			/* No memory or fd was left: nothing else would wake us. */
+			(void)uv_timer_start(&server->retry, on_retry,
+					     SERVER_RETRY_MSEC_MAX, 0);
 			break;
+		}
 		session->next = server->sessions;
 		if (server->sessions)
 			server->sessions->prev = session;
@@ -234,8 +246,14 @@ static void update_poll(struct server *server)
 static void on_update(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
+	struct session *next;
 
-	while (server->n_held > 0 && admit(server, server->held[server->n_held - 1]))
+	for (struct session *s = server->sessions; s; s = next) {
+		next = s->next;
+		session_settle(s);
+	}
+
+	while (server->n_held > 0 && admit(server, &server->held[server->n_held - 1]))
 		server->n_held--;
 	if (!server->closing)
 		refill(server);
@@ -402,7 +420,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 		if (fd >= 0) {
 			server->rest_logged = false;
-			if (!admit(server, fd))
+			if (!admit(server, &fd))
 				server_hand_again(server, fd);
 			continue;
 		}
@@ -431,10 +449,15 @@ struct session *server_find_archive(const struct server *server, uint64_t sessio
 	return session && session->state != SESSION_STATE_OVER ? session : NULL;
 }
 
+bool server_has(const struct server *server, const struct session *session)
+{
+	return session->prev || server->sessions == session;
+}
+
 void server_forget(struct server *server, struct session *session)
 {
 	/* Already removed when deployd stopped. */
-	if (!session->prev && server->sessions != session)
+	if (!server_has(server, session))
 		return;
 	if (session->prev)
 		session->prev->next = session->next;
@@ -528,10 +551,9 @@ void server_close_sessions(struct server *server)
 	while (server->sessions) {
 		struct session *session = server->sessions;
 
-		session_abandon(session);
 		/* It may live until its handle is closed, but is on no list. */
-		if (server->sessions == session)
-			server_forget(server, session);
+		server_forget(server, session);
+		session_abandon(session);
 	}
 	spawner_stop(&server->spawner);
 	if (!uv_is_closing((uv_handle_t *)&server->update)) {

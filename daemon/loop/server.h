@@ -81,6 +81,8 @@ struct session *server_find_archive(const struct server *server, uint64_t sessio
 	__attribute__((nonnull));
 
 /* For session.c only. */
+bool server_has(const struct server *server, const struct session *session)
+	__attribute__((nonnull));
 void server_forget(struct server *server, struct session *session)
 	__attribute__((nonnull));
 void server_session_changed(struct server *server, const struct session *session)

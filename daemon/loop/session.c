@@ -57,10 +57,23 @@ static void release(struct session *session)
 	free(session);
 }
 
+static bool is_over(const struct session *session)
+{
+	return session->state == SESSION_STATE_OVER && session->ended &&
+	       !session->process_open && !session->dispatching && !session->held;
+}
+
+/*
+ * Later, from the server's own turn: whoever is in the middle of something with this
+ * session, or goes through all of them, still needs it.
+ */
 static void release_if_over(struct session *session)
 {
-	if (session->state == SESSION_STATE_OVER && session->ended &&
-	    !session->process_open && !session->dispatching && !session->held)
+	if (!is_over(session))
+		return;
+	if (server_has(session->server, session))
+		server_session_changed(session->server, session);
+	else
 		release(session);
 }
 
@@ -223,17 +236,25 @@ static void break_off(struct session *session, const char *why)
 	on_channel_closed(session, why);
 }
 
-void session_close(struct session *session)
+static void say_close(struct session *session)
 {
 	if (session->state == SESSION_STATE_OVER)
 		return;
 	(void)!channel_send(session->channel, json_pack("{s:s}", "type", "close"));
-	end(session, true);
+	go_over(session, true);
+}
+
+void session_close(struct session *session)
+{
+	if (session->state == SESSION_STATE_OVER)
+		return;
+	say_close(session);
+	release_if_over(session);
 }
 
 void session_abandon(struct session *session)
 {
-	session_close(session);
+	say_close(session);
 	session->ended = true;
 	stop_watching(session);
 	release_if_over(session);
@@ -278,12 +299,34 @@ void session_check(struct session *session)
 			"too little of it arrived within 10min for its job to start");
 		return; /* its job has ended, and the session may have, too */
 	}
+	if (session->archive.due && session->archive.state < ARCHIVE_STATE_COMPLETE &&
+	    now_ms - session->archive.due_ms >= SESSION_HUNG_MSEC) {
+		set_archive(session, ARCHIVE_STATE_FAILED,
+			    "its pipe has ended, and the session does not say that it "
+			    "is whole");
+		return;
+	}
 	session->pinged = true;
 	session->ping_ms = now_ms;
 	if (channel_send(session->channel,
 			 json_pack("{s:s, s:I}", "type", "ping", "number",
 				   (json_int_t)++session->ping_number)) < 0)
 		be_hung(session);
+}
+
+void session_settle(struct session *session)
+{
+	bool failed = session->unsent < 0 && session->state != SESSION_STATE_OVER;
+
+	if (failed && session->unsent == -ENOBUFS)
+		be_hung(session);
+	else if (failed)
+		break_off(session, NULL);
+	session->unsent = 0;
+	if (session->archive.given_up)
+		set_archive(session, ARCHIVE_STATE_FAILED, "its job was ended");
+	if (is_over(session))
+		release(session);
 }
 
 bool session_is_connected(const struct session *session)
@@ -299,11 +342,10 @@ static void next_request(struct session *session);
 /* final: the request is over. */
 static void sent(struct session *session, int error, bool final)
 {
+	/* Not ended here: its jobs would end with it, in the middle of an answer. */
 	if (error < 0) {
-		if (error == -ENOBUFS)
-			be_hung(session);
-		else
-			break_off(session, NULL);
+		session->unsent = error;
+		server_session_changed(session->server, session);
 		return;
 	}
 	if (!final)
@@ -438,6 +480,18 @@ int session_archive_pump(struct session *session, int pipe_fd)
 		return -EPIPE;
 	return channel_send_fd(session->channel, pipe_fd,
 			       json_pack("{s:s}", "type", "pump"));
+}
+
+void session_archive_due(struct session *session)
+{
+	session->archive.due = true;
+	session->archive.due_ms = uv_now(session->server->daemon->loop);
+}
+
+void session_archive_give_up(struct session *session)
+{
+	session->archive.given_up = true;
+	server_session_changed(session->server, session);
 }
 
 void session_archive_drop(struct session *session)
@@ -703,7 +757,7 @@ static json_t *refusal_word(const char *text)
 		    : json_null();
 }
 
-int session_hand(struct session *session, int fd, const struct peer *peer,
+int session_hand(struct session *session, int *fd, const struct peer *peer,
 		 const char *refusal)
 {
 	uint64_t timeout_sec =
@@ -711,11 +765,11 @@ int session_hand(struct session *session, int fd, const struct peer *peer,
 	int r;
 
 	assert(session->state == SESSION_STATE_IDLE);
-	r = channel_send_fd(session->channel, fd,
-			    json_pack("{s:s, s:I, s:o}", "type", "connection",
-				      "requestTimeoutMs",
-				      (json_int_t)timeout_sec * 1000, "refuse",
-				      refusal_word(refusal)));
+	r = channel_hand_over(session->channel, fd,
+			      json_pack("{s:s, s:I, s:o}", "type", "connection",
+					"requestTimeoutMs",
+					(json_int_t)timeout_sec * 1000, "refuse",
+					refusal_word(refusal)));
 	if (r < 0) {
 		end(session, false);
 		return r;

@@ -52,6 +52,9 @@ enum archive_state {
 struct archive {
 	enum archive_state state;
 	uint64_t opened_ms;
+	bool due; /* its pipe has ended, so that it has to be complete now */
+	uint64_t due_ms;
+	bool given_up;
 	uint64_t bytes;		   /* read by the session, when complete */
 	uint64_t total;		   /* 0: not known */
 	enum deploy_result result; /* when it has failed: failed or rejected */
@@ -79,7 +82,8 @@ struct session {
 	uint64_t over_ms;  /* uv_now() when the channel was closed */
 	bool pinged;
 	uint64_t ping_number, ping_ms;
-	bool busy; /* a request is being worked on */
+	int unsent; /* why a reply could not be sent: it is to be ended */
+	bool busy;  /* a request is being worked on */
 	bool dispatching;
 	uint64_t request;   /* number of the request under way, or of the last */
 	json_t *waiting;    /* a request that came before the peer's user was known */
@@ -107,13 +111,14 @@ void session_process_started(struct session *session, pid_t pid)
 void session_process_ended(struct session *session) __attribute__((nonnull));
 
 /*
- * Gives an idle session the connection. fd stays the caller's, who closes it once this
- * has succeeded. refusal: NULL, or the text that tells the client why it is turned
- * away. When this fails, the session is over; try the next one.
+ * Gives an idle session the connection, and sets *fd to -1. refusal: NULL, or the text
+ * that tells the client why it is turned away. When this fails, the session is over:
+ * try the next one with *fd, unless that is -1, which means that the connection is
+ * lost.
  */
-int session_hand(struct session *session, int fd, const struct peer *peer,
+int session_hand(struct session *session, int *fd, const struct peer *peer,
 		 const char *refusal)
-	__attribute__((warn_unused_result, nonnull(1, 3)));
+	__attribute__((warn_unused_result, nonnull(1, 2, 3)));
 
 /* To be called once the peer's user is known: from here on requests are accepted. */
 void session_start(struct session *session) __attribute__((nonnull));
@@ -126,6 +131,12 @@ void session_close(struct session *session) __attribute__((nonnull));
 
 /* Frees it although the process may still exist: for the stop of deployd. */
 void session_abandon(struct session *session) __attribute__((nonnull));
+
+/*
+ * Ends it when a reply could not be sent, and frees it once its process has ended, too:
+ * both wait for a turn of the server's own, in which nobody else needs it.
+ */
+void session_settle(struct session *session) __attribute__((nonnull));
 
 /*
  * Checks that it is alive: sends a ping when none is under way. A session that has not
@@ -176,6 +187,15 @@ int session_archive_open(struct session *session, json_int_t index)
 /* Its job has its turn: the archive goes into the pipe, which stays the caller's. */
 int session_archive_pump(struct session *session, int pipe_fd)
 	__attribute__((warn_unused_result, nonnull));
+
+/*
+ * All that was sent of it has arrived: if the session does not say within
+ * SESSION_HUNG_MSEC that it is complete, it has failed.
+ */
+void session_archive_due(struct session *session) __attribute__((nonnull));
+
+/* Nobody waits for that any longer: it fails, but not before this returns. */
+void session_archive_give_up(struct session *session) __attribute__((nonnull));
 
 /* The archive is no longer needed. Harmless when there is none. */
 void session_archive_drop(struct session *session) __attribute__((nonnull));

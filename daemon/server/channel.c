@@ -326,6 +326,25 @@ int channel_send_fd(struct channel *channel, int fd, json_t *word)
 	return r;
 }
 
+int channel_hand_over(struct channel *channel, int *fd, json_t *word)
+{
+	int r = channel->over ? -EPIPE : send_one_fd(channel->fds, *fd);
+
+	if (r < 0) {
+		json_decref(word);
+		return r;
+	}
+	/* Once it has the word the session may take it, close it and end at any time.
+	 */
+	close_fd(fd);
+	r = channel_send(channel, word);
+	if (r < 0) {
+		*fd = channel_take_back(channel);
+		channel->over = true;
+	}
+	return r;
+}
+
 void channel_taken(struct channel *channel)
 {
 	close_fd(&channel->kept_fd);

@@ -63,6 +63,15 @@ int channel_send_fd(struct channel *channel, int fd, json_t *word)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
+ * The same for a client's connection, of which deployd must not close the last
+ * reference: *fd is closed, and -1, before the session is told to take it. When this
+ * fails, *fd is the connection again (-1 if it cannot be recovered), and the channel is
+ * useless. Only as long as channel_take_back() finds something.
+ */
+int channel_hand_over(struct channel *channel, int *fd, json_t *word)
+	__attribute__((warn_unused_result, nonnull));
+
+/*
  * Until the session reports that it has taken the client's connection, deployd keeps a
  * copy of the session's end of the fds socket. If the session is killed before that,
  * the socket's queue survives with the connection in it, and deployd does not become

@@ -192,7 +192,7 @@ void session_settle_client(struct session *session)
 {
 	struct client *client = &session->client;
 
-	if (client->fd < 0)
+	if (client->fd < 0 || session->refused)
 		return;
 	if (client_flush(client) < 0) {
 		client_has_gone(session);
@@ -334,6 +334,9 @@ bool session_is_over(const struct session *session)
 {
 	if (session->over)
 		return true;
+	/* The end of the process closes it, and waits for nothing (SO_LINGER). */
+	if (session->refused)
+		return outgoing_left(&session->up) == 0;
 	if (session->orphan)
 		return session->client.fd < 0;
 	return session->connected && session->client.fd < 0 &&

@@ -27,8 +27,9 @@ struct session {
 	bool archive_decided; /* deployd has chosen one of this request's fds, or wants
 				 none */
 	struct lines lines;
-	bool orphan; /* deployd has gone */
-	bool over;   /* it cannot go on */
+	bool orphan;  /* deployd has gone */
+	bool over;    /* it cannot go on */
+	bool refused; /* the client was told why, and that is all */
 };
 
 /* Makes the three fds of the protocol non-blocking. -errno. */

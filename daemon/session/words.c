@@ -57,7 +57,8 @@ static bool on_connection(struct session *session, const json_t *word, int fd)
 	if (message)
 		(void)send(fd, message, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 	free(message);
-	session_hang_up(session);
+	/* Not closed here, where what waits in it unread could make that hang. */
+	session->client.ending = session->refused = true;
 	return true;
 }
 

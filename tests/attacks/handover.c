@@ -1,7 +1,10 @@
 #include "handover.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -181,6 +184,26 @@ static void finish(const struct run *run, nfds_t first)
 				 run->length - run->first_bytes, -1, 0);
 }
 
+static void *close_it(void *fd)
+{
+	(void)close(*(int *)fd);
+	return NULL;
+}
+
+/* In a thread: it waits itself when the session has let go of its own already. */
+static void let_go(int *fd)
+{
+	static int closed;
+	pthread_t thread;
+
+	closed = *fd;
+	*fd = -1;
+	if (pthread_create(&thread, NULL, close_it, &closed) != 0)
+		handover_die("cannot start a thread");
+	while (fcntl(closed, F_GETFD) >= 0)
+		(void)sched_yield();
+}
+
 static void connect_and_send(struct run *run)
 {
 	const struct handover *what = run->what;
@@ -199,10 +222,8 @@ static void connect_and_send(struct run *run)
 			send_request(run, s, run->length);
 		send_request(run, s, run->first_bytes);
 	}
-	if (what->last && run->fd >= 0) {
-		(void)close(run->fd);
-		run->fd = -1;
-	}
+	if (what->last && run->fd >= 0)
+		let_go(&run->fd);
 	if (!what->part && run->first_bytes < run->length)
 		finish(run, first);
 	handover_say("sent");

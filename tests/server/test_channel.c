@@ -231,6 +231,44 @@ static void what_was_taken_is_not_taken_back(void **state)
 	(void)close(got);
 }
 
+/* The session may end as soon as it has the word: from then on deployd has no copy. */
+static void a_connection_is_closed_before_its_word_is_there(void **state)
+{
+	struct world *world = *state;
+	int pipes[2], kept, back;
+
+	assert_int_equal(pipe(pipes), 0);
+	kept = pipes[1];
+	assert_int_equal(channel_hand_over(world->channel, &pipes[1], number(1)), 0);
+	assert_int_equal(pipes[1], -1);
+	assert_int_equal(fcntl(kept, F_GETFD), -1);
+	back = channel_take_back(world->channel);
+	assert_true(back >= 0);
+	assert_int_equal(write(back, "!", 1), 1);
+	(void)close(back);
+	(void)close(pipes[0]);
+}
+
+static void a_connection_whose_word_is_not_sent_comes_back(void **state)
+{
+	struct world *world = *state;
+	const size_t length = CHANNEL_UNSENT_BYTES_MAX;
+	char *text = calloc(1, length);
+	int pipes[2];
+
+	assert_non_null(text);
+	assert_int_equal(channel_send_text(world->channel, text, length), 0);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(channel_send_text(world->channel, calloc(1, 65536), 65536), 0);
+	assert_int_equal(channel_hand_over(world->channel, &pipes[1], number(1)),
+			 -ENOBUFS);
+	assert_true(pipes[1] >= 0);
+	assert_int_equal(write(pipes[1], "!", 1), 1);
+	assert_int_equal(take_fd(world->ends.fds), -1); /* not with the session, too */
+	(void)close(pipes[0]);
+	(void)close(pipes[1]);
+}
+
 /* Once it is taken deployd has no part in what the session's socket still holds. */
 static void after_taken_the_session_alone_holds_the_socket(void **state)
 {
@@ -369,6 +407,8 @@ int main(void)
 		TEST(nothing_comes_up_through_the_socket),
 		TEST(a_connection_survives_the_session_that_did_not_take_it),
 		TEST(what_was_taken_is_not_taken_back),
+		TEST(a_connection_is_closed_before_its_word_is_there),
+		TEST(a_connection_whose_word_is_not_sent_comes_back),
 		TEST(after_taken_the_session_alone_holds_the_socket),
 		TEST(what_is_no_word_ends_it),
 		TEST(a_word_without_an_end_ends_it),
