@@ -12,9 +12,9 @@ const struct option_spec daemon_options[] = {
 	{"deployd", "jobs_max", "4", .type = OPTION_TYPE_INT, .min = 1, .max = 64},
 	{"deployd", "queue_max", "4", .type = OPTION_TYPE_INT, .max = 64},
 	{"deployd", "connections_max", "256", .type = OPTION_TYPE_INT, .min = 1,
-	 .max = 4096},
+	 .max = 480}, /* what the spawner and its unit have room for */
 	{"deployd", "connections_per_user_max", "16", .type = OPTION_TYPE_INT, .min = 1,
-	 .max = 4096},
+	 .max = 480},
 	{"deployd", "request_timeout_sec", "10", .type = OPTION_TYPE_SECONDS, .min = 1,
 	 .max = 3600},
 	{"deployd", "intake_idle_sec", "60", .type = OPTION_TYPE_SECONDS, .min = 1,
