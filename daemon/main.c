@@ -13,6 +13,7 @@
 #include "deploy/result.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
+#include "loop/journal.h"
 
 #define EX_CONFIG 78 /* sysexits.h, systemd.exec(5): not restarted in vain */
 
@@ -101,7 +102,9 @@ static int run(void)
 	config_set_unref(daemon.config);
 	/* A handle left open is a bug that would show as a leak or a hang elsewhere. */
 	if (uv_loop_close(&loop) != 0)
-		(void)fprintf(stderr, "deployd: a handle was left open\n");
+		journal_log(LOG_ERR, "a handle was left open");
+	else
+		journal_deinit();
 	return daemon.failed ? 1 : 0;
 }
 

@@ -178,12 +178,14 @@ static void close_everything(struct daemon *daemon)
 	if (daemon->flags)
 		flags_close(daemon->flags, on_flags_closed, daemon);
 	server_close_sessions(&daemon->server);
+	decisions_close(&daemon->decisions);
 	users_close(&daemon->users);
 	close_handle((uv_handle_t *)&daemon->stop_extend);
 	close_handle((uv_handle_t *)&daemon->sigterm);
 	close_handle((uv_handle_t *)&daemon->sigint);
 	close_handle((uv_handle_t *)&daemon->sighup);
 	confirm_close(&daemon->confirm);
+	journal_close();
 	notify_close(&daemon->notify);
 	if (daemon->units)
 		units_close(daemon->units, on_units_closed, daemon);
@@ -290,6 +292,9 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 
 	*daemon =
 		(struct daemon){.loop = loop, .config = config, .listen_fd = listen_fd};
+	r = journal_init(loop, JOURNAL_SOCKET_PATH);
+	if (r < 0)
+		return r;
 	r = users_start(
 		&daemon->users, loop,
 		&(struct users_options){.program = DEPLOYD_LIBEXECDIR "/deployd-users",
@@ -298,6 +303,8 @@ int daemon_start(struct daemon *daemon, uv_loop_t *loop, struct config_set *conf
 					.gid = config->users_gid});
 	if (r == 0)
 		r = manager_init(&daemon->manager, daemon);
+	if (r == 0)
+		r = decisions_init(&daemon->decisions, daemon);
 	if (r == 0)
 		r = watch_signal(daemon, &daemon->sigterm, SIGTERM, on_stop_signal);
 	if (r == 0)

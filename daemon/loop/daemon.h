@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "loop/confirm.h"
+#include "loop/decision.h"
 #include "loop/flags.h"
 #include "loop/manager.h"
 #include "loop/notify.h"
@@ -28,6 +29,7 @@ struct daemon {
 	struct manager manager;
 	struct units *units;
 	struct confirm confirm;
+	struct decisions decisions;
 	struct flags *flags;
 	struct notify notify;
 	struct users users;

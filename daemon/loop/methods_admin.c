@@ -184,7 +184,7 @@ void method_reload_configuration(struct daemon *daemon, struct session *session)
 	int r;
 
 	if (!service_params(session, NULL, 0) ||
-	    !service_authorize_root(session, "reload"))
+	    !service_authorize_root_change(daemon, session, "reload"))
 		return;
 	r = daemon_reload(daemon, session->id, on_reloaded);
 	if (r < 0)

@@ -115,11 +115,16 @@ static const char *refusal_for(const struct server *server, const struct peer *p
 
 static void log_refusal(const struct session *session, const char *refusal)
 {
-	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING,
-		      &(struct journal_context){.uid = session->peer.uid,
-						.pid = session->peer.pid},
-		      "turning away uid %u (pid %d): %s",
-		      (unsigned int)session->peer.uid, (int)session->peer.pid, refusal);
+	const struct journal_context context = {.uid = session->peer.uid,
+						.user = session->peer.user,
+						.pid = session->peer.pid,
+						.owner = session->peer.owner,
+						.owner_name = session->peer.owner_name};
+
+	journal_client(LOG_KIND_TURNED_AWAY, JOURNAL_LIMIT_REACHED, LOG_WARNING,
+		       &context, "turning away uid %u (pid %d): %s",
+		       (unsigned int)session->peer.uid, (int)session->peer.pid,
+		       refusal);
 }
 
 static void on_user_found(void *userdata, uint64_t session_id,
@@ -376,9 +381,11 @@ static void on_resume(uv_timer_t *timer)
  */
 static void rest(struct server *server, int error)
 {
-	journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING, NULL,
-		      "cannot accept connections: %s; trying again in %d s",
-		      strerror(error), RESUME_MSEC / 1000);
+	if (!server->rest_logged)
+		journal_event(JOURNAL_LIMIT_REACHED, LOG_WARNING, NULL,
+			      "cannot accept connections: %s; trying every %d s",
+			      strerror(error), RESUME_MSEC / 1000);
+	server->rest_logged = true;
 	server->resting = true;
 	(void)uv_timer_start(&server->resume, on_resume, RESUME_MSEC, 0);
 }
@@ -394,6 +401,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
+			server->rest_logged = false;
 			if (!admit(server, fd))
 				server_hand_again(server, fd);
 			continue;

@@ -39,7 +39,8 @@ struct server {
 	uv_timer_t ping;   /* while a session has a client */
 	uv_timer_t retry;  /* when sessions do not even start: the next try */
 	uint64_t retry_msec;
-	bool resting; /* until resume */
+	bool resting;	  /* until resume */
+	bool rest_logged; /* since it was last able to accept */
 	unsigned int open_handles;
 	bool closing; /* accepts no more */
 	struct spawner spawner;

@@ -10,7 +10,7 @@
 #include "deploy/varlink.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
-#include "loop/journal.h"
+#include "loop/decision.h"
 #include "loop/session.h"
 #ifdef DEPLOYD_CERTIFICATION
 #include "loop/certification.h"
@@ -141,23 +141,22 @@ unsigned int service_minute_of_day(void)
 	return (unsigned int)(local.tm_hour * 60 + local.tm_min);
 }
 
-static void log_decision(const struct session *session, const char *what,
-			 const char *app, const char *unit, bool allowed,
-			 const char *reason)
+/* True for rights that permit no change. */
+static bool only_reads(enum right right)
 {
-	struct journal_context context = {.app = app,
-					  .unit = unit,
-					  .operation = what,
-					  .rule = reason,
-					  .uid = session->peer.uid,
-					  .user = session->peer.user,
-					  .pid = session->peer.pid};
+	return right == RIGHT_STATUS || right == RIGHT_HISTORY || right == RIGHT_LOGS;
+}
 
-	journal_event(allowed ? JOURNAL_DECISION_ALLOWED : JOURNAL_DECISION_DENIED,
-		      allowed ? LOG_INFO : LOG_NOTICE, &context,
-		      "%s %s for %s (uid %u, pid %d): %s: %s", what, app,
-		      session->peer.user, (unsigned int)session->peer.uid,
-		      (int)session->peer.pid, allowed ? "allowed" : "denied", reason);
+static void refuse_denied(struct session *session, enum right right, const char *app,
+			  bool knows, const char *reason)
+{
+	if (knows)
+		session_refuse(session, RESULT_DENIED, "%s may not %s %s: %s",
+			       session->peer.user, right_name(right), app, reason);
+	else
+		session_refuse(session, RESULT_DENIED,
+			       "there is no app '%s', or %s has no right on it", app,
+			       session->peer.user);
 }
 
 void service_refuse_missing(struct session *session, const char *app)
@@ -174,9 +173,9 @@ const struct app_config *service_authorize(struct daemon *daemon,
 {
 	struct policy_peer peer = peer_for_policy(&session->peer);
 	const struct app_config *settings;
+	struct decision_subject subject = {.what = right_name(right), .app = app};
 	struct policy_decision decision;
 	unsigned int minute = service_minute_of_day();
-	bool knows;
 
 	assert(right_is_used(right));
 	if (!names_app_valid(app)) {
@@ -185,24 +184,25 @@ const struct app_config *service_authorize(struct daemon *daemon,
 	}
 	policy_check(daemon->config->policy, &peer, right, app, NULL, minute,
 		     &decision);
-	knows = policy_knows(daemon->config->policy, &peer, app, minute);
 	settings = config_set_app(daemon->config, app);
-	log_decision(session, right_name(right), app, settings ? settings->unit : NULL,
-		     decision.verdict == POLICY_VERDICT_ALLOW, decision.reason);
-	if (decision.verdict == POLICY_VERDICT_ALLOW) {
-		if (!settings)
-			service_refuse_missing(session, app);
-		return settings;
+	subject.unit = settings ? settings->unit : NULL;
+	if (decision.verdict != POLICY_VERDICT_ALLOW) {
+		bool knows = policy_knows(daemon->config->policy, &peer, app, minute);
+
+		decision_deny(session, &subject, decision.reason);
+		refuse_denied(session, right, app, knows && settings, decision.reason);
+		return NULL;
 	}
-	if (knows && settings)
-		session_refuse(session, RESULT_DENIED, "%s may not %s %s: %s",
-			       session->peer.user, right_name(right), app,
-			       decision.reason);
-	else
-		session_refuse(session, RESULT_DENIED,
-			       "there is no app '%s', or %s has no right on it", app,
-			       session->peer.user);
-	return NULL;
+	if (!settings) {
+		decision_deny(session, &subject, "there is no such app");
+		service_refuse_missing(session, app);
+		return NULL;
+	}
+	if (only_reads(right))
+		decision_allow_read(session, &subject, decision.reason);
+	else if (!decision_allow_change(daemon, session, &subject, decision.reason))
+		return NULL;
+	return settings;
 }
 
 bool service_knows(const struct daemon *daemon, const struct session *session,
@@ -247,16 +247,36 @@ json_t *service_reply_for(const struct daemon *daemon, const struct session *ses
 	return part;
 }
 
+#define ALLOWED_TO_ROOT "allowed by rule 'root' (built in)"
+
+/* If not, the session is answered. */
+static bool is_root(struct session *session, const struct decision_subject *subject)
+{
+	if (session->peer.uid == 0)
+		return true;
+	decision_deny(session, subject, "only root may");
+	session_refuse(session, RESULT_DENIED, "only root may do this: %s",
+		       subject->what);
+	return false;
+}
+
 bool service_authorize_root(struct session *session, const char *what)
 {
-	bool allowed = session->peer.uid == 0;
+	const struct decision_subject subject = {.what = what, .app = "deployd"};
 
-	log_decision(session, what, "deployd", NULL, allowed,
-		     allowed ? "root" : "only root may");
-	if (!allowed)
-		session_refuse(session, RESULT_DENIED, "only root may do this: %s",
-			       what);
-	return allowed;
+	if (!is_root(session, &subject))
+		return false;
+	decision_allow_read(session, &subject, ALLOWED_TO_ROOT);
+	return true;
+}
+
+bool service_authorize_root_change(struct daemon *daemon, struct session *session,
+				   const char *what)
+{
+	const struct decision_subject subject = {.what = what, .app = "deployd"};
+
+	return is_root(session, &subject) &&
+	       decision_allow_change(daemon, session, &subject, ALLOWED_TO_ROOT);
 }
 
 static void get_info(struct session *session)

@@ -8,7 +8,7 @@
 
 /*
  * The methods of io.deployd and org.varlink.service: checks a request's form, asks the
- * policy, logs the decision, and hands on to the method.
+ * policy, records the decision, and calls the method.
  */
 
 struct daemon;
@@ -39,9 +39,11 @@ bool service_params(struct session *session, const struct param *params,
 		    size_t n_params) __attribute__((warn_unused_result, nonnull(1)));
 
 /*
- * Asks the policy for the right on the app and logs the decision before anything is
- * done. NULL: refused, and answered. Who has no right at all on an app cannot tell it
- * from one that does not exist.
+ * Asks the policy for the right on the app and records the decision (loop/decision.h).
+ * NULL: either the request was refused and answered, or the decision is not recorded
+ * yet and the method will be called again. A method must therefore not change anything
+ * before it calls this. A user without any right on an app cannot tell it from one that
+ * does not exist.
  */
 const struct app_config *service_authorize(struct daemon *daemon,
 					   struct session *session, enum right right,
@@ -52,8 +54,13 @@ const struct app_config *service_authorize(struct daemon *daemon,
 void service_refuse_missing(struct session *session, const char *app)
 	__attribute__((nonnull));
 
-/* Like service_authorize(), for methods that only root may call. */
+/* Like service_authorize(), for reads that are reserved to root. */
 bool service_authorize_root(struct session *session, const char *what)
+	__attribute__((warn_unused_result, nonnull));
+
+/* The same for changes that are reserved to root; false as NULL above. */
+bool service_authorize_root_change(struct daemon *daemon, struct session *session,
+				   const char *what)
 	__attribute__((warn_unused_result, nonnull));
 
 /* True when the peer has any right on the app: others are not to hear of it. */

@@ -60,7 +60,7 @@ static void release(struct session *session)
 static void release_if_over(struct session *session)
 {
 	if (session->state == SESSION_STATE_OVER && session->ended &&
-	    !session->process_open && !session->dispatching)
+	    !session->process_open && !session->dispatching && !session->held)
 		release(session);
 }
 
@@ -193,13 +193,26 @@ static void end(struct session *session, bool flush)
 	release_if_over(session);
 }
 
+static struct journal_context context_of(const struct session *session)
+{
+	return (struct journal_context){.uid = session->peer.uid,
+					.user = session->peer.user,
+					.pid = session->peer.pid,
+					.owner = session->peer.owner,
+					.owner_name = session->peer.owner_name};
+}
+
 static void on_channel_closed(void *userdata, const char *why)
 {
 	struct session *session = userdata;
 
-	if (why)
-		journal_log(LOG_WARNING, "ending session %d: %s", (int)session->pid,
-			    why);
+	if (why) {
+		struct journal_context context = context_of(session);
+
+		journal_client(LOG_KIND_SESSION, JOURNAL_EVENT_COUNT, LOG_WARNING,
+			       &context, "ending session %d: %s", (int)session->pid,
+			       why);
+	}
 	if (why && session->pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
 	end(session, false);
@@ -228,16 +241,14 @@ void session_abandon(struct session *session)
 
 static void be_hung(struct session *session)
 {
-	struct journal_context context = {.uid = session->peer.uid,
-					  .user = session->peer.user,
-					  .pid = session->peer.pid};
+	struct journal_context context = context_of(session);
 
 	session->hung = true;
-	journal_event(JOURNAL_SESSION_HUNG, LOG_WARNING, &context,
-		      "the session process %d of %s (pid %d) hangs: a file or socket "
-		      "that the client passed does not respond; it counts as a "
-		      "connection of that user until it exits",
-		      (int)session->pid, session->peer.user, (int)session->peer.pid);
+	journal_client(LOG_KIND_SESSION, JOURNAL_SESSION_HUNG, LOG_WARNING, &context,
+		       "the session process %d of %s (pid %d) hangs: a file or socket "
+		       "that the client passed does not respond; it counts as a "
+		       "connection of that user until it exits",
+		       (int)session->pid, session->peer.user, (int)session->peer.pid);
 	/* Has no effect while it is in an uninterruptible sleep. */
 	if (session->pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, session->pidfd, SIGKILL, NULL, 0);
@@ -251,7 +262,7 @@ void session_check(struct session *session)
 	if (session->hung || session->state < SESSION_STATE_HANDED)
 		return;
 	if (session->state == SESSION_STATE_OVER) {
-		if (now_ms - session->over_ms >= SESSION_HUNG_MSEC)
+		if (!session->ended && now_ms - session->over_ms >= SESSION_HUNG_MSEC)
 			be_hung(session);
 		return;
 	}
@@ -408,6 +419,9 @@ int session_archive_open(struct session *session, json_int_t index)
 		return -EINVAL;
 	if (session->archive.state != ARCHIVE_STATE_NONE)
 		return -EBUSY;
+	/* The client hung up while its request was held. */
+	if (session->state == SESSION_STATE_OVER)
+		return -EPIPE;
 	r = channel_send(session->channel,
 			 json_pack("{s:s, s:I, s:I}", "type", "archive", "request",
 				   (json_int_t)session->request, "index", index));
@@ -454,13 +468,8 @@ int session_send_lines(struct session *session, int pipe_fd,
 
 /* --- words of the session --------------------------------------------------------- */
 
-static void dispatch(struct session *session, json_t *call)
+static void run_method(struct session *session)
 {
-	if (varlink_call_init(&session->call, call) < 0) {
-		break_off(session, "it sent something that is not a Varlink call");
-		return;
-	}
-	session->busy = true;
 	session->dispatching = true;
 	if (session->turned_away) {
 		session_refuse(session, RESULT_BUSY, "%s", session->turned_away);
@@ -470,6 +479,37 @@ static void dispatch(struct session *session, json_t *call)
 	}
 	session->dispatching = false;
 	release_if_over(session);
+}
+
+void session_hold(struct session *session)
+{
+	assert(session->busy && !session->held);
+	session->held = true;
+}
+
+void session_dispatch_again(struct session *session)
+{
+	assert(session->busy && session->held && !session->dispatching);
+	session->held = false;
+	session->decision_written = true;
+	run_method(session);
+}
+
+void session_give_up(struct session *session)
+{
+	session->held = false;
+	release_if_over(session);
+}
+
+static void dispatch(struct session *session, json_t *call)
+{
+	if (varlink_call_init(&session->call, call) < 0) {
+		break_off(session, "it sent something that is not a Varlink call");
+		return;
+	}
+	session->busy = true;
+	session->decision_written = false;
+	run_method(session);
 }
 
 /* A request waits for its user's name, or until the last reply has been sent. */
@@ -542,13 +582,15 @@ static void on_trouble(const struct session *session, const json_t *word)
 		{SESSION_TROUBLE_STALLED, "it does not read its replies"},
 	};
 	const char *what = text_of(word, "what");
+	struct journal_context context = context_of(session);
 
 	for (size_t i = 0; what && i < sizeof(troubles) / sizeof(*troubles); i++)
 		if (strcmp(troubles[i].what, what) == 0)
-			journal_log(LOG_INFO,
-				    "closing the connection of %s (pid %d): %s",
-				    session->peer.user, (int)session->peer.pid,
-				    troubles[i].words);
+			journal_client(LOG_KIND_CLOSED, JOURNAL_EVENT_COUNT, LOG_INFO,
+				       &context,
+				       "closing the connection of %s (pid %d): %s",
+				       session->peer.user, (int)session->peer.pid,
+				       troubles[i].words);
 }
 
 static void on_client_gone(struct session *session)

@@ -85,6 +85,8 @@ struct session {
 	json_t *waiting;    /* a request that came before the peer's user was known */
 	unsigned int n_fds; /* that the client passed with the request */
 	struct varlink_call call; /* while busy */
+	bool decision_written;	  /* of this request (loop/decision.h) */
+	bool held;		  /* by session_hold() */
 	struct archive archive;
 	void (*on_gone)(void *userdata);
 	void *gone_userdata;
@@ -150,6 +152,15 @@ void session_error(struct session *session, const char *error, json_t *parameter
 /* Answers with the error of a result: {"message": ...}. result is not RESULT_OK. */
 void session_refuse(struct session *session, enum deploy_result result, const char *fmt,
 		    ...) __attribute__((format(printf, 3, 4), nonnull(1, 3)));
+
+/*
+ * Keeps the object and its unanswered request until its decision is recorded, even if
+ * the client hangs up. Followed by exactly one of: the request is passed to its method
+ * again, or it is given up.
+ */
+void session_hold(struct session *session) __attribute__((nonnull));
+void session_dispatch_again(struct session *session) __attribute__((nonnull));
+void session_give_up(struct session *session) __attribute__((nonnull));
 
 /* True when the client asked for progress. */
 bool session_wants_more(const struct session *session) __attribute__((nonnull));

@@ -40,6 +40,26 @@ static void on_done(struct child *child)
 	json_decref(kept);
 }
 
+/* Takes the request over, which may be NULL for want of memory. */
+static int start(struct store_call *call, uv_loop_t *loop, const char *verb,
+		 json_t *request, int fd, uint64_t timeout_ms)
+{
+	static const char *const argv[] = {DEPLOYD_LIBEXECDIR "/deployd-store", NULL};
+	struct child_options options = {
+		.argv = argv, .fd0 = -1, .fd1 = fd, .timeout_ms = timeout_ms};
+
+	if (json_object_set_new(request, "verb", json_string(verb)) < 0 ||
+	    !(options.request = json_dumps(request, JSON_COMPACT))) {
+		json_decref(request);
+		return -ENOMEM;
+	}
+	json_decref(request);
+	call->child.userdata = call;
+	call->child.on_progress = NULL;
+	call->child.on_done = on_done;
+	return child_start(&call->child, loop, &options);
+}
+
 int store_call_start(struct store_call *call, uv_loop_t *loop,
 		     const struct config_set *config, const struct app_config *app,
 		     const char *verb, json_t *fields, uint64_t timeout_ms)
@@ -52,24 +72,21 @@ int store_call_start_fd(struct store_call *call, uv_loop_t *loop,
 			const struct config_set *config, const struct app_config *app,
 			const char *verb, json_t *fields, int fd, uint64_t timeout_ms)
 {
-	static const char *const argv[] = {DEPLOYD_LIBEXECDIR "/deployd-store", NULL};
-	struct child_options options = {
-		.argv = argv, .fd0 = -1, .fd1 = fd, .timeout_ms = timeout_ms};
 	json_t *request = fields ? fields : json_object();
-	int r;
 
-	if (json_object_set_new(request, "verb", json_string(verb)) < 0 ||
-	    json_object_set_new(request, "app", app_object(config, app)) < 0 ||
-	    !(options.request = json_dumps(request, JSON_COMPACT))) {
+	if (json_object_set_new(request, "app", app_object(config, app)) < 0) {
 		json_decref(request);
 		return -ENOMEM;
 	}
-	json_decref(request);
-	call->child.userdata = call;
-	call->child.on_progress = NULL;
-	call->child.on_done = on_done;
-	r = child_start(&call->child, loop, &options);
-	return r;
+	return start(call, loop, verb, request, fd, timeout_ms);
+}
+
+int store_call_start_audit(struct store_call *call, uv_loop_t *loop, json_t *lines,
+			   uint64_t timeout_ms)
+{
+	return start(call, loop, "audit",
+		     json_pack("{s:s, s:o}", "directory", STATE_ROOT, "lines", lines),
+		     -1, timeout_ms);
 }
 
 void store_call_kill(struct store_call *call)

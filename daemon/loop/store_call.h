@@ -45,5 +45,11 @@ int store_call_start_fd(struct store_call *call, uv_loop_t *loop,
 			const char *verb, json_t *fields, int fd, uint64_t timeout_ms)
 	__attribute__((warn_unused_result, nonnull(1, 2, 3, 4, 5)));
 
+/* Appends lines (an array of objects, taken over) to STORE_AUDIT_FILE. */
+#define STORE_AUDIT_FILE "/var/lib/deployd/audit.log"
+int store_call_start_audit(struct store_call *call, uv_loop_t *loop, json_t *lines,
+			   uint64_t timeout_ms)
+	__attribute__((warn_unused_result, nonnull));
+
 /* Kills it; done follows. */
 void store_call_kill(struct store_call *call) __attribute__((nonnull));

@@ -18,7 +18,7 @@
 
 #define LOCK_POLL_MSEC 20
 
-static int check_owner(int fd, const char *path, struct errinfo *ei)
+int layout_check_owner(int fd, const char *path, struct errinfo *ei)
 {
 	struct stat st;
 
@@ -39,7 +39,7 @@ static int check_owner(int fd, const char *path, struct errinfo *ei)
 static int check_app_owner(const struct store *store, int fd, const char *path,
 			   struct errinfo *ei)
 {
-	int r = check_owner(fd, path, ei);
+	int r = layout_check_owner(fd, path, ei);
 	size_t n = strlen(store->app.deploy_dir);
 
 	if (r < 0 && ei->result == RESULT_BAD_CONFIG &&
@@ -195,7 +195,7 @@ static int open_path(const struct store *store, const char *path,
 		}
 		(void)close(fd);
 		fd = next;
-		r = check_owner(fd, done, ei);
+		r = layout_check_owner(fd, done, ei);
 		if (r < 0)
 			return r;
 	}
@@ -213,7 +213,7 @@ static int open_state(struct store *store, struct errinfo *ei)
 		return r;
 	r = open_directory(store, store->state_fd, "meta", "meta", &root_only,
 			   &store->meta_fd, ei);
-	return r < 0 ? r : check_owner(store->meta_fd, "meta", ei);
+	return r < 0 ? r : layout_check_owner(store->meta_fd, "meta", ei);
 }
 
 /* Dies with the process; the file itself stays. */
@@ -349,7 +349,7 @@ static int open_tree(struct store *store, bool create, struct errinfo *ei)
 				   STORE_STAGING, create ? &hidden : NULL,
 				   &store->staging_fd, ei);
 	if (r == 0 && store->staging_fd >= 0)
-		r = check_owner(store->staging_fd, STORE_STAGING, ei);
+		r = layout_check_owner(store->staging_fd, STORE_STAGING, ei);
 	if (r == 0 && create)
 		r = make_writable_parts(store, ei);
 	return r;

@@ -249,8 +249,10 @@ static int run(json_t *reply, struct errinfo *ei)
 	r = drop_capabilities(is_adopt(name), ei);
 	if (r < 0)
 		return r;
-	app = json_incref(json_object_get(request, "app"));
 	(void)json_object_del(request, "verb");
+	if (name && strcmp(name, "audit") == 0)
+		return audit_append(request, ei);
+	app = json_incref(json_object_get(request, "app"));
 	(void)json_object_del(request, "app");
 	r = read_app(&store, app, ei);
 	if (r < 0)

@@ -45,6 +45,7 @@
  *		record, too; left out, nothing changes.
  *   record	{history: {}, sick?}
  *   history	{limit}		-> {entries: [{}]}, the newest first
+ *   audit	{directory, lines: [{}]}, without "app" and without a view: see audit.c
  *
  * The view: {current, previous: id or null, degraded: text or null, activated_by,
  * activated_at, hold: null or {reason, until_sec, by, since_sec}, confirm: null or
@@ -110,6 +111,10 @@ struct store_state {
  */
 int layout_open(struct store *store, bool create, unsigned int lock_wait_ms,
 		struct errinfo *ei) __attribute__((warn_unused_result, nonnull));
+
+/* An open directory must be root's alone: path is what the message calls it. */
+int layout_check_owner(int fd, const char *path, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
 
 /* The errinfo of a write below deploy_dir that failed with err. */
 int layout_write_failed(const struct store *store, int err, const char *what,
@@ -277,6 +282,10 @@ STORE_VERB(flag);
 STORE_VERB(record);
 STORE_VERB(history);
 STORE_VERB(recover);
+
+/* audit.c: the verb "audit" appends lines durably to audit.log in the directory. */
+int audit_append(json_t *request, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
 
 /* history.c: appends the entry durably. */
 int history_append(struct store *store, json_t *entry, struct errinfo *ei)

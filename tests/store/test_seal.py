@@ -4,6 +4,7 @@ left like that, with what is mounted where it works, and with full disks.
 usage: test_seal.py PROGRAM STOPAT [CASE...]
 """
 
+import json
 import os
 import socket
 import stat
@@ -263,6 +264,18 @@ def test_the_order_of_a_switch(store):
                  "fsync", "write", "exit_group")
     told = [i for i, c in enumerate(made) if c.startswith("write 3")]
     assert len(told) == 1 and told[0] == len(made) - 2, "told before it was done"
+
+
+def test_the_order_of_an_audit(store):
+    """On the disk, a new file's name too, before deployd is told."""
+    directory = os.path.dirname(store.state_dir)
+    os.makedirs(directory, mode=0o700)
+    text = json.dumps({"verb": "audit", "directory": directory, "lines": [{"n": 1}]})
+    first = calls(store, "audit", {"text": text})
+    assert_order(first, "write", "fsync", "fsync", "write", "exit_group")
+    next_one = calls(store, "audit", {"text": text})
+    assert_order(next_one, "write", "fsync", "write", "exit_group")
+    assert sum(c.startswith("fsync") for c in next_one) == 1, next_one
 
 
 def test_syncfs_is_asked_of_the_fd_that_was_open_before(store):

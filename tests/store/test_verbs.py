@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 
-from storelib import (APP_GID, BY, DEPLOY_UID, Store, refused, require_root,
+from storelib import (APP_GID, BY, DEPLOY_UID, Failed, Store, refused, require_root,
                       rewrite_state, run_cases)
 
 
@@ -437,6 +437,86 @@ def test_flag(store):
         f.write("{")
     assert store.view()["flag"] is None
     store.call("flag", seen=seen)
+
+
+# --- audit
+
+def audit(store, *lines, **more):
+    directory = os.path.dirname(store.state_dir)
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    text = json.dumps({"verb": "audit", "directory": directory, "lines": lines, **more})
+    status, reply = store.run("audit", text=text)
+    assert status == 0, status
+    if reply["result"] != "ok":
+        raise Failed(reply["result"], reply["message"])
+    assert "view" not in reply, reply
+    return directory + "/audit.log"
+
+
+def lines_of(path):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def test_audit_appends(store):
+    path = audit(store, {"n": 1}, {"n": 2, "text": "a\nb"})
+    audit(store, {"n": 3})
+    assert lines_of(path) == [{"n": 1}, {"n": 2, "text": "a\nb"}, {"n": 3}]
+    assert facts_of(path) == ("0o600", 0, 0)
+
+
+def test_a_torn_line_of_the_audit_joins_no_other(store):
+    path = audit(store, {"n": 1})
+    with open(path, "a", encoding="utf-8") as f:
+        f.write('{"n": ')
+    audit(store, {"n": 2})
+    with open(path, encoding="utf-8") as f:
+        assert f.read().splitlines() == ['{"n":1}', '{"n": ', '{"n":2}']
+
+
+def test_the_audit_is_bounded(store):
+    path = audit(store, {"n": 0})
+    with open(path, "a", encoding="utf-8") as f:
+        f.write(" " * (4 << 20) + "\n")
+    audit(store, {"n": 1})
+    assert lines_of(path) == [{"n": 1}]
+    assert os.path.getsize(path + ".1") > 4 << 20
+    with open(path, "a", encoding="utf-8") as f:
+        f.write(" " * (4 << 20) + "\n")
+    audit(store, {"n": 2})
+    assert lines_of(path) == [{"n": 2}]
+    with open(path + ".1", encoding="utf-8") as f:
+        assert f.readline() == '{"n":1}\n'
+    assert sorted(os.listdir(os.path.dirname(path))) == ["audit.log", "audit.log.1"]
+
+
+def test_audits_that_are_none(store):
+    refused("failed", "bad request", audit, store, {"text": "x" * 5000})
+    refused("failed", "bad request", audit, store, "text")
+    refused("failed", "bad request", audit, store, *[{}] * 1001)
+    refused("failed", "bad request", audit, store, {}, extra=1)
+    refused("failed", "cannot open", audit, store, {}, directory=store.root + "/none")
+    path = audit(store, {"n": 1})
+    os.chmod(os.path.dirname(path), 0o770)
+    refused("bad-config", "chmod go-w", audit, store, {"n": 2})
+    os.chmod(os.path.dirname(path), 0o700)
+    os.rename(path, path + ".away")
+    os.symlink(path + ".away", path)
+    refused("failed", "cannot open", audit, store, {"n": 2})
+    os.unlink(path)
+    os.mkfifo(path)
+    refused("failed", "cannot open", audit, store, {"n": 2})
+    assert lines_of(path + ".away") == [{"n": 1}]
+
+
+def test_two_audits_at_once(store):
+    path = audit(store, {"n": 1})
+    fd = os.open(os.path.dirname(path), os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    refused("failed", "cannot lock", audit, store, {"n": 2})
+    os.close(fd)
+    audit(store, {"n": 3})
+    assert lines_of(path) == [{"n": 1}, {"n": 3}]
 
 
 if __name__ == "__main__":
