@@ -185,10 +185,11 @@ static void on_unit_step(void *userdata, enum unit_step step, uint64_t spent_sec
  */
 static void note_stop(struct operation *operation, const struct unit_outcome *outcome)
 {
-	const char *whose = goes_back(operation)		 ? "failed release's"
-			    : operation->op.kind == OP_KIND_STOP ? "service's"
-								 : "old";
-	unsigned long long sec = outcome->stop_usec / USEC_PER_SEC;
+	const char *what = goes_back(operation) ? "failed release's process in"
+			   : operation->op.kind == OP_KIND_STOP ? "process of"
+								: "old process of";
+	/* systemd's own timer may begin some milliseconds before its timestamp. */
+	unsigned long long sec = (outcome->stop_usec + USEC_PER_SEC / 2) / USEC_PER_SEC;
 	const char *unit = operation->settings->unit;
 	char text[sizeof(operation->stop_note)];
 	size_t length = strlen(operation->stop_note);
@@ -196,13 +197,12 @@ static void note_stop(struct operation *operation, const struct unit_outcome *ou
 	operation->step[0] = '\0';
 	if (outcome->stop_killed)
 		(void)snprintf(text, sizeof(text),
-			       "the %s process of %s did not stop within %llu s and "
+			       "the %s %s did not stop within %llu s and "
 			       "was killed",
-			       whose, unit, sec);
+			       what, unit, sec);
 	else if (outcome->stop_overdue)
-		(void)snprintf(text, sizeof(text),
-			       "the %s process of %s took %llu s to stop", whose, unit,
-			       sec);
+		(void)snprintf(text, sizeof(text), "the %s %s took %llu s to stop",
+			       what, unit, sec);
 	else
 		return;
 	journal_log(LOG_NOTICE, "%s: %s", operation->settings->app_name, text);

@@ -39,6 +39,24 @@ static void append(sd_bus_message *message, const char *name, const char *type, 
 	assert_true(r >= 0);
 }
 
+static void append_commands(sd_bus_message *message, const char *name, unsigned int n)
+{
+	int r = sd_bus_message_open_container(message, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append(message, "s", name);
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'v', "a" EXEC_COMMAND);
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'a', EXEC_COMMAND);
+	for (; r >= 0 && n > 0; n--)
+		r = sd_bus_message_append(message, EXEC_COMMAND, "/bin/stop", 1, "stop",
+					  0, 0ULL, 0ULL, 0ULL, 0ULL, 0, 0, 0);
+	for (int i = 0; r >= 0 && i < 3; i++)
+		r = sd_bus_message_close_container(message);
+	assert_true(r >= 0);
+}
+
 static const char * or (const char *text, const char *other)
 {
 	return text ? text : other;
@@ -70,6 +88,10 @@ static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
 	append(reply, "ActiveEnterTimestamp", "t", unit->active_enter);
 	append(reply, "ActiveEnterTimestampMonotonic", "t", unit->active_enter);
 	append(reply, "ActiveExitTimestampMonotonic", "t", unit->active_exit);
+	append(reply, "InactiveEnterTimestampMonotonic", "t", unit->inactive_enter);
+	append(reply, "TimeoutStopUSec", "t",
+	       unit->timeout_stop > 0 ? unit->timeout_stop : 90000000);
+	append_commands(reply, "ExecStop", unit->n_stop_commands);
 	append(reply, "ControlGroup", "s", or (control_group, ""));
 	append(reply, "Job", "(uo)", unit->job ? 77u : 0u, or (unit->job, "/"));
 	if (more)
