@@ -14,6 +14,7 @@
 
 #define MANAGER		      "org.freedesktop.systemd1.Manager"
 #define MANAGER_PATH	      "/org/freedesktop/systemd1"
+#define EXEC_COMMAND	      "(sasbttttuii)"
 #define UNIT_NAME	      "hello.service"
 #define ACCEPT_NONBLOCK_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
 
@@ -135,6 +136,24 @@ static void new_job(struct fake_manager *fake)
 {
 	(void)snprintf(fake->job, sizeof(fake->job), MANAGER_PATH "/job/%u",
 		       100 + ++fake->n_jobs);
+}
+
+void fake_manager_send_changed(struct fake_manager *fake, const char *sub_state,
+			       uint64_t inactive_exit)
+{
+	sd_bus_message *message;
+
+	assert_true(sd_bus_message_new_signal(fake->bus, &message,
+					      MANAGER_PATH "/unit/hello_2eservice",
+					      "org.freedesktop.DBus.Properties",
+					      "PropertiesChanged") >= 0);
+	assert_true(sd_bus_message_append(message, "sa{sv}as",
+					  "org.freedesktop.systemd1.Unit", 3, "Id", "s",
+					  UNIT_NAME, "SubState", "s", sub_state,
+					  "InactiveExitTimestampMonotonic", "t",
+					  inactive_exit, 0) >= 0);
+	assert_true(sd_bus_send(fake->bus, message, NULL) >= 0);
+	sd_bus_message_unref(message);
 }
 
 void fake_manager_end_job(struct fake_manager *fake)
