@@ -116,6 +116,7 @@ expect 0 ctl deploy hello next.tar.gz
 serves 31
 
 note "a plain stop says so, too"
+restart_section 'job_timeout_sec = 20'
 stubborn_is_live stubborn-14.tar.gz
 expect 0 ctl stop hello
 assert_contains "$out$err" "the process of hello.service did not stop within 3 s and was killed"
