@@ -269,9 +269,13 @@ static void give_up(struct unit_op *op)
 	op->outcome.stop_failed = steps->step != UNIT_STEP_STARTING;
 	if (op->outcome.stop_failed)
 		cancel_job(op);
-	unit_words_step_late(op->action, op->unit, steps->step,
-			     (now_usec() - steps->since_usec) / USEC_PER_SEC,
-			     &op->outcome);
+	if (op->action == UNIT_ACTION_STOP && !op->outcome.stop_failed)
+		unit_words_late(op->action, op->unit, op->timeout_ms, true, true,
+				&op->outcome);
+	else
+		unit_words_step_late(op->action, op->unit, steps->step,
+				     (now_usec() - steps->since_usec) / USEC_PER_SEC,
+				     &op->outcome);
 	unit_request_end(&op->request);
 }
 
@@ -522,8 +526,8 @@ static void call_action(struct unit_op *op)
 	}
 	op->called = true;
 	op->job[0] = '\0';
-	unit_steps_begin(&op->steps, op->stop_ms * 1000, op->timeout_ms * 1000,
-			 now_usec());
+	unit_steps_begin(&op->steps, op->action != UNIT_ACTION_START,
+			 op->stop_ms * 1000, op->timeout_ms * 1000, now_usec());
 	call(op, PHASE_CALLING, message, files ? on_unit_files : on_job);
 }
 

@@ -35,10 +35,11 @@ static uint64_t times(uint64_t usec, uint64_t n)
 	return usec > UINT64_MAX / n ? UINT64_MAX : usec * n;
 }
 
-void unit_steps_begin(struct unit_steps *steps, uint64_t stop_limit_usec,
+void unit_steps_begin(struct unit_steps *steps, bool stops, uint64_t stop_limit_usec,
 		      uint64_t start_limit_usec, uint64_t now_usec)
 {
-	*steps = (struct unit_steps){.called_usec = now_usec,
+	*steps = (struct unit_steps){.stops = stops,
+				     .called_usec = now_usec,
 				     .stop_limit_usec = stop_limit_usec,
 				     .start_limit_usec = start_limit_usec,
 				     .step = UNIT_STEP_WAITING,
@@ -117,7 +118,7 @@ void unit_steps_look(struct unit_steps *steps, const struct unit_properties *now
 	}
 	/* The job waits: for others before it, or for a dependent unit to stop first.
 	 */
-	if (!steps->started && !down)
+	if (steps->stops && !steps->started && !down)
 		return;
 	take_stop(steps, now);
 	steps->step = UNIT_STEP_STARTING;

@@ -14,6 +14,7 @@ struct unit_properties;
  */
 
 struct unit_steps {
+	bool stops;	      /* what is up has to be stopped first */
 	uint64_t called_usec; /* when the job was asked for */
 	uint64_t stop_limit_usec, start_limit_usec;
 	enum unit_step step;
@@ -28,7 +29,7 @@ struct unit_steps {
 	bool started;	     /* a new start began */
 };
 
-void unit_steps_begin(struct unit_steps *steps, uint64_t stop_limit_usec,
+void unit_steps_begin(struct unit_steps *steps, bool stops, uint64_t stop_limit_usec,
 		      uint64_t start_limit_usec, uint64_t now_usec)
 	__attribute__((nonnull));
 

@@ -253,6 +253,21 @@ static void auto_restart_has_no_stop(void **state)
 	assert_false(world->outcome.stop_overdue);
 }
 
+/* As after a reboot: PID 1 is at it already, and there is nothing to stop. */
+static void start_under_way_is_limited_as_a_start(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.unit.active_state = "activating";
+	world->fake.unit.sub_state = "start";
+	world->fake.plan = FAKE_NO_END;
+	world->op = units_act_in_steps(world->units, UNIT_ACTION_START, "hello.service",
+				       SHORT_MSEC, LONG_MSEC, on_step, on_done, world);
+	world_wait_done(world);
+	world_assert_failed(world, "job_timeout_sec");
+	assert_false(world->outcome.stop_failed);
+}
+
 static void canceled_in_the_stop_blames_nobody(void **state)
 {
 	struct world *world = *state;
@@ -305,6 +320,7 @@ int main(void)
 		TEST(stop_that_nothing_ends_is_given_up),
 		TEST(job_that_does_not_begin_is_cancelled),
 		TEST(auto_restart_has_no_stop),
+		TEST(start_under_way_is_limited_as_a_start),
 		TEST(canceled_in_the_stop_blames_nobody),
 		TEST(break_in_the_stop_is_gone_on_from),
 		TEST(cancel_in_the_stop_is_silent),
