@@ -12,7 +12,7 @@
 
 #define EVIDENCE_OUTPUT_BYTES_MAX 2048
 /* The reason (errinfo) or the deployer's words, and how the stop went. */
-#define MESSAGE_SIZE 1536
+#define MESSAGE_SIZE	 1536
 #define REASON_BYTES_MAX 250 /* of the first failure, before what it led to */
 
 static json_t *text_or_null(const char *text)
