@@ -217,8 +217,6 @@ static void job_over(struct unit_op *op, const char *result)
 /* --- while systemd works on it ------------------------------------------------------
  */
 
-static void look_at_step(struct unit_op *op);
-
 static void tell_step(struct unit_op *op, enum unit_step before)
 {
 	const struct unit_steps *steps = &op->steps;
