@@ -121,6 +121,7 @@ static void store_numbers(const struct option_set *set, struct app_config *confi
 	config->require_sha256 = option_bool(set, "require_sha256");
 	config->daemon_reload = option_bool(set, "daemon_reload");
 	config->job_timeout_sec = option_number(set, "job_timeout_sec");
+	config->stop_timeout_sec = option_number(set, "stop_timeout_sec");
 	/* The choices stand in the order of the enums; a test holds that. */
 	config->flag_debounce_ms = option_number(set, "flag_debounce_ms");
 	config->flag_burst = option_number(set, "flag_burst");

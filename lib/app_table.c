@@ -109,6 +109,8 @@ const struct option_spec app_options[] = {
 	{"restart", "daemon_reload", "no", .type = OPTION_TYPE_BOOL},
 	{"restart", "job_timeout_sec", "90", .type = OPTION_TYPE_SECONDS, .min = 1,
 	 .max = 86400},
+	{"restart", "stop_timeout_sec", "10min", .type = OPTION_TYPE_SECONDS, .min = 1,
+	 .max = 86400},
 	{"restart", "service_type", "simple", .type = OPTION_TYPE_ENUM,
 	 .choices = "simple exec notify notify-reload forking"},
 	{"restart", "pid_file", "{runtime_dir}/{app_name}.pid",

@@ -23,7 +23,8 @@
 
 static const char *const unit_properties =
 	"LoadState,NeedDaemonReload,User,DynamicUser,WorkingDirectory,RootDirectory,"
-	"Restart,KillMode,StartLimitIntervalUSec,StartLimitBurst,StartLimitAction,"
+	"Restart,KillMode,TimeoutStopUSec,StartLimitIntervalUSec,StartLimitBurst,"
+	"StartLimitAction,"
 	"FailureAction,EnvironmentFiles,ExecConditionEx,ExecStartPreEx,ExecStartEx,"
 	"ExecStartPostEx,ExecReloadEx,ExecStopEx,ExecStopPostEx,ProtectSystem,"
 	"ProtectHome,ReadWritePaths,FragmentPath,UnitFileState,ActiveState";

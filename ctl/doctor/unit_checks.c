@@ -6,6 +6,7 @@
 #include "doctor/doctor.h"
 #include "doctor/unit_text.h"
 #include "setup/tree.h"
+#include "span.h"
 
 #define NOTIFY_RELOAD_VERSION 253
 #define START_LIMIT_BURST_MIN 3 /* the deploy, its rollback, and a restart by hand */
@@ -92,6 +93,47 @@ static void check_start_limit(const struct app_config *app, const char *show,
 	drop_in(findings, app, "Unit", "StartLimitBurst=5");
 }
 
+/* As systemctl prints it, "1min 30s"; less than a second is nothing here. */
+static int64_t seconds_of(const char *text)
+{
+	int64_t sum = 0, sec;
+	char word[64];
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		(void)snprintf(word, sizeof(word), "%.*s", (int)length, text);
+		if (span_parse(word, &sec))
+			sum += sec;
+		text += length;
+		text += strspn(text, " ");
+	}
+	return sum;
+}
+
+/* Each command and each signal of a stop may take TimeoutStopSec=. */
+static void check_stop(const struct app_config *app, const char *show,
+		       struct findings *findings)
+{
+	char value[64], line[64];
+	bool endless;
+
+	(void)unit_text_value(show, "TimeoutStopUSec", 0, value, sizeof(value));
+	endless = strcmp(value, "infinity") == 0;
+	if (!endless && seconds_of(value) <= (int64_t)app->stop_timeout_sec)
+		return;
+	finding_add(
+		findings, "stop-timeout",
+		"deployd kills what has not stopped after stop_timeout_sec, however "
+		"long the unit would let it take.");
+	finding_what(findings,
+		     "%s has TimeoutStopSec=%s, and stop_timeout_sec is %llu s",
+		     app->unit, value, (unsigned long long)app->stop_timeout_sec);
+	(void)snprintf(line, sizeof(line), "TimeoutStopSec=%llu",
+		       (unsigned long long)app->stop_timeout_sec);
+	drop_in(findings, app, "Service", line);
+}
+
 static void check_service(const struct app_config *app, const struct unit_facts *facts,
 			  struct findings *findings)
 {
@@ -146,5 +188,6 @@ void check_unit(const struct app_config *app, const struct unit_facts *facts,
 		return;
 	check_start_limit(app, facts->show, findings);
 	check_service(app, facts, findings);
+	check_stop(app, facts->show, findings);
 	check_commands(app, facts, findings);
 }

@@ -151,11 +151,17 @@ int operation_watch(struct operation *operation, uint64_t session_id)
 	return 0;
 }
 
-/* What a waiting job waits for, or which job it has cancelled to start sooner. */
+/*
+ * What a waiting job waits for, or which job it has cancelled to start sooner; while a
+ * unit takes long, what systemd is doing.
+ */
 static void add_message(json_t *progress, const struct operation *operation)
 {
 	char waits_for[160], text[192] = "";
 
+	if (*operation->step)
+		(void)json_object_set_new(progress, "message",
+					  json_string(operation->step));
 	if (operation->op.state != OP_STATE_QUEUED)
 		return;
 	if (*operation->note)

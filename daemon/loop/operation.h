@@ -111,6 +111,10 @@ struct operation {
 
 	enum deploy_result result;
 	struct errinfo error;
+	char stop_note[320]; /* how the stop went, where that was not as it should; or
+				"" */
+	char step[96];	     /* what systemd is at, in words; "" = nothing to tell */
+	bool stop_failed;    /* the old process did not end: the machine is at fault */
 	char note[160]; /* what else it did: a rollback that ended another job; or "" */
 	char *unit_log_text; /* last lines of a unit that failed */
 	bool have_gap;

@@ -126,6 +126,92 @@ static void note_down(struct operation *operation, const struct unit_outcome *ou
 			: outcome->state.active_exit_mono_usec;
 }
 
+/* What a job stops is the new release's process once it is gone back from. */
+static bool goes_back(const struct operation *operation)
+{
+	return operation->op.state == OP_STATE_RESTORING ||
+	       operation->op.state == OP_STATE_STOPPING;
+}
+
+static const char *stops_what(const struct operation *operation)
+{
+	if (goes_back(operation))
+		return "failed release";
+	return operation->op.switched ? "old release" : "old process";
+}
+
+static void starts_what(const struct operation *operation, char *ret_text, size_t size)
+{
+	bool back = operation->op.state == OP_STATE_RESTORING;
+
+	if (operation->op.switched)
+		(void)snprintf(ret_text, size, "release %s",
+			       back ? operation->from : operation->target);
+	else
+		(void)snprintf(ret_text, size, "%s", operation->settings->unit);
+}
+
+static void on_unit_step(void *userdata, enum unit_step step, uint64_t spent_sec,
+			 uint64_t limit_sec)
+{
+	struct operation *operation = userdata;
+	unsigned long long spent = spent_sec, limit = limit_sec;
+	char what[64];
+
+	switch (step) {
+	case UNIT_STEP_WAITING:
+		(void)snprintf(operation->step, sizeof(operation->step),
+			       "waiting for systemd to begin, %llu s of at most %llu s",
+			       spent, limit);
+		break;
+	case UNIT_STEP_STOPPING:
+		(void)snprintf(operation->step, sizeof(operation->step),
+			       "stopping the %s, %llu s of at most %llu s",
+			       stops_what(operation), spent, limit);
+		break;
+	case UNIT_STEP_STARTING:
+		starts_what(operation, what, sizeof(what));
+		(void)snprintf(operation->step, sizeof(operation->step),
+			       "starting %s, %llu s of at most %llu s", what, spent,
+			       limit);
+		break;
+	}
+	operation_tell(operation);
+}
+
+/*
+ * It is said of the process that did it, and goes into the history beside the verdict:
+ * what the old release did is no evidence against the new one.
+ */
+static void note_stop(struct operation *operation, const struct unit_outcome *outcome)
+{
+	const char *what = goes_back(operation) ? "failed release's process in"
+			   : operation->op.kind == OP_KIND_STOP ? "process of"
+								: "old process of";
+	/* systemd's own timer may begin some milliseconds before its timestamp. */
+	unsigned long long sec = (outcome->stop_usec + USEC_PER_SEC / 2) / USEC_PER_SEC;
+	const char *unit = operation->settings->unit;
+	char text[sizeof(operation->stop_note)];
+	size_t length = strlen(operation->stop_note);
+
+	operation->step[0] = '\0';
+	if (outcome->stop_killed)
+		(void)snprintf(text, sizeof(text),
+			       "the %s %s did not stop within %llu s and "
+			       "was killed",
+			       what, unit, sec);
+	else if (outcome->stop_overdue)
+		(void)snprintf(text, sizeof(text), "the %s %s took %llu s to stop",
+			       what, unit, sec);
+	else
+		return;
+	journal_log(LOG_NOTICE, "%s: %s", operation->settings->app_name, text);
+	(void)snprintf(operation->stop_note + length,
+		       sizeof(operation->stop_note) - length, "%s%s",
+		       length > 0 ? "; " : "", text);
+	(void)names_trim_utf8(operation->stop_note);
+}
+
 static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 {
 	struct operation *operation = userdata;
@@ -137,6 +223,8 @@ static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 	operation->touch = NULL;
 	operation->unit_state = outcome->state;
 	note_down(operation, outcome);
+	note_stop(operation, outcome);
+	operation->stop_failed = outcome->stop_failed;
 	if (outcome->result == RESULT_OK) {
 		operation->have_gap = outcome->have_gap;
 		operation->gap_ms = (outcome->gap_usec + 999) / 1000;
@@ -146,10 +234,14 @@ static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 	operation_fail(operation, outcome->result, "%s", outcome->error.what);
 	(void)snprintf(operation->unit_result, sizeof(operation->unit_result), "%s",
 		       outcome->state.result);
-	/* A unit that is missing or masked says nothing about the release. */
+	/*
+	 * A unit that is missing or masked says nothing about the release, and nothing
+	 * does that ended before its process was started.
+	 */
 	operation->release_bad = operation->op.switched && loaded &&
+				 !outcome->stop_failed && !outcome->never_started &&
 				 strcmp(outcome->state.active_state, "active") != 0;
-	if (loaded && tried_to_start(operation->op.kind))
+	if (loaded && !outcome->stop_failed && tried_to_start(operation->op.kind))
 		operation_fail_with_log(operation);
 	else
 		operation_step_done(operation, false);
@@ -164,6 +256,7 @@ static void on_restored(void *userdata, const struct unit_outcome *outcome)
 			       operation->action == UNIT_ACTION_RESTART;
 	operation->unit_op = NULL;
 	operation->unit_state = outcome->state;
+	note_stop(operation, outcome);
 	if (outcome->result != RESULT_OK)
 		operation->revert_error = outcome->error;
 	operation_step_done(operation, outcome->result == RESULT_OK);
@@ -177,10 +270,12 @@ static void out_of_memory(struct operation *operation)
 
 static void start_job(struct operation *operation)
 {
-	operation->unit_op = units_act(operation->daemon->units, operation->action,
-				       operation->settings->unit,
-				       operation->settings->job_timeout_sec * 1000,
-				       operation->job_done, operation);
+	const struct app_config *settings = operation->settings;
+
+	operation->unit_op = units_act_in_steps(
+		operation->daemon->units, operation->action, settings->unit,
+		settings->job_timeout_sec * 1000, settings->stop_timeout_sec * 1000,
+		on_unit_step, operation->job_done, operation);
 	if (!operation->unit_op)
 		out_of_memory(operation);
 }
@@ -319,6 +414,12 @@ void operation_act(struct operation *operation)
  */
 void operation_restore(struct operation *operation)
 {
+	if (operation->stop_failed) {
+		/* What does not end cannot be waited for; what was live follows it. */
+		units_start_later(operation->daemon->units, operation->settings->unit);
+		operation_step_done(operation, false);
+		return;
+	}
 	if (operation->settings->activate_method == ACTIVATE_METHOD_NONE)
 		operation_step_done(operation, true);
 	else
@@ -327,5 +428,9 @@ void operation_restore(struct operation *operation)
 
 void operation_stop_unit(struct operation *operation)
 {
+	if (operation->stop_failed) {
+		operation_step_done(operation, false); /* a stop is what failed */
+		return;
+	}
 	start_with_socket(operation, UNIT_ACTION_STOP, on_restored);
 }

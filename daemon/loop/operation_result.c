@@ -11,7 +11,9 @@
 #include "loop/daemon.h"
 
 #define EVIDENCE_OUTPUT_BYTES_MAX 2048
-#define REASON_BYTES_MAX	  250 /* of the first failure, before what it led to */
+/* The reason (errinfo) or the deployer's words, and how the stop went. */
+#define MESSAGE_SIZE	 1536
+#define REASON_BYTES_MAX 250 /* of the first failure, before what it led to */
 
 static json_t *text_or_null(const char *text)
 {
@@ -55,9 +57,20 @@ static void add_stale_unit(const struct operation *operation, char *message,
 		       operation->settings->unit);
 }
 
+/* Beside the reason, never in it: it is not what went wrong. */
+static void add_stop(const struct operation *operation, char *message, size_t size)
+{
+	size_t length = strlen(message);
+
+	if (*operation->stop_note)
+		(void)snprintf(message + length, size - length, "%s%s",
+			       length > 0 ? "; " : "", operation->stop_note);
+	(void)names_trim_utf8(message);
+}
+
 json_t *operation_outcome(const struct operation *operation)
 {
-	char message[640];
+	char message[MESSAGE_SIZE];
 	const char *kind = op_kind_name(operation->op.kind);
 
 	if (operation->result != RESULT_OK)
@@ -68,6 +81,7 @@ json_t *operation_outcome(const struct operation *operation)
 		(void)snprintf(message, sizeof(message), "staged");
 	else
 		(void)snprintf(message, sizeof(message), "%s done", kind);
+	add_stop(operation, message, sizeof(message));
 	if (operation->result == RESULT_OK && operation->unit_state.need_daemon_reload)
 		add_stale_unit(operation, message, sizeof(message));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job",
@@ -98,8 +112,10 @@ static json_t *log_lines(const char *text)
 
 json_t *operation_failure(const struct operation *operation)
 {
-	json_t *parameters = json_pack("{s:s, s:o}", "message", operation->error.what,
-				       "outcome", operation_outcome(operation));
+	json_t *outcome = operation_outcome(operation);
+	json_t *parameters =
+		json_pack("{s:O, s:o}", "message", json_object_get(outcome, "message"),
+			  "outcome", outcome);
 
 	if (parameters && operation->unit_log_text)
 		(void)json_object_set_new(parameters, "unitLog",
@@ -154,6 +170,13 @@ void operation_settle(struct operation *operation)
 	if (!op->failed || !op->switched || operation->result == RESULT_OK ||
 	    op->fallback == OP_FALLBACK_NONE)
 		return;
+	if (operation->stop_failed) {
+		conclude(operation, RESULT_FAILED, "nothing new was started",
+			 op->reverted ? "; what was live before is current again, and "
+					"systemd starts it when that process is gone"
+				      : "");
+		return;
+	}
 	if (op->fallback == OP_FALLBACK_STOP) {
 		conclude(operation, RESULT_ROLLBACK_FAILED,
 			 "there is no earlier release to go back to, so the unit ",
@@ -173,7 +196,7 @@ void operation_settle(struct operation *operation)
 
 json_t *operation_history(struct operation *operation)
 {
-	char time_text[RFC3339_SIZE];
+	char time_text[RFC3339_SIZE], message[MESSAGE_SIZE];
 	bool is_revert = operation->op.kind == OP_KIND_REVERT;
 	const char *from = is_revert ? operation->target : operation->from;
 	const char *to = is_revert ? operation->from : operation->target;
@@ -191,13 +214,12 @@ json_t *operation_history(struct operation *operation)
 	if (operation->have_gap)
 		(void)json_object_set_new(entry, "restart_gap_ms",
 					  json_integer((json_int_t)operation->gap_ms));
-	if (operation->result != RESULT_OK)
-		(void)json_object_set_new(entry, "message",
-					  json_string(operation->error.what));
-	else if (operation->message || *operation->note)
-		(void)json_object_set_new(entry, "message",
-					  json_string(operation->message
-							      ? operation->message
-							      : operation->note));
+	(void)snprintf(message, sizeof(message), "%s",
+		       operation->result != RESULT_OK ? operation->error.what
+		       : operation->message	      ? operation->message
+						      : operation->note);
+	add_stop(operation, message, sizeof(message));
+	if (*message)
+		(void)json_object_set_new(entry, "message", json_string(message));
 	return entry;
 }

@@ -6,12 +6,15 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "deploy/names.h"
 #include "loop/unit_request.h"
+#include "loop/unit_steps.h"
+#include "loop/unit_values.h"
 #include "loop/units.h"
 
 /*
@@ -19,6 +22,13 @@
  * forked: one that cannot run shows only a moment later.
  */
 #define SETTLE_MSEC 250
+/* Between two looks at a unit whose job runs, beside those that signals ask for. */
+#define STEP_POLL_MSEC 1000
+/* Between two words about a step, and before the first. */
+#define STEP_TELL_MSEC	     5000
+#define STEP_TELL_FIRST_MSEC 1000
+/* After our SIGKILL. */
+#define KILL_TIMEOUT_MSEC 10000
 /* After the deadline, for a last look at the unit. */
 #define LAST_LOOK_MSEC 2000
 
@@ -28,6 +38,7 @@ enum phase {
 	PHASE_RESETTING, /* ResetFailedUnit */
 	PHASE_CALLING,	 /* the call for the job, or for the unit files */
 	PHASE_JOB,	 /* systemd works on it */
+	PHASE_STEP,	 /* ... and we read how far it has come */
 	PHASE_TURN,	 /* another request's Reload is under way */
 	PHASE_RELOADING, /* Reload: the manager reads all unit files */
 	PHASE_AFTER,	 /* reading what came of it */
@@ -53,7 +64,13 @@ struct unit_op {
 	bool held;		       /* systemd was asked to keep the unit in mind */
 	bool settled;
 	uint32_t settling_pid, settling_restarts;
+	bool in_steps; /* stop and start are timed apart */
+	uint64_t stop_ms;
+	struct unit_steps steps;
+	sd_bus_slot *match;
+	uint64_t first_tell_ms, tell_ms; /* when a word about the step is due */
 	struct unit_outcome outcome;
+	unit_step_fn on_step;
 	unit_done_fn done;
 	void *userdata;
 };
@@ -131,6 +148,22 @@ static bool has_come_back(const struct unit_op *op, const struct unit_properties
 			       now->state.main_pid != op->settling_pid);
 }
 
+static uint64_t now_usec(void)
+{
+	return uv_hrtime() / 1000;
+}
+
+static void take_stop(struct unit_op *op, const struct unit_properties *now)
+{
+	struct unit_outcome *outcome = &op->outcome;
+
+	unit_steps_look(&op->steps, now, now_usec());
+	outcome->stop_killed = op->steps.killed;
+	outcome->stop_overdue = op->steps.stopped && op->steps.overdue;
+	outcome->stop_usec = op->steps.stop_usec;
+	outcome->never_started = !op->steps.started && is(op->job_result, "canceled");
+}
+
 static void judge(struct unit_op *op)
 {
 	struct unit_properties *now = &op->reader.properties;
@@ -139,6 +172,8 @@ static void judge(struct unit_op *op)
 
 	unit_verdict_start_limit(op->action, op->job_result, &op->before, now);
 	op->outcome.state = now->state;
+	if (op->in_steps)
+		take_stop(op, now);
 	ok = job_result ? is(job_result, "done") && is_as_wanted(op, now)
 			: unit_verdict_proven(op->action, &op->before, now);
 	if (ok && !op->settled && unit_verdict_settles(op->action, now)) {
@@ -172,7 +207,175 @@ static void on_after(struct unit_reader *reader, int error)
 static void job_over(struct unit_op *op, const char *result)
 {
 	(void)snprintf(op->job_result, sizeof(op->job_result), "%s", result);
+	if (op->in_steps) {
+		op->due_ms = uv_now(op->request.units->loop) + op->timeout_ms;
+		unit_request_set_deadline(&op->request, left_ms(op));
+	}
 	look(op, PHASE_AFTER, on_after);
+}
+
+/* --- while systemd works on it ------------------------------------------------------
+ */
+
+static void tell_step(struct unit_op *op, enum unit_step before)
+{
+	const struct unit_steps *steps = &op->steps;
+	uint64_t now_ms = uv_now(op->request.units->loop);
+	bool changed = steps->step != before && op->tell_ms > op->first_tell_ms;
+
+	if (!op->on_step || (now_ms < op->tell_ms && !changed))
+		return;
+	op->tell_ms = now_ms + STEP_TELL_MSEC;
+	op->on_step(op->userdata, steps->step,
+		    (now_usec() - steps->since_usec) / USEC_PER_SEC,
+		    (steps->shown_usec + USEC_PER_SEC - 1) / USEC_PER_SEC);
+}
+
+/* Once for everything that is left of what ran before. */
+static void kill_unit(struct unit_op *op)
+{
+	sd_bus_message *message;
+
+	unit_steps_kill(&op->steps, now_usec() + KILL_TIMEOUT_MSEC * 1000ULL);
+	if (units_new_call(op->request.units, "KillUnit", &message) < 0)
+		return;
+	if (sd_bus_message_append(message, "ssi", op->unit, "all", SIGKILL) < 0)
+		sd_bus_message_unref(message);
+	else
+		units_send(op->request.units, message);
+}
+
+static void cancel_job(struct unit_op *op)
+{
+	const char *slash = strrchr(op->job, '/');
+	sd_bus_message *message;
+
+	if (!slash || units_new_call(op->request.units, "CancelJob", &message) < 0)
+		return;
+	if (sd_bus_message_append(message, "u",
+				  (uint32_t)strtoul(slash + 1, NULL, 10)) < 0)
+		sd_bus_message_unref(message);
+	else
+		units_send(op->request.units, message);
+}
+
+static void give_up(struct unit_op *op)
+{
+	const struct unit_steps *steps = &op->steps;
+
+	op->outcome.state = op->reader.properties.state;
+	op->outcome.stop_failed = steps->step != UNIT_STEP_STARTING;
+	if (op->outcome.stop_failed)
+		cancel_job(op);
+	if (op->action == UNIT_ACTION_STOP && !op->outcome.stop_failed)
+		unit_words_late(op->action, op->unit, op->timeout_ms, true, true,
+				&op->outcome);
+	else
+		unit_words_step_late(op->action, op->unit, steps->step,
+				     (now_usec() - steps->since_usec) / USEC_PER_SEC,
+				     &op->outcome);
+	unit_request_end(&op->request);
+}
+
+static void on_step_read(struct unit_reader *reader, int error)
+{
+	struct unit_op *op = op_of(reader->request);
+	enum unit_step before = op->steps.step;
+	uint64_t now = now_usec(), left;
+
+	if (error == -ENOTCONN || error == -ECONNRESET) {
+		op->phase = PHASE_WAITING;
+		return;
+	}
+	op->phase = PHASE_JOB;
+	if (error == 0) {
+		unit_steps_look(&op->steps, &reader->properties, now);
+		tell_step(op, before);
+		if (now >= op->steps.due_usec && op->steps.step == UNIT_STEP_STOPPING &&
+		    !op->steps.stop_forced)
+			kill_unit(op);
+		if (now >= op->steps.due_usec) {
+			give_up(op);
+			return;
+		}
+	}
+	op->due_ms = op->steps.due_usec / 1000 + 1;
+	left = left_ms(op);
+	unit_request_set_deadline(&op->request,
+				  left < STEP_POLL_MSEC ? left : STEP_POLL_MSEC);
+}
+
+static void look_at_step(struct unit_op *op)
+{
+	op->due_ms = op->steps.due_usec / 1000 + 1;
+	unit_request_set_deadline(&op->request, left_ms(op) + STEP_POLL_MSEC);
+	look(op, PHASE_STEP, on_step_read);
+}
+
+static void wait_for_job(struct unit_op *op)
+{
+	op->phase = PHASE_JOB;
+	if (!op->in_steps)
+		return;
+	op->first_tell_ms = uv_now(op->request.units->loop) + STEP_TELL_FIRST_MSEC;
+	op->tell_ms = op->first_tell_ms;
+	look_at_step(op);
+}
+
+/* The two values are of one moment: they come in one signal. */
+static void hear_sub_state(struct unit_op *op, sd_bus_message *message)
+{
+	const char *interface, *name, *sub_state = "";
+	uint64_t inactive_exit = 0;
+	int r = sd_bus_message_read(message, "s", &interface);
+
+	if (r >= 0)
+		r = sd_bus_message_enter_container(message, 'a', "{sv}");
+	while (r >= 0 && sd_bus_message_enter_container(message, 'e', "sv") > 0) {
+		r = sd_bus_message_read(message, "s", &name);
+		if (r < 0)
+			return;
+		if (is(name, "SubState"))
+			r = sd_bus_message_read(message, "v", "s", &sub_state);
+		else if (is(name, "InactiveExitTimestampMonotonic"))
+			r = sd_bus_message_read(message, "v", "t", &inactive_exit);
+		else
+			r = sd_bus_message_skip(message, "v");
+		if (r >= 0)
+			r = sd_bus_message_exit_container(message);
+	}
+	if (r >= 0)
+		unit_steps_hear(&op->steps, sub_state, inactive_exit);
+}
+
+static int on_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret)
+{
+	struct unit_op *op = userdata;
+
+	(void)ret;
+	if (!op->called || unit_request_ended(&op->request) ||
+	    !unit_values_is_signal(op->request.units, message))
+		return 0;
+	hear_sub_state(op, message);
+	if (op->phase == PHASE_JOB)
+		look_at_step(op);
+	return 0;
+}
+
+/* Without the signals it is looked at every second all the same. */
+static int on_match(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
+{
+	(void)reply;
+	(void)userdata;
+	(void)ret;
+	return 0;
+}
+
+static void listen_to_unit(struct unit_op *op)
+{
+	if (op->in_steps && unit_values_watch(op->request.units, op->unit, on_changed,
+					      on_match, op, &op->match) < 0)
+		op->match = NULL;
 }
 
 /* --- asking ----------------------------------------------------------------------- */
@@ -210,11 +413,12 @@ static int on_job(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 		return 0;
 	}
 	(void)snprintf(op->job, sizeof(op->job), "%s", path);
-	op->phase = PHASE_JOB;
 	/* The signal of its end may have come first. */
 	result = units_removed_job(op->request.units, op->job);
 	if (result)
 		job_over(op, result);
+	else
+		wait_for_job(op);
 	return 0;
 }
 
@@ -320,6 +524,8 @@ static void call_action(struct unit_op *op)
 	}
 	op->called = true;
 	op->job[0] = '\0';
+	unit_steps_begin(&op->steps, op->action != UNIT_ACTION_START,
+			 op->stop_ms * 1000, op->timeout_ms * 1000, now_usec());
 	call(op, PHASE_CALLING, message, files ? on_unit_files : on_job);
 }
 
@@ -432,7 +638,7 @@ static void on_again(struct unit_reader *reader, int error)
 		   (op->job[0] == '\0' || is(op->job, now->job))) {
 		/* Ours, or one that must end before ours can be asked for again. */
 		(void)snprintf(op->job, sizeof(op->job), "%s", now->job);
-		op->phase = PHASE_JOB;
+		wait_for_job(op);
 	} else if (op->job[0] != '\0' ||
 		   unit_verdict_proven(op->action, &op->before, now) ||
 		   unit_verdict_started(&op->before, now)) {
@@ -450,6 +656,7 @@ static void op_ready(struct unit_request *request)
 	if (op->phase != PHASE_WAITING)
 		return;
 	hold_unit(op);
+	listen_to_unit(op);
 	if (!op->called)
 		look_before(op);
 	else if (is_unit_files(op->action))
@@ -470,6 +677,7 @@ static void op_lost(struct unit_request *request)
 	}
 	op->phase = PHASE_WAITING;
 	op->held = false;
+	op->match = sd_bus_slot_unref(op->match);
 	unit_request_set_deadline(request, left_ms(op));
 }
 
@@ -499,6 +707,10 @@ static void op_deadline(struct unit_request *request)
 		unit_request_end(request);
 		return;
 	}
+	if (op->phase == PHASE_JOB && op->in_steps) {
+		look_at_step(op);
+		return;
+	}
 	unit_words_late(op->action, op->unit, op->timeout_ms, connected, op->called,
 			&op->outcome);
 	if (!connected) {
@@ -516,7 +728,7 @@ static void op_job_removed(struct unit_request *request, const char *job,
 {
 	struct unit_op *op = op_of(request);
 
-	if (op->phase == PHASE_JOB && is(op->job, job))
+	if ((op->phase == PHASE_JOB || op->phase == PHASE_STEP) && is(op->job, job))
 		job_over(op, result);
 }
 
@@ -545,6 +757,7 @@ static void op_end(struct unit_request *request)
 {
 	struct unit_op *op = op_of(request);
 
+	op->match = sd_bus_slot_unref(op->match);
 	let_unit_go(op);
 	if (op->phase != PHASE_TURN)
 		give_turn(request->units);
@@ -562,9 +775,9 @@ static const struct unit_request_type op_type = {
 	.end = op_end,
 };
 
-struct unit_op *units_act(struct units *units, enum unit_action action,
-			  const char *unit, uint64_t timeout_ms, unit_done_fn done,
-			  void *userdata)
+static struct unit_op *op_new(struct units *units, enum unit_action action,
+			      const char *unit, uint64_t timeout_ms, unit_done_fn done,
+			      void *userdata)
 {
 	struct unit_op *op = calloc(1, sizeof(*op));
 
@@ -580,10 +793,43 @@ struct unit_op *units_act(struct units *units, enum unit_action action,
 	op->timeout_ms = timeout_ms;
 	unit_request_init(&op->request, &op_type, units, timeout_ms);
 	op->due_ms = uv_now(units->loop) + timeout_ms;
-	if (units->closing)
+	return op;
+}
+
+static void op_begin(struct unit_op *op)
+{
+	if (op->request.units->closing)
 		op_closing(&op->request);
-	else if (units->ready)
+	else if (op->request.units->ready)
 		op_ready(&op->request);
+}
+
+struct unit_op *units_act(struct units *units, enum unit_action action,
+			  const char *unit, uint64_t timeout_ms, unit_done_fn done,
+			  void *userdata)
+{
+	struct unit_op *op = op_new(units, action, unit, timeout_ms, done, userdata);
+
+	if (op)
+		op_begin(op);
+	return op;
+}
+
+struct unit_op *units_act_in_steps(struct units *units, enum unit_action action,
+				   const char *unit, uint64_t start_ms,
+				   uint64_t stop_ms, unit_step_fn on_step,
+				   unit_done_fn done, void *userdata)
+{
+	struct unit_op *op = op_new(units, action, unit, start_ms, done, userdata);
+
+	if (!op)
+		return NULL;
+	assert(stop_ms > 0);
+	op->in_steps = action == UNIT_ACTION_RESTART || action == UNIT_ACTION_START ||
+		       action == UNIT_ACTION_STOP;
+	op->stop_ms = stop_ms;
+	op->on_step = on_step;
+	op_begin(op);
 	return op;
 }
 

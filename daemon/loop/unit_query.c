@@ -10,6 +10,7 @@
 #include "loop/units.h"
 
 #define QUERY_TIMEOUT_MSEC 5000
+#define EXEC_COMMAND	   "(sasbttttuii)" /* org.freedesktop.systemd1(5) */
 
 /* A property that is kept, and where. */
 struct property {
@@ -33,6 +34,7 @@ static const struct property properties[] = {
 	PROPERTY("ConditionResult", 'b', condition_result),
 	PROPERTY("ExecMainCode", 'i', state.exec_main_code),
 	PROPERTY("ExecMainStatus", 'i', state.exec_main_status),
+	PROPERTY("InactiveEnterTimestampMonotonic", 't', inactive_enter_mono_usec),
 	PROPERTY("InactiveExitTimestampMonotonic", 't', inactive_exit_mono_usec),
 	PROPERTY("KillMode", 's', state.kill_mode),
 	PROPERTY("LoadState", 's', state.load_state),
@@ -43,6 +45,7 @@ static const struct property properties[] = {
 	PROPERTY("Result", 's', state.result),
 	PROPERTY("SendSIGKILL", 'b', state.send_sigkill),
 	PROPERTY("SubState", 's', state.sub_state),
+	PROPERTY("TimeoutStopUSec", 't', timeout_stop_usec),
 	PROPERTY("Type", 's', service_type),
 	PROPERTY("UnitFileState", 's', state.unit_file_state),
 };
@@ -84,6 +87,21 @@ static int read_job(sd_bus_message *message, struct unit_properties *ret)
 	return r;
 }
 
+static int count_commands(sd_bus_message *message, struct unit_properties *ret)
+{
+	int r = sd_bus_message_enter_container(message, 'v', "a" EXEC_COMMAND);
+
+	if (r >= 0)
+		r = sd_bus_message_enter_container(message, 'a', EXEC_COMMAND);
+	while (r >= 0 && sd_bus_message_at_end(message, 0) == 0) {
+		r = sd_bus_message_skip(message, EXEC_COMMAND);
+		ret->n_stop_commands++;
+	}
+	if (r >= 0)
+		r = sd_bus_message_exit_container(message);
+	return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
 static int read_property(sd_bus_message *message, struct unit_properties *ret)
 {
 	const char *name;
@@ -94,6 +112,8 @@ static int read_property(sd_bus_message *message, struct unit_properties *ret)
 		return r;
 	if (strcmp(name, "Job") == 0)
 		return read_job(message, ret);
+	if (strcmp(name, "ExecStop") == 0 || strcmp(name, "ExecStopPost") == 0)
+		return count_commands(message, ret);
 	for (size_t i = 0; i < sizeof(properties) / sizeof(*properties); i++)
 		if (strcmp(name, properties[i].name) == 0)
 			return read_value(message, &properties[i], ret);

@@ -135,6 +135,9 @@ struct unit_properties {
 	bool condition_result;
 	char job[UNITS_JOB_PATH_SIZE];	  /* the pending job's path, "" = none */
 	uint64_t inactive_exit_mono_usec; /* start began */
+	uint64_t inactive_enter_mono_usec;
+	uint64_t timeout_stop_usec; /* of each step of a stop; UINT64_MAX = infinity */
+	unsigned int n_stop_commands; /* of ExecStop= and ExecStopPost= */
 };
 
 /* Reads a unit's properties for a request, as the request's call. */
@@ -209,6 +212,14 @@ void unit_words_failed(enum unit_action action, const char *unit,
 /* There is nothing that enabling it could do. */
 void unit_words_no_install(const char *unit, struct unit_outcome *outcome)
 	__attribute__((nonnull));
+
+/*
+ * The step took too long, for sec. While it waits or stops, nothing is said against
+ * what was to be started.
+ */
+void unit_words_step_late(enum unit_action action, const char *unit,
+			  enum unit_step step, uint64_t sec,
+			  struct unit_outcome *outcome) __attribute__((nonnull));
 
 /* The deadline passed; connected and begun say how far it came. */
 void unit_words_late(enum unit_action action, const char *unit, uint64_t timeout_ms,

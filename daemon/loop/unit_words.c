@@ -349,3 +349,34 @@ void unit_words_late(enum unit_action action, const char *unit, uint64_t timeout
 		    "see `systemctl list-jobs` and `systemctl status %s`",
 		    verb, unit, sec, unit);
 }
+
+void unit_words_step_late(enum unit_action action, const char *unit,
+			  enum unit_step step, uint64_t sec,
+			  struct unit_outcome *outcome)
+{
+	const char *old = action == UNIT_ACTION_STOP ? "" : "old ";
+	unsigned long long seconds = sec;
+
+	switch (step) {
+	case UNIT_STEP_WAITING:
+		say(outcome,
+		    "systemd has not begun to %s %s within %llu s: another job may "
+		    "stand before it, see `systemctl list-jobs`; the job was cancelled",
+		    unit_words_verb(action), unit, seconds);
+		break;
+	case UNIT_STEP_STOPPING:
+		say(outcome,
+		    "the %sprocess of %s did not stop within %llu s, and SIGKILL did "
+		    "not end it: see `systemctl status %s` for what is left of it and "
+		    "`dmesg` for a disk or mount that does not answer",
+		    old, unit, seconds, unit);
+		break;
+	case UNIT_STEP_STARTING:
+		say(outcome,
+		    "%s was not up %llu s after its start began (job_timeout_sec): it "
+		    "is %s (%s), see `journalctl -u %s`",
+		    unit, seconds, outcome->state.active_state,
+		    outcome->state.sub_state, unit);
+		break;
+	}
+}

@@ -154,6 +154,18 @@ void units_reset_failed(struct units *units, const char *unit)
 		units_send(units, message);
 }
 
+void units_start_later(struct units *units, const char *unit)
+{
+	sd_bus_message *message;
+
+	if (!units->ready || units_new_call(units, "StartUnit", &message) < 0)
+		return;
+	if (sd_bus_message_append(message, "ss", unit, "replace") < 0)
+		sd_bus_message_unref(message);
+	else
+		units_send(units, message);
+}
+
 bool units_is_break(const sd_bus_error *error)
 {
 	static const char *const names[] = {

@@ -42,6 +42,13 @@ struct unit_state {
 	bool send_sigkill;
 };
 
+/* What systemd is at while a job runs. */
+enum unit_step {
+	UNIT_STEP_WAITING,  /* it has not begun */
+	UNIT_STEP_STOPPING, /* what ran before */
+	UNIT_STEP_STARTING, /* what was stopped is gone */
+};
+
 /* How a unit job ended. */
 struct unit_outcome {
 	enum deploy_result
@@ -51,12 +58,23 @@ struct unit_outcome {
 	bool have_gap;
 	uint64_t gap_usec; /* restart, start: from the last stop of "active" to active
 			      again */
+	/* Of the stop, where units_act_in_steps() asked for the action. */
+	bool stop_killed;   /* it took a SIGKILL */
+	bool stop_overdue;  /* it took longer than the unit's TimeoutStopSec= */
+	uint64_t stop_usec; /* how long it took */
+	bool stop_failed;   /* it did not end: the job is cancelled, nothing started */
+	bool never_started; /* the job ended before a new process could be to blame */
 };
+
+#define USEC_PER_SEC 1000000ULL
 
 struct units;	/* the connection */
 struct unit_op; /* one request under way */
 
 typedef void (*unit_done_fn)(void *userdata, const struct unit_outcome *outcome);
+/* Every few seconds of a job that takes long; limit_sec: what it may take at most. */
+typedef void (*unit_step_fn)(void *userdata, enum unit_step step, uint64_t spent_sec,
+			     uint64_t limit_sec);
 typedef void (*unit_state_fn)(void *userdata, int error,
 			      const struct unit_state *state);
 
@@ -94,6 +112,24 @@ void units_close(struct units *units, void (*on_closed)(void *userdata), void *u
 struct unit_op *units_act(struct units *units, enum unit_action action,
 			  const char *unit, uint64_t timeout_ms, unit_done_fn done,
 			  void *userdata) __attribute__((nonnull(1, 3, 5)));
+
+/*
+ * As units_act(), for RESTART, START and STOP, with two limits: start_ms for the start
+ * alone, from when what ran before has ended, and stop_ms for that to end. A stop that
+ * takes longer than systemd itself allows it, or than stop_ms, gets one SIGKILL; where
+ * that does not help either, the job is cancelled (stop_failed).
+ */
+struct unit_op *units_act_in_steps(struct units *units, enum unit_action action,
+				   const char *unit, uint64_t start_ms,
+				   uint64_t stop_ms, unit_step_fn on_step,
+				   unit_done_fn done, void *userdata)
+	__attribute__((nonnull(1, 3, 7)));
+
+/*
+ * Asks for a start as soon as what stops has ended, and waits for nothing. Best effort:
+ * nothing without a bus.
+ */
+void units_start_later(struct units *units, const char *unit) __attribute__((nonnull));
 
 /*
  * Forgets that the unit has failed and how often it was started, before whatever is

@@ -160,6 +160,7 @@ struct app_config {
 	enum activate_method activate_method;
 	bool daemon_reload;	    /* systemd is to read a changed unit file first */
 	uint64_t job_timeout_sec;   /* waiting for a systemd job, default 90 */
+	uint64_t stop_timeout_sec;  /* for what ran before to stop, default 600 */
 	uint64_t flag_debounce_ms;  /* touches closer than this are one */
 	uint64_t flag_burst;	    /* restarts by touch without waiting, at most, */
 	uint64_t flag_interval_sec; /* and one more each interval */

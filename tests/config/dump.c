@@ -92,6 +92,7 @@ static void show_numbers(FILE *out, const struct app_config *c)
 	SHOW("require_sha256", c->require_sha256);
 	SHOW("daemon_reload", c->daemon_reload);
 	SHOW("job_timeout_sec", c->job_timeout_sec);
+	SHOW("stop_timeout_sec", c->stop_timeout_sec);
 	SHOW("flag_debounce_ms", c->flag_debounce_ms);
 	SHOW("flag_burst", c->flag_burst);
 	SHOW("flag_interval_sec", c->flag_interval_sec);

@@ -14,6 +14,7 @@
 
 #define MANAGER		      "org.freedesktop.systemd1.Manager"
 #define MANAGER_PATH	      "/org/freedesktop/systemd1"
+#define EXEC_COMMAND	      "(sasbttttuii)"
 #define UNIT_NAME	      "hello.service"
 #define ACCEPT_NONBLOCK_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
 
@@ -36,6 +37,24 @@ static void append(sd_bus_message *message, const char *name, const char *type, 
 	if (r >= 0)
 		r = sd_bus_message_close_container(message);
 	va_end(ap);
+	assert_true(r >= 0);
+}
+
+static void append_commands(sd_bus_message *message, const char *name, unsigned int n)
+{
+	int r = sd_bus_message_open_container(message, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append(message, "s", name);
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'v', "a" EXEC_COMMAND);
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'a', EXEC_COMMAND);
+	for (; r >= 0 && n > 0; n--)
+		r = sd_bus_message_append(message, EXEC_COMMAND, "/bin/stop", 1, "stop",
+					  0, 0ULL, 0ULL, 0ULL, 0ULL, 0, 0, 0);
+	for (int i = 0; r >= 0 && i < 3; i++)
+		r = sd_bus_message_close_container(message);
 	assert_true(r >= 0);
 }
 
@@ -70,6 +89,10 @@ static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
 	append(reply, "ActiveEnterTimestamp", "t", unit->active_enter);
 	append(reply, "ActiveEnterTimestampMonotonic", "t", unit->active_enter);
 	append(reply, "ActiveExitTimestampMonotonic", "t", unit->active_exit);
+	append(reply, "InactiveEnterTimestampMonotonic", "t", unit->inactive_enter);
+	append(reply, "TimeoutStopUSec", "t",
+	       unit->timeout_stop > 0 ? unit->timeout_stop : 90000000);
+	append_commands(reply, "ExecStop", unit->n_stop_commands);
 	append(reply, "ControlGroup", "s", or (control_group, ""));
 	append(reply, "Job", "(uo)", unit->job ? 77u : 0u, or (unit->job, "/"));
 	if (more)
@@ -113,6 +136,24 @@ static void new_job(struct fake_manager *fake)
 {
 	(void)snprintf(fake->job, sizeof(fake->job), MANAGER_PATH "/job/%u",
 		       100 + ++fake->n_jobs);
+}
+
+void fake_manager_send_changed(struct fake_manager *fake, const char *sub_state,
+			       uint64_t inactive_exit)
+{
+	sd_bus_message *message;
+
+	assert_true(sd_bus_message_new_signal(fake->bus, &message,
+					      MANAGER_PATH "/unit/hello_2eservice",
+					      "org.freedesktop.DBus.Properties",
+					      "PropertiesChanged") >= 0);
+	assert_true(sd_bus_message_append(message, "sa{sv}as",
+					  "org.freedesktop.systemd1.Unit", 3, "Id", "s",
+					  UNIT_NAME, "SubState", "s", sub_state,
+					  "InactiveExitTimestampMonotonic", "t",
+					  inactive_exit, 0) >= 0);
+	assert_true(sd_bus_send(fake->bus, message, NULL) >= 0);
+	sd_bus_message_unref(message);
 }
 
 void fake_manager_end_job(struct fake_manager *fake)

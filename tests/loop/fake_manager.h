@@ -18,6 +18,9 @@ struct fake_unit {
 	uint32_t main_pid, n_restarts;
 	int32_t exec_main_code, exec_main_status;
 	uint64_t inactive_exit, active_enter, active_exit; /* monotonic, us */
+	uint64_t inactive_enter;
+	uint64_t timeout_stop; /* us; 0 = 90 s */
+	unsigned int n_stop_commands;
 };
 
 /* What becomes of a call for a job. */
@@ -82,3 +85,6 @@ void fake_manager_end_log(struct fake_manager *fake);
 /* What a daemon-reload sends of every unit. */
 void fake_manager_send_unit_removed(struct fake_manager *fake, const char *unit);
 void fake_manager_end_job(struct fake_manager *fake);
+/* What systemd sends of a unit that changes. */
+void fake_manager_send_changed(struct fake_manager *fake, const char *sub_state,
+			       uint64_t inactive_exit);

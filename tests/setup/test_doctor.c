@@ -33,6 +33,7 @@ static struct app_config *parse(const char *text)
 static const char good[] =
 	"LoadState=loaded\nNeedDaemonReload=no\nUser=hello\n"
 	"WorkingDirectory=/srv/hello/current\nRestart=always\nKillMode=control-group\n"
+	"TimeoutStopUSec=1min 30s\n"
 	"StartLimitIntervalUSec=10s\nStartLimitBurst=5\nStartLimitAction=none\n"
 	"FailureAction=none\nEnvironmentFiles=/etc/deployd-none (ignore_errors=yes)\n"
 	"ExecStartEx={ path=/srv/hello/current/bin/hello ; "
@@ -111,6 +112,14 @@ static void settings_that_defeat_a_rollback(void **state)
 	assert_only(examine(PLAIN, "KillMode=none", ""), "kill-mode", "none",
 		    "KillMode=");
 	assert_only(examine(PLAIN, "KillMode=mixed", ""), NULL, "", "");
+	assert_only(examine(PLAIN, "TimeoutStopUSec=infinity", ""), "stop-timeout",
+		    "TimeoutStopSec=infinity", "TimeoutStopSec=600");
+	assert_only(examine(PLAIN, "TimeoutStopUSec=10min 1s", ""), "stop-timeout",
+		    "stop_timeout_sec is 600 s", "TimeoutStopSec=600");
+	assert_only(examine(PLAIN, "TimeoutStopUSec=10min", ""), NULL, "", "");
+	assert_only(examine(PLAIN "[restart]\nstop_timeout_sec = 5s\n",
+			    "TimeoutStopUSec=1min 30s 500ms", ""),
+		    "stop-timeout", "1min 30s", "TimeoutStopSec=5");
 	assert_only(examine(PLAIN, NULL, "[Service]\nType = notify-reload\n"),
 		    "notify-reload", "systemd is 252", "Type=notify");
 	assert_only(examine(PLAIN, NULL,

@@ -122,6 +122,8 @@ drop_in '[Service]' 'KillMode=process'
 finds kill-mode "KillMode=process"
 drop_in '[Service]' 'KillMode=none'
 finds kill-mode "KillMode=none"
+drop_in '[Service]' 'TimeoutStopSec=infinity'
+finds stop-timeout "TimeoutStopSec=infinity"
 drop_in '[Service]' "WorkingDirectory=/srv/hello/releases/$(current_id)"
 finds not-through-current "WorkingDirectory=/srv/hello/releases/"
 drop_in '[Service]' 'ExecStart=' "ExecStart=/srv/hello/releases/$(current_id)/bin/hello"
