@@ -13,6 +13,7 @@
 #include "call.h"
 #include "connection.h"
 #include "json_out.h"
+#include "span.h"
 #include "terminal.h"
 
 static volatile sig_atomic_t caught;
@@ -246,7 +247,7 @@ static bool follow_connection(struct follow *follow, struct connection *connecti
 {
 	while (!follow->done) {
 		struct reply reply = {0};
-		char text[512], goes_on[448];
+		char text[512], goes_on[448], span[SPAN_TEXT_SIZE];
 		enum received received =
 			connection_receive(connection, deadline_ms, &wait_mask, &reply);
 
@@ -262,8 +263,10 @@ static bool follow_connection(struct follow *follow, struct connection *connecti
 		case RECEIVED_TIMEOUT:
 			format_goes_on(follow, goes_on, sizeof(goes_on));
 			(void)snprintf(
-				text, sizeof(text), "stopped waiting after %lld s; %s",
-				(long long)follow->options->timeout_sec, goes_on);
+				text, sizeof(text), "stopped waiting after %s; %s",
+				span_format_ms(follow->options->timeout_sec * 1000,
+					       span),
+				goes_on);
 			end_with_text(follow, RESULT_TIMED_OUT, text);
 			break;
 		case RECEIVED_SIGNAL:
