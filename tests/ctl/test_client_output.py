@@ -236,12 +236,33 @@ class Host(Case):
         def is_told(script, text):
             with open(self.ssh, "w", encoding="ascii") as file:
                 file.write("#!/bin/sh\n" + script)
-            for verb in ("list", "restart hello", "logs hello"):
-                self.check(self.there("/nowhere", *verb.split()), 1, err=text)
-        is_told("exit 255\n", "cannot reach u@web1")
+            for verb in ("list", "restart hello", "logs hello", "can restart hello"):
+                self.check(self.there("/nowhere", *verb.split()), 7, "", err=text)
+                if verb == "logs hello":
+                    continue
+                done = self.check(self.there("/nowhere", "--json", *verb.split()), 7)
+                result = json.loads(done.stdout)
+                self.assertEqual((result["type"], result["result"], result["exit"]),
+                                 ("result", "no-daemon", 7))
+                self.assertIn(text, result["message"])
+                self.assertEqual(done.stderr.count(text), 1)
+        is_told("exit 255\n", "cannot reach u@web1 with ssh")
         is_told("exit 127\n", "has no deployctl")
+        is_told("exit 126\n", "deployctl did not run on u@web1")
         os.unlink(self.ssh)
-        self.check(self.there("/nowhere", "list"), 1, "", "cannot run")
+        self.check(self.there("/nowhere", "list"), 7, "", "cannot run")
+
+    def test_ssh_breaks(self):
+        with open(self.ssh, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\necho '" + json.dumps(
+                {"schema": 1, "type": "progress", "job": JOB, "app": "hello",
+                 "phase": "acting"}) + "'\nexit 255\n")
+        done = self.check(self.there("/nowhere", "restart", "hello", "--json"), 7, None,
+                          "the connection to u@web1 was lost")
+        result = json.loads(done.stdout.splitlines()[-1])
+        self.assertEqual((result["exit"], result["job"]), (7, JOB))
+        self.assertIn(f"job {JOB} goes on; `deployctl -H u@web1 attach {JOB}`",
+                      result["message"])
 
     def test_not_json(self):
         with open(self.ssh, "w", encoding="ascii") as file:
