@@ -12,8 +12,8 @@
 
 #include "call.h"
 #include "connection.h"
+#include "deploy/duration.h"
 #include "json_out.h"
-#include "span.h"
 #include "terminal.h"
 
 static volatile sig_atomic_t caught;
@@ -262,7 +262,7 @@ static bool follow_connection(struct follow *follow, struct connection *connecti
 {
 	while (!follow->done) {
 		struct reply reply = {0};
-		char text[512], goes_on[448], span[SPAN_TEXT_SIZE];
+		char text[512], goes_on[448], span[DURATION_TEXT_SIZE];
 		enum received received =
 			connection_receive(connection, deadline_ms, &wait_mask, &reply);
 
@@ -279,8 +279,8 @@ static bool follow_connection(struct follow *follow, struct connection *connecti
 			format_goes_on(follow, goes_on, sizeof(goes_on));
 			(void)snprintf(
 				text, sizeof(text), "stopped waiting after %s; %s",
-				span_format_ms(follow->options->timeout_sec * 1000,
-					       span),
+				duration_text(follow->options->timeout_sec * 1000,
+					      span),
 				goes_on);
 			end_with_text(follow, RESULT_TIMED_OUT, text);
 			break;

@@ -7,10 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deploy/duration.h"
 #include "deploy/names.h"
 #include "json_out.h"
 #include "progress.h"
-#include "span.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -191,15 +191,15 @@ void look_print_history(const json_t *entries, const struct options *options)
 		const json_t *entry = json_array_get(entries, i);
 		json_int_t took = json_out_int(entry, "took_ms", -1),
 			   gap = json_out_int(entry, "restart_gap_ms", -1);
-		char time[LOOK_TIME_SIZE], span[SPAN_TEXT_SIZE];
+		char time[LOOK_TIME_SIZE], span[DURATION_TEXT_SIZE];
 
 		table_add(table, local_time(json_out_text(entry, "time"), false, time));
 		table_add(table, json_out_text(entry, "operation"));
 		table_add(table, json_out_text(entry, "to"));
 		table_add(table, json_out_text(entry, "result"));
 		table_add(table, user_of(entry, "by"));
-		table_add(table, took >= 0 ? span_format_ms(took, span) : NULL);
-		table_add(table, gap >= 0 ? span_format_ms(gap, span) : NULL);
+		table_add(table, took >= 0 ? duration_text(took, span) : NULL);
+		table_add(table, gap >= 0 ? duration_text(gap, span) : NULL);
 		table_add(table, json_out_text(entry, "from"));
 		table_add(table, json_out_text(entry, "id"));
 		table_note(table, json_out_text(entry, "message"));

@@ -3,13 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Spans and times as a person types and reads them, systemd.time(7). */
-
-#define SPAN_TEXT_SIZE 48
-
-/* "84 ms", "2.4 s", "53 s", "2min 53s", "3h 5min", "2d 4h". Returns ret_text. */
-const char *span_format_ms(int64_t ms, char ret_text[SPAN_TEXT_SIZE])
-	__attribute__((nonnull));
+/* Spans and times as a person types them, systemd.time(7). */
 
 #define SPAN_SEC_MAX INT64_C(31622400) /* a leap year */
 

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deploy/duration.h"
 #include "json_out.h"
 #include "look.h"
 #include "pager.h"
 #include "progress.h"
-#include "span.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -294,11 +294,11 @@ static void spans(void **state)
 		     {11100000, "3h 5min"},
 		     {INT64_C(187200000), "2d 4h"},
 		     {INT64_MAX, "106751991167d 7h"}};
-	char text[SPAN_TEXT_SIZE];
+	char text[DURATION_TEXT_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		assert_string_equal(span_format_ms(cases[i].ms, text), cases[i].text);
+		assert_string_equal(duration_text(cases[i].ms, text), cases[i].text);
 }
 
 static void times(void **state)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The completions at work: real shells on a terminal, and the Tab key.
 
-usage: test_completion.py DEPLOYCTL [UNITTEST ARGS...]
+usage: test_tab_key.py DEPLOYCTL [UNITTEST ARGS...]
 """
 import os
 import pty
