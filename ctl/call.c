@@ -7,6 +7,7 @@
 
 #include "deploy/cleanup.h"
 #include "json_out.h"
+#include "meant.h"
 #include "remote.h"
 #include "terminal.h"
 
@@ -14,7 +15,42 @@
 /* A deployd that restarts has closed us; the next one hears us at its start. */
 #define ATTEMPTS_MAX 5
 
-enum deploy_result call_error(const struct reply *reply, json_t **ret_parameters)
+/* "...; did you mean 'hello'?" */
+static void add_meant(const struct options *options, json_t *parameters)
+{
+	const char *message = json_out_text(parameters, "message");
+	cleanup_free char *meant = message ? meant_word(options) : NULL;
+
+	if (meant)
+		(void)json_object_set_new(
+			parameters, "message",
+			json_sprintf("%s; did you mean '%s'?", message, meant));
+}
+
+/* How a person names what goes over the wire. */
+static const char *name_of_parameter(const char *parameter)
+{
+	static const struct {
+		const char *wire, *name;
+	} names[] = {
+		{"app", "the app's name"},     {"archiveFileDescriptor", "the archive"},
+		{"confirmSec", "--confirm"},   {"force", "--force"},
+		{"ifCurrent", "--if-current"}, {"job", "the job"},
+		{"limit", "--lines"},	       {"lines", "--lines"},
+		{"message", "--message"},      {"release", "the release"},
+		{"revision", "--revision"},    {"sha256", "--sha256"},
+		{"untilSec", "--until"},       {"user", "--user"},
+		{"verb", "the verb"},	       {"version", "--version"},
+		{"wait", "--no-block"}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(names[i].wire, parameter) == 0)
+			return names[i].name;
+	return parameter;
+}
+
+enum deploy_result call_error(const struct options *options, const struct reply *reply,
+			      json_t **ret_parameters)
 {
 	enum deploy_result result = result_from_error_name(reply->error);
 	json_t *parameters =
@@ -25,7 +61,10 @@ enum deploy_result call_error(const struct reply *reply, json_t **ret_parameters
 	    parameter) {
 		(void)json_object_set_new(
 			parameters, "message",
-			json_sprintf("deployd does not take this %s", parameter));
+			json_sprintf(
+				"deployd does not accept %s as given; a deployd "
+				"that is older than this deployctl may not know it",
+				name_of_parameter(parameter)));
 	} else if (strcmp(reply->error, "org.varlink.service.MethodNotFound") == 0) {
 		result = RESULT_FAILED;
 		(void)json_object_set_new(
@@ -36,6 +75,8 @@ enum deploy_result call_error(const struct reply *reply, json_t **ret_parameters
 		(void)json_object_set_new(parameters, "message",
 					  json_string(reply->error));
 	}
+	if (result == RESULT_NOT_FOUND || result == RESULT_DENIED)
+		add_meant(options, parameters);
 	*ret_parameters = parameters;
 	return result;
 }
@@ -124,7 +165,7 @@ static int take_answer(const struct options *options, const struct reply *reply,
 	json_t *value;
 
 	if (reply->error) {
-		enum deploy_result result = call_error(reply, &value);
+		enum deploy_result result = call_error(options, reply, &value);
 		int status = call_tell_failure(options, result, value);
 
 		json_decref(value);

@@ -30,10 +30,10 @@ int call_tell(const struct options *options, enum deploy_result result, const ch
 
 /*
  * The result of an error reply; *ret_parameters are its parameters in snake_case,
- * always with a "message". The caller decrefs.
+ * always with a "message", which says what may have been meant. The caller decrefs.
  */
-enum deploy_result call_error(const struct reply *reply, json_t **ret_parameters)
-	__attribute__((nonnull));
+enum deploy_result call_error(const struct options *options, const struct reply *reply,
+			      json_t **ret_parameters) __attribute__((nonnull));
 
 /* Only the text of call_tell_failure(), on stderr. */
 void call_print_failure(const json_t *parameters);

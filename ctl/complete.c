@@ -88,12 +88,14 @@ static void print_with_values(void)
 static const char bash_head[] =
 	"# bash completion for deployctl; printed by `deployctl completion bash`\n"
 	"_deployctl() {\n"
-	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb= app= what= word i\n"
+	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb= app= what= word i whole=\n"
 	"\tlocal -a arguments=() given=()\n"
 	"\tlocal options=\n"
 	"\tlocal last=$((COMP_CWORD - 1))\n"
 	"\n"
-	"\t# bash cuts --json=short and hello@ID in three.\n"
+	"\t# bash cuts --json=short and hello@ID in three; of the latter it replaces "
+	"@ID,\n"
+	"\t# or all of it where hostcomplete is off and @ cuts nothing.\n"
 	"\t[[ $cur != [=@] ]] || { last=$COMP_CWORD; cur=; }\n"
 	"\tfor ((i = 1; i <= last; i++)); do\n"
 	"\t\tword=${COMP_WORDS[i]}\n"
@@ -132,8 +134,9 @@ static const char bash_tail[] =
 	"\t--if-current) what=id ;;\n"
 	"\t--sha256 | --revision | --timeout | --message | -m | --lines | -n) return "
 	";;\n"
-	"\t@) what=id ;;\n"
+	"\t@) what=id; whole=@ ;;\n"
 	"\tesac\n"
+	"\t[[ $cur != ?*@* ]] || { what=id; app=${cur%%@*}; whole=$app@; }\n"
 	"\tif [[ -z $what && $cur == -* ]]; then\n"
 	"\t\twhat=$options\n"
 	"\telif [[ -z $what && -z $verb ]]; then\n"
@@ -157,7 +160,8 @@ static const char bash_tail[] =
 	"\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
 	"\t\treturn ;;\n"
 	"\tesac\n"
-	"\tmapfile -t COMPREPLY < <(compgen -W \"$what\" -- \"$cur\")\n"
+	"\tcur=${cur##*@}\n"
+	"\tmapfile -t COMPREPLY < <(compgen -P \"$whole\" -W \"$what\" -- \"$cur\")\n"
 	"}\n"
 	"complete -F _deployctl deployctl\n";
 
@@ -253,20 +257,33 @@ static const char zsh_head[] =
 	"\tcompadd -a found\n"
 	"}\n"
 	"_deployctl() {\n"
-	"\tlocal curcontext=$curcontext state what\n"
+	"\tlocal curcontext=$curcontext state what verb\n"
 	"\tlocal -a line verbs options arguments\n"
+	"\tlocal -i i n=1\n"
 	"\n"
 	"\toptions=(\n";
 
+/* Which of the verb's arguments it is: options and their values are none. */
 static const char zsh_middle[] = "\t)\n"
 				 "\t_arguments -C -S $options '1:verb:->verb' "
-				 "'*::argument:->argument' && return\n"
-				 "\tif [[ $state == argument ]]; then\n"
-				 "\t\tcase $words[1] in\n";
+				 "'*:argument:->argument' && return\n"
+				 "\tfor ((i = 2; i < CURRENT; i++)); do\n"
+				 "\t\tcase $words[i] in\n"
+				 "\t\t(";
+
+static const char zsh_verbs[] = ") ((i++)) ;;\n"
+				"\t\t(--version) [[ -z $verb ]] || ((i++)) ;;\n"
+				"\t\t(-?*) ;;\n"
+				"\t\t(*) if [[ -z $verb ]]; then verb=$words[i]; "
+				"else ((n++)); fi ;;\n"
+				"\t\tesac\n"
+				"\tdone\n"
+				"\tif [[ $state == argument ]]; then\n"
+				"\t\tcase $verb in\n";
 
 static const char zsh_tail[] =
 	"\t\tesac\n"
-	"\t\twhat=$arguments[CURRENT-1]\n"
+	"\t\twhat=$arguments[n]\n"
 	"\telse\n"
 	"\t\twhat=verb\n"
 	"\tfi\n"
@@ -300,6 +317,8 @@ static void print_zsh(void)
 		(void)puts("'");
 	}
 	(void)fputs(zsh_middle, stdout);
+	print_with_values();
+	(void)fputs(zsh_verbs, stdout);
 	for (size_t i = 0; i < n_verbs; i++) {
 		const char *usage = verbs[i].usage;
 		char what[64];

@@ -12,6 +12,7 @@
 
 #include "call.h"
 #include "connection.h"
+#include "deploy/duration.h"
 #include "json_out.h"
 #include "terminal.h"
 
@@ -147,7 +148,7 @@ void follow_item(struct follow *follow, const json_t *item)
 	follow->done = true;
 	follow->status = (int)json_out_int(item, "exit", 1);
 	/* The deployctl of another host has told its user on stderr already. */
-	if (follow->status != 0 && !follow->options->host)
+	if (follow->status != 0 && (!follow->options->host || follow->host_lost))
 		call_print_failure(item);
 	else if (follow->status == 0 && !json)
 		print_result(follow, item);
@@ -190,11 +191,26 @@ static void end_with_text(struct follow *follow, enum deploy_result result,
 	end_with(follow, result, json_pack("{s:s}", "message", text));
 }
 
+void follow_lost_host(struct follow *follow, const struct errinfo *error)
+{
+	char text[1024], goes_on[448];
+
+	follow->host_lost = true;
+	if (!*follow->job) {
+		end_with_text(follow, error->result, error->what);
+		return;
+	}
+	format_goes_on(follow, goes_on, sizeof(goes_on));
+	(void)snprintf(text, sizeof(text), "the connection to %s was lost; %s",
+		       follow->options->host, goes_on);
+	end_with_text(follow, error->result, text);
+}
+
 /* The outcome's fields, then the error's own (message, unit_log) over them. */
 static void take_error(struct follow *follow, const struct reply *reply)
 {
 	json_t *parameters, *all;
-	enum deploy_result result = call_error(reply, &parameters);
+	enum deploy_result result = call_error(follow->options, reply, &parameters);
 	json_t *outcome = json_object_get(parameters, "outcome");
 
 	all = json_is_object(outcome) ? json_copy(outcome) : json_object();
@@ -246,7 +262,7 @@ static bool follow_connection(struct follow *follow, struct connection *connecti
 {
 	while (!follow->done) {
 		struct reply reply = {0};
-		char text[512], goes_on[448];
+		char text[512], goes_on[448], span[DURATION_TEXT_SIZE];
 		enum received received =
 			connection_receive(connection, deadline_ms, &wait_mask, &reply);
 
@@ -262,8 +278,10 @@ static bool follow_connection(struct follow *follow, struct connection *connecti
 		case RECEIVED_TIMEOUT:
 			format_goes_on(follow, goes_on, sizeof(goes_on));
 			(void)snprintf(
-				text, sizeof(text), "stopped waiting after %lld s; %s",
-				(long long)follow->options->timeout_sec, goes_on);
+				text, sizeof(text), "stopped waiting after %s; %s",
+				duration_text(follow->options->timeout_sec * 1000,
+					      span),
+				goes_on);
 			end_with_text(follow, RESULT_TIMED_OUT, text);
 			break;
 		case RECEIVED_SIGNAL:

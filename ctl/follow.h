@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "deploy/errinfo.h"
 #include "options.h"
 #include "progress.h"
 
@@ -15,6 +16,7 @@ struct follow {
 	char job[64];	    /* "": not known yet */
 	bool feeds_archive; /* its bytes come through us or our pipe */
 	bool done;	    /* the result was shown */
+	bool host_lost;	    /* nobody over there can have told it */
 	int status;	    /* then the exit status */
 };
 
@@ -27,6 +29,12 @@ void follow_init(struct follow *follow, const struct options *options)
  * deployd or from another host.
  */
 void follow_item(struct follow *follow, const json_t *item) __attribute__((nonnull));
+
+/*
+ * The host of -H gives no result: tells why, and that a job which is known goes on.
+ */
+void follow_lost_host(struct follow *follow, const struct errinfo *error)
+	__attribute__((nonnull));
 
 /*
  * Calls the method and follows. Takes the reference on parameters; archive_fd stays the

@@ -76,8 +76,7 @@ int verb_help(const struct verb *verb, const struct options *options)
 
 	(void)verb;
 	if (options->n_args > 0 && !about) {
-		(void)fprintf(stderr, "deployctl: there is no verb '%s'\n",
-			      options->args[0]);
+		options_unknown_verb(options->args[0]);
 		return 2;
 	}
 	if (about)

@@ -7,22 +7,35 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deploy/duration.h"
 #include "deploy/names.h"
 #include "json_out.h"
 #include "progress.h"
 #include "table.h"
 #include "terminal.h"
 
-const char *look_time(const char *text, char ret_text[LOOK_TIME_SIZE])
+/* "2026-11-23 10:15:00", and where it is from. */
+static const char *local_time(const char *text, bool zone,
+			      char ret_text[LOOK_TIME_SIZE])
 {
 	int64_t seconds = text ? names_rfc3339_parse(text) : 0;
 	time_t time = (time_t)seconds;
 	struct tm local;
+	size_t n;
 
-	if (seconds <= 0 || !localtime_r(&time, &local) ||
-	    strftime(ret_text, LOOK_TIME_SIZE, "%Y-%m-%d %H:%M:%S %Z", &local) == 0)
+	if (seconds <= 0 || !localtime_r(&time, &local)) {
 		(void)snprintf(ret_text, LOOK_TIME_SIZE, "%s", text ? text : "");
+		return ret_text;
+	}
+	n = strftime(ret_text, LOOK_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &local);
+	if (zone)
+		(void)strftime(ret_text + n, LOOK_TIME_SIZE - n, " %Z", &local);
 	return ret_text;
+}
+
+const char *look_time(const char *text, char ret_text[LOOK_TIME_SIZE])
+{
+	return local_time(text, true, ret_text);
 }
 
 const char *look_ago(int64_t seconds, char ret_text[LOOK_TIME_SIZE])
@@ -58,7 +71,7 @@ const char *look_ago(int64_t seconds, char ret_text[LOOK_TIME_SIZE])
 static void finish(struct table *table, const struct options *options)
 {
 	table_print(table, stdout, !options->no_legend,
-		    terminal_stdout() ? terminal_width(STDERR_FILENO) : 0);
+		    terminal_stdout() ? terminal_width(STDOUT_FILENO) : 0);
 	table_free(table);
 }
 
@@ -96,9 +109,8 @@ static void add_operation(struct table *table, const json_t *operation)
 void look_print_list(const json_t *apps, const struct options *options)
 {
 	static const struct table_column columns[] = {
-		{"APP", false},	     {"STATE", false}, {"RELEASE", false},
-		{"VERSION", false},  {"UNIT", false},  {"ACTIVE", false},
-		{"OPERATION", false}};
+		{"APP", 0},  {"STATE", 0},  {"RELEASE", 0},  {"VERSION", 0},
+		{"UNIT", 0}, {"ACTIVE", 0}, {"OPERATION", 0}};
 	struct table *table;
 
 	if (nothing(apps, options, "No apps, or no right on any."))
@@ -120,10 +132,15 @@ void look_print_list(const json_t *apps, const struct options *options)
 
 void look_print_releases(const json_t *releases, const struct options *options)
 {
-	static const struct table_column columns[] = {
-		{"RELEASE", false},  {"STATE", false}, {"VERSION", false},
-		{"REVISION", false}, {"BY", false},    {"DEPLOYED", false},
-		{"SIZE", true},	     {"FILES", true},  {"MESSAGE", false}};
+	static const struct table_column columns[] = {{"RELEASE", 0},
+						      {"STATE", 0},
+						      {"VERSION", 0},
+						      {"REVISION", 0},
+						      {"BY", 0},
+						      {"DEPLOYED", 0},
+						      {"SIZE", TABLE_RIGHT},
+						      {"FILES", TABLE_RIGHT},
+						      {"MESSAGE", 0}};
 	struct table *table;
 
 	if (nothing(releases, options, "No releases."))
@@ -154,10 +171,17 @@ void look_print_releases(const json_t *releases, const struct options *options)
 
 void look_print_history(const json_t *entries, const struct options *options)
 {
+	/* The first five fit 80 columns; the reason has a line of its own. */
 	static const struct table_column columns[] = {
-		{"TIME", false},   {"OPERATION", false}, {"FROM", false}, {"TO", false},
-		{"RESULT", false}, {"BY", false},	 {"TOOK", true},  {"GAP", true},
-		{"JOB", false},	   {"MESSAGE", false}};
+		{"TIME", 0},
+		{"OPERATION", 0},
+		{"RELEASE", 0},
+		{"RESULT", 0},
+		{"BY", 0},
+		{"TOOK", TABLE_RIGHT | TABLE_OPTIONAL},
+		{"DOWN", TABLE_RIGHT | TABLE_OPTIONAL},
+		{"FROM", TABLE_OPTIONAL},
+		{"JOB", TABLE_OPTIONAL}};
 	struct table *table;
 
 	if (nothing(entries, options, "Nothing was done yet."))
@@ -167,18 +191,18 @@ void look_print_history(const json_t *entries, const struct options *options)
 		const json_t *entry = json_array_get(entries, i);
 		json_int_t took = json_out_int(entry, "took_ms", -1),
 			   gap = json_out_int(entry, "restart_gap_ms", -1);
-		char time[LOOK_TIME_SIZE];
+		char time[LOOK_TIME_SIZE], span[DURATION_TEXT_SIZE];
 
-		table_add(table, look_time(json_out_text(entry, "time"), time));
+		table_add(table, local_time(json_out_text(entry, "time"), false, time));
 		table_add(table, json_out_text(entry, "operation"));
-		table_add(table, json_out_text(entry, "from"));
 		table_add(table, json_out_text(entry, "to"));
 		table_add(table, json_out_text(entry, "result"));
 		table_add(table, user_of(entry, "by"));
-		table_addf(table, took >= 0 ? "%lld ms" : "-", (long long)took);
-		table_addf(table, gap >= 0 ? "%lld ms" : "-", (long long)gap);
+		table_add(table, took >= 0 ? duration_text(took, span) : NULL);
+		table_add(table, gap >= 0 ? duration_text(gap, span) : NULL);
+		table_add(table, json_out_text(entry, "from"));
 		table_add(table, json_out_text(entry, "id"));
-		table_add(table, json_out_text(entry, "message"));
+		table_note(table, json_out_text(entry, "message"));
 	}
 	finish(table, options);
 }
@@ -186,9 +210,8 @@ void look_print_history(const json_t *entries, const struct options *options)
 void look_print_jobs(const json_t *jobs, const struct options *options)
 {
 	static const struct table_column columns[] = {
-		{"JOB", false},	   {"APP", false},     {"KIND", false},
-		{"PHASE", false},  {"STARTED", false}, {"BY", false},
-		{"RESULT", false}, {"RELEASE", false}};
+		{"JOB", 0},	{"APP", 0}, {"KIND", 0},   {"PHASE", 0},
+		{"STARTED", 0}, {"BY", 0},  {"RESULT", 0}, {"RELEASE", 0}};
 	struct table *table;
 
 	if (nothing(jobs, options, "No jobs."))
@@ -255,11 +278,11 @@ static void print_session_counts(const json_t *sessions)
 
 void look_print_daemon(const json_t *daemon, const struct options *options)
 {
-	static const struct table_column columns[] = {{"USER", false},
-						      {"UID", true},
-						      {"PID", true},
-						      {"STATE", false},
-						      {"SINCE", false}};
+	static const struct table_column columns[] = {{"USER", 0},
+						      {"UID", TABLE_RIGHT},
+						      {"PID", TABLE_RIGHT},
+						      {"STATE", 0},
+						      {"SINCE", 0}};
 	const json_t *sessions = json_object_get(daemon, "sessions");
 	const char *version = json_out_text(daemon, "version");
 	struct table *table;

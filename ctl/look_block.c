@@ -2,8 +2,10 @@
 #include "look.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
@@ -13,9 +15,16 @@
 
 #define LABEL_COLUMNS 11
 
-static void label(const char *name)
+/* Where lines end: on a terminal `status` is one line a fact. */
+static size_t end_column = SIZE_MAX;
+
+/* Returns the columns left. */
+static size_t label(const char *name)
 {
+	size_t used = LABEL_COLUMNS + strlen(": ");
+
 	(void)printf("%*s: ", LABEL_COLUMNS, name);
+	return end_column > used ? end_column - used : 0;
 }
 
 /* "  Previous: text" */
@@ -29,8 +38,7 @@ static void line(const char *name, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	label(name);
-	terminal_put(stdout, text);
+	(void)terminal_put_cut(stdout, text, label(name));
 	(void)putchar('\n');
 }
 
@@ -44,16 +52,17 @@ static const char *when(const char *text, int64_t now, char *ret_text, size_t si
 	return ret_text;
 }
 
-/* The state in its colour; the word says the same without. */
-static void put_state(const char *state)
+/* The state in its colour; the word says the same without. Returns the columns left. */
+static size_t put_state(const char *state, size_t columns)
 {
 	enum terminal_color color = strcmp(state, "live") == 0	     ? COLOR_GOOD
 				    : strcmp(state, "degraded") == 0 ? COLOR_BAD
 								     : COLOR_STRONG;
 
 	(void)fputs(terminal_color(color), stdout);
-	terminal_put(stdout, state);
+	columns = terminal_put_cut(stdout, state, columns);
 	(void)fputs(terminal_plain(), stdout);
+	return columns;
 }
 
 static void print_state(const json_t *status, int64_t now)
@@ -61,19 +70,13 @@ static void print_state(const json_t *status, int64_t now)
 	const char *state = json_out_text(status, "state"),
 		   *reason = json_out_text(status, "reason"),
 		   *since = json_out_text(status, "deployed_at");
-	char time[160];
+	char time[160], text[2048];
+	size_t columns = put_state(state ? state : "unknown", label("State"));
 
-	label("State");
-	put_state(state ? state : "unknown");
-	if (reason) {
-		(void)fputs(" (", stdout);
-		terminal_put(stdout, reason);
-		(void)putchar(')');
-	}
-	if (since)
-		(void)printf(" since ");
-	if (since)
-		terminal_put(stdout, when(since, now, time, sizeof(time)));
+	(void)snprintf(text, sizeof(text), "%s%s%s%s%s", reason ? " (" : "",
+		       reason ? reason : "", reason ? ")" : "", since ? " since " : "",
+		       since ? when(since, now, time, sizeof(time)) : "");
+	(void)terminal_put_cut(stdout, text, columns);
 	(void)putchar('\n');
 }
 
@@ -168,14 +171,15 @@ void look_print_status(const json_t *status, int64_t now)
 	const char *drift = json_out_text(status, "drift");
 	bool live = state && strcmp(state, "live") == 0;
 	const char *confirm_by = json_out_text(status, "confirm_by");
-	char version[512], time[LOOK_TIME_SIZE];
+	char version[512], time[LOOK_TIME_SIZE], head[512];
 
+	if (terminal_stdout())
+		end_column = terminal_width(STDOUT_FILENO);
 	(void)fputs(terminal_color(live ? COLOR_GOOD : COLOR_BAD), stdout);
 	(void)fputs(terminal_utf8() ? "●" : "*", stdout);
 	(void)printf("%s ", terminal_plain());
-	terminal_put(stdout, app);
-	(void)fputs(" - ", stdout);
-	terminal_put(stdout, unit);
+	(void)snprintf(head, sizeof(head), "%s - %s", app ? app : "", unit ? unit : "");
+	(void)terminal_put_cut(stdout, head, end_column - strlen("* "));
 	(void)putchar('\n');
 	print_state(status, now);
 	line("Release", "%s%s", release ? release : "none",
@@ -209,7 +213,7 @@ static void print_evidence(const json_t *evidence)
 	line_if(evidence, "Unit", "unit_result");
 	line_if(evidence, "Check", "check_output");
 	for (size_t i = 0; i < json_array_size(journal); i++) {
-		label(i == 0 ? "Journal" : "");
+		(void)label(i == 0 ? "Journal" : "");
 		terminal_put(stdout, json_string_value(json_array_get(journal, i)));
 		(void)putchar('\n');
 	}
@@ -217,7 +221,8 @@ static void print_evidence(const json_t *evidence)
 
 void look_print_release(const json_t *release, int64_t now)
 {
-	json_int_t bytes = json_out_int(release, "bytes", -1);
+	json_int_t bytes = json_out_int(release, "bytes", -1),
+		   files = json_out_int(release, "files", 0);
 	char size[PROGRESS_BYTES_SIZE];
 
 	line_if(release, "Release", "id");
@@ -227,8 +232,8 @@ void look_print_release(const json_t *release, int64_t now)
 	line_if(release, "Message", "message");
 	line_if(release, "SHA-256", "sha256");
 	if (bytes >= 0)
-		line("Size", "%s in %lld files", progress_bytes(bytes, size),
-		     (long long)json_out_int(release, "files", 0));
+		line("Size", "%s in %lld %s", progress_bytes(bytes, size),
+		     (long long)files, files == 1 ? "file" : "files");
 	print_by("Deployed", json_object_get(release, "deployed_by"),
 		 json_out_text(release, "deployed_at"), now);
 	print_evidence(json_object_get(release, "evidence"));

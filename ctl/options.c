@@ -1,6 +1,5 @@
 #include "options.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "build_config.h"
 #include "deploy/result.h"
+#include "deploy/suggest.h"
 #include "span.h"
 #include "terminal.h"
 
@@ -84,7 +84,7 @@ const struct option_info option_infos[] = {
 	{"lines", 'n', "N", TAKES_LINES, "How many of the newest lines", OPTION_LINES},
 	{"follow", 'f', NULL, TAKES_FOLLOW, "Show new lines as they come",
 	 OPTION_FOLLOW},
-	{"dry-run", 'n', NULL, TAKES_SETUP, "Only show what would be done",
+	{"dry-run", 0, NULL, TAKES_SETUP, "Only show what would be done",
 	 OPTION_DRY_RUN},
 	{"now", 0, NULL, TAKES_NOW, "Start the unit too", OPTION_NOW},
 	{"yes", 0, NULL, TAKES_YES, "Do it: without, only show what would be done",
@@ -120,41 +120,30 @@ static int has_arg(const struct option_info *info)
 		       : required_argument;
 }
 
-/* Is the letter that of another option here? -n is --lines or --dry-run. */
-static bool owns_letter(const struct option_info *info, const struct verb *verb)
-{
-	const struct option_info *first = NULL, *fitting = NULL;
-
-	for (size_t i = 0; i < n_option_infos; i++) {
-		const struct option_info *other = &option_infos[i];
-
-		if (other->letter != info->letter)
-			continue;
-		first = first ? first : other;
-		if (!fitting && verb &&
-		    (other->flags == 0 || (other->flags & verb->flags)))
-			fitting = other;
-	}
-	return info == (fitting ? fitting : first);
-}
-
-static const struct option_info *find_info(const struct verb *verb, int id)
+static const struct option_info *find_info(int id)
 {
 	for (size_t i = 0; i < n_option_infos; i++)
-		if (option_infos[i].id == id || (option_infos[i].letter == id &&
-						 owns_letter(&option_infos[i], verb)))
+		if (option_infos[i].id == id || option_infos[i].letter == id)
 			return &option_infos[i];
 	return NULL;
 }
 
-/* `deployctl -n init`: in front of a verb it is not known yet which -n it is. */
-static bool is_dry_run_before_verb(const struct verb *verb,
-				   const struct option_info *info, const char *value)
+static bool is_taken(const struct verb *verb, const struct option_info *info)
 {
-	const struct verb *next =
-		verb || info->id != OPTION_LINES ? NULL : verb_find(value);
+	return info->flags == 0 || (info->flags & verb->flags);
+}
 
-	return next && (next->flags & TAKES_SETUP);
+/* False, and says so. */
+static bool refuse_option(const struct verb *verb, const char *option)
+{
+	if (strcmp(option, "lines") == 0 && (verb->flags & TAKES_SETUP))
+		terminal_error("`%s` takes no --lines (-n); --dry-run only shows what "
+			       "would be done",
+			       verb->name);
+	else
+		terminal_error("`%s` takes no --%s; see `deployctl help %s`",
+			       verb->name, option, verb->name);
+	return false;
 }
 
 static bool read_number(const char *text, int64_t max, int64_t *ret_number)
@@ -293,12 +282,15 @@ static void make_getopt(const struct verb *verb, struct option *ret_long,
 		const struct option_info *info = &option_infos[i];
 		int arg = has_arg(info);
 
+		/* Of what the verb does not take, no value is missing. */
+		if (verb && !is_taken(verb, info))
+			arg = info->name ? optional_argument : no_argument;
 		if (info->id == OPTION_VERSION && verb && (verb->flags & TAKES_ARCHIVE))
 			arg = required_argument;
 		if (info->name)
 			ret_long[n++] =
 				(struct option){info->name, arg, NULL, info->id};
-		if (info->letter && owns_letter(info, verb)) {
+		if (info->letter) {
 			*ret_short++ = info->letter;
 			if (arg == required_argument)
 				*ret_short++ = ':';
@@ -347,9 +339,9 @@ static bool fits(const struct verb *verb, const struct parse *parse)
 	const char *no = NULL;
 
 	for (size_t i = 0; i < parse->n_given; i++) {
-		const struct option_info *info = find_info(verb, parse->given[i]);
+		const struct option_info *info = find_info(parse->given[i]);
 
-		if (info && info->flags != 0 && !(info->flags & verb->flags))
+		if (info && !is_taken(verb, info))
 			no = info->name;
 	}
 	if ((verb->flags & NO_JSON) && parse->options->json != JSON_MODE_OFF)
@@ -358,10 +350,7 @@ static bool fits(const struct verb *verb, const struct parse *parse)
 		no = "host";
 	if (parse->options->version && !(verb->flags & TAKES_ARCHIVE))
 		no = "version";
-	if (no)
-		terminal_error("`%s` takes no --%s; see `deployctl help %s`",
-			       verb->name, no, verb->name);
-	return !no;
+	return !no || refuse_option(verb, no);
 }
 
 static const struct verb *check(const struct verb *verb, const struct parse *parse)
@@ -392,21 +381,47 @@ static const struct verb *check(const struct verb *verb, const struct parse *par
 	return verb;
 }
 
+/* The long option that was meant by "--jsno=x". */
+static const char *meant_option(const char *word)
+{
+	const char *names[sizeof(option_infos) / sizeof(*option_infos) + 1];
+	char name[64];
+	size_t n = 0;
+
+	if (strncmp(word, "--", 2) != 0)
+		return NULL;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="),
+		       word + 2);
+	for (size_t i = 0; i < n_option_infos; i++)
+		if (option_infos[i].name)
+			names[n++] = option_infos[i].name;
+	names[n] = NULL;
+	return suggest_word(name, names);
+}
+
 static bool bad_option(char *argv[], int c)
 {
 	/* getopt has moved on; for a letter it may not have. */
-	const char *word = argv[optind > 1 ? optind - 1 : 1];
+	const char *word = argv[optind > 1 ? optind - 1 : 1], *meant;
 
 	if (optopt > 0 && optopt < OPTION_HELP) {
-		terminal_error(c == ':' ? "-%c wants a value; see `deployctl --help`"
+		terminal_error(c == ':' ? "-%c requires a value; see `deployctl --help`"
 					: "unknown option -%c; see `deployctl --help`",
 			       optopt);
 		return false;
 	}
-	complain(c == ':'      ? "a value is missing:"
-		 : optopt != 0 ? "takes no value:"
-			       : "unknown option:",
-		 word);
+	if (c == ':') {
+		terminal_error("%s requires a value; see `deployctl --help`", word);
+		return false;
+	}
+	meant = optopt == 0 ? meant_option(word) : NULL;
+	if (optopt != 0)
+		terminal_error("%.*s takes no value; see `deployctl --help`",
+			       (int)strcspn(word, "="), word);
+	else if (meant)
+		terminal_error("unknown option %s; did you mean --%s?", word, meant);
+	else
+		complain("unknown option", word);
 	return false;
 }
 
@@ -423,16 +438,12 @@ static bool read_options(int argc, char *argv[], const struct verb *verb,
 	optind = 0; /* GNU: begin anew */
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		const struct option_info *info =
-			c == '?' || c == ':' ? NULL : find_info(verb, c);
+			c == '?' || c == ':' ? NULL : find_info(c);
 
 		if (!info)
 			return bad_option(argv, c);
-		if (optarg == argv[optind - 1] &&
-		    is_dry_run_before_verb(verb, info, optarg)) {
-			info = find_info(verb_find(optarg), OPTION_DRY_RUN);
-			assert(info);
-			optind--;
-		}
+		if (verb && !is_taken(verb, info))
+			return refuse_option(verb, info->name);
 		if (info->id == OPTION_HELP) {
 			parse->help = true;
 			continue;
@@ -446,6 +457,21 @@ static bool read_options(int argc, char *argv[], const struct verb *verb,
 		}
 	}
 	return true;
+}
+
+void options_unknown_verb(const char *name)
+{
+	const char **names = calloc(n_verbs + 1, sizeof(*names)), *meant = NULL;
+
+	for (size_t i = 0; names && i < n_verbs; i++)
+		names[i] = verbs[i].name;
+	if (names)
+		meant = suggest_word(name, names);
+	if (meant)
+		terminal_error("no verb '%s'; did you mean '%s'?", name, meant);
+	else
+		terminal_error("no verb '%s'; `deployctl help` lists them", name);
+	free(names);
 }
 
 static const struct verb *done(int *ret_status)
@@ -473,7 +499,7 @@ const struct verb *options_parse(int argc, char *argv[], struct options *ret_opt
 		argv += optind;
 		verb = verb_find(argv[0]);
 		if (!verb) {
-			complain("unknown verb:", argv[0]);
+			options_unknown_verb(argv[0]);
 			return NULL;
 		}
 		if (!read_options(argc, argv, verb, &parse))

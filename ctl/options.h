@@ -108,6 +108,9 @@ const struct verb *options_parse(int argc, char *argv[], struct options *ret_opt
 				 int *ret_status)
 	__attribute__((warn_unused_result, nonnull));
 
+/* Says that there is none of this name, and which one was meant. */
+void options_unknown_verb(const char *name) __attribute__((nonnull));
+
 /* help.c: the program's help on stdout, or a verb's. */
 void help_program(void);
 void help_verb(const struct verb *verb) __attribute__((nonnull));

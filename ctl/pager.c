@@ -6,14 +6,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "deploy/cleanup.h"
 #include "terminal.h"
 
-#define WORDS_MAX 16
+#define WORDS_MAX    16
+#define ROWS_DEFAULT 24
 
-static pid_t pager;
+/*
+ * What was written goes here until it is more than a screen: only then a pager is
+ * started, and gets it and all that follows.
+ */
+static struct {
+	FILE *terminal; /* stdout before; NULL: not started */
+	const char *command;
+	char *text;
+	size_t length, capacity;
+	pid_t pid; /* 0: no pager yet */
+	int fd;	   /* its input */
+} pager = {.fd = -1};
 
 /* NULL: none is wanted. */
 static const char *pager_command(void)
@@ -65,46 +79,149 @@ static _Noreturn void become_pager(const char *command, int in)
 	copy_to_stdout();
 }
 
-void pager_start(const struct options *options)
+static size_t screen_rows(void)
 {
-	const char *command = pager_command();
+	const char *lines = getenv("LINES");
+	struct winsize size;
+	unsigned long number = 0;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
+		return size.ws_row;
+	if (lines)
+		number = strtoul(lines, NULL, 10);
+	return number > 0 && number < 10000 ? (size_t)number : ROWS_DEFAULT;
+}
+
+size_t pager_rows(const char *text, size_t columns)
+{
+	size_t rows = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		cleanup_free char *line = strndup(text, length);
+		size_t width = line ? terminal_text_width(line) : 0;
+
+		rows += width > columns ? (width + columns - 1) / columns : 1;
+		text += length;
+		text += *text == '\n';
+	}
+	return rows;
+}
+
+/* The prompt that follows needs a row, too. */
+static bool fits_screen(void)
+{
+	return pager_rows(pager.text, terminal_width(STDOUT_FILENO)) < screen_rows();
+}
+
+/* False: there is none, and the text goes to the terminal. */
+static bool start_pager(void)
+{
 	int fds[2];
 
-	if (options->no_pager || !terminal_stdout() || !command || pager > 0)
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return false;
+	(void)fflush(pager.terminal);
+	(void)fflush(stderr);
+	pager.pid = fork();
+	if (pager.pid == 0) {
+		(void)close(fds[1]); /* else the end never comes */
+		become_pager(pager.command, fds[0]);
+	}
+	(void)close(fds[0]);
+	if (pager.pid < 0) {
+		(void)close(fds[1]);
+		pager.pid = 0;
+		return false;
+	}
+	(void)signal(SIGPIPE, SIG_IGN); /* the user may leave it early */
+	pager.fd = fds[1];
+	return true;
+}
+
+static bool write_all(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t n = write(fd, data, length);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0) {
+			data += n;
+			length -= (size_t)n;
+		}
+	}
+	return true;
+}
+
+/* False without memory. */
+static bool keep(const char *data, size_t length)
+{
+	if (pager.length + length + 1 > pager.capacity) {
+		size_t capacity = 2 * (pager.length + length + 1);
+		char *grown = realloc(pager.text, capacity);
+
+		if (!grown)
+			return false;
+		pager.text = grown;
+		pager.capacity = capacity;
+	}
+	memcpy(pager.text + pager.length, data, length);
+	pager.length += length;
+	pager.text[pager.length] = '\0';
+	return true;
+}
+
+/* A cookie_write_function_t: the bytes written, 0 on an error. */
+static ssize_t take_output(void *cookie, const char *data, size_t length)
+{
+	(void)cookie;
+	if (pager.fd < 0) {
+		if (!keep(data, length))
+			return 0;
+		if (fits_screen())
+			return (ssize_t)length;
+		if (!start_pager())
+			pager.fd = dup(STDOUT_FILENO);
+		data = pager.text;
+		return write_all(pager.fd, data, pager.length) ? (ssize_t)length : 0;
+	}
+	return write_all(pager.fd, data, length) ? (ssize_t)length : 0;
+}
+
+void pager_start(const struct options *options)
+{
+	static const cookie_io_functions_t functions = {.write = take_output};
+	const char *command = pager_command();
+	FILE *stream;
+
+	if (options->no_pager || !terminal_can_page() || !command || pager.terminal)
 		return;
 	/* Anything but less could start a shell for a caller who is root. */
 	if (geteuid() == 0 && strncmp(command, "less", 4) != 0)
 		command = "less";
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	stream = fopencookie(NULL, "w", functions);
+	if (!stream)
 		return;
-	(void)fflush(NULL);
-	pager = fork();
-	if (pager == 0) {
-		(void)close(fds[1]); /* else the end never comes */
-		become_pager(command, fds[0]);
-	}
-	(void)close(fds[0]);
-	if (pager > 0) {
-		(void)dup2(fds[1], STDOUT_FILENO);
-		(void)signal(SIGPIPE, SIG_IGN); /* the user may leave it early */
-	}
-	(void)close(fds[1]);
+	pager.command = command;
+	pager.terminal = stdout;
+	stdout = stream; /* a variable in glibc, stdout(3) */
 }
 
 void pager_finish(void)
 {
-	int null;
-
-	if (pager <= 0)
+	if (!pager.terminal)
 		return;
-	(void)fflush(stdout);
-	clearerr(stdout);
-	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (null >= 0) {
-		(void)dup2(null, STDOUT_FILENO);
-		(void)close(null);
-	}
-	while (waitpid(pager, NULL, 0) < 0 && errno == EINTR)
-		;
-	pager = 0;
+	(void)fclose(stdout); /* what it still held goes to take_output() */
+	stdout = pager.terminal;
+	pager.terminal = NULL;
+	if (pager.fd < 0)
+		(void)fwrite(pager.text, 1, pager.length, stdout);
+	else
+		(void)close(pager.fd);
+	free(pager.text);
+	pager.text = NULL;
+	if (pager.pid > 0)
+		while (waitpid(pager.pid, NULL, 0) < 0 && errno == EINTR)
+			;
 }

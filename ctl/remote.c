@@ -12,6 +12,7 @@
 
 #include "call.h"
 #include "deploy/cleanup.h"
+#include "deploy/errinfo.h"
 #include "deploy/names.h"
 #include "deploy/varlink.h"
 #include "json_out.h"
@@ -190,32 +191,48 @@ static int start_ssh(const struct verb *verb, const struct options *options,
 	return 0;
 }
 
-/* The exit status of what ran over there; what ssh could not do is told here. */
-static int end_ssh(pid_t pid, const struct options *options)
+/* The exit status of what ran over there, or SSH_FAILED. */
+static int end_ssh(pid_t pid)
 {
 	int status = 0;
 
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return 1;
-	if (!WIFEXITED(status)) {
-		terminal_error("ssh to %s was killed by signal %d", options->host,
-			       WTERMSIG(status));
-		return 1;
-	}
-	switch (WEXITSTATUS(status)) {
+			return SSH_FAILED;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : SSH_FAILED;
+}
+
+/* What ssh could not do. False: it did, and status is that of deployctl over there. */
+static bool explain_ssh(const char *host, int status, struct errinfo *error)
+{
+	switch (status) {
 	case SSH_FAILED:
-		terminal_error("cannot reach %s with ssh", options->host);
-		return 1;
+		(void)errinfo_refuse(error, RESULT_NO_DAEMON,
+				     "cannot reach %s with ssh; try `ssh %s true`",
+				     host, host);
+		return true;
 	case SHELL_NOT_FOUND:
-		terminal_error("%s has no deployctl; install deployd there",
-			       options->host);
-		return 1;
+		(void)errinfo_refuse(error, RESULT_NO_DAEMON,
+				     "%s has no deployctl; install deployd there",
+				     host);
+		return true;
 	case SHELL_NOT_RUN:
-		return 1;
+		(void)errinfo_refuse(error, RESULT_NO_DAEMON,
+				     "deployctl did not run on %s", host);
+		return true;
 	default:
-		return WEXITSTATUS(status);
+		return false;
 	}
+}
+
+/* The exit status of deployctl over there; what ssh could not do is told here. */
+static int tell_end(const struct options *options, int status)
+{
+	struct errinfo error = {0};
+
+	return explain_ssh(options->host, status, &error)
+		       ? call_tell(options, error.result, "%s", error.what)
+		       : status;
 }
 
 static int cannot_start(const struct options *options, int r)
@@ -228,7 +245,7 @@ int remote_pass(const struct verb *verb, const struct options *options)
 	pid_t pid = -1;
 	int r = start_ssh(verb, options, options->json, -1, NULL, &pid);
 
-	return r < 0 ? cannot_start(options, r) : end_ssh(pid, options);
+	return r < 0 ? cannot_start(options, r) : tell_end(options, end_ssh(pid));
 }
 
 /* All of it, NUL-terminated; NULL when it is too much. */
@@ -277,7 +294,7 @@ int remote_ask(const struct verb *verb, const struct options *options,
 		return cannot_start(options, r);
 	text = read_all(out);
 	(void)close(out);
-	status = end_ssh(pid, options);
+	status = end_ssh(pid);
 	value = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	/* What went wrong over there has been told on its stderr, which is ours. */
 	if (value && json_out_text(value, "type")) {
@@ -288,7 +305,7 @@ int remote_ask(const struct verb *verb, const struct options *options,
 	}
 	if (!value)
 		return status != 0
-			       ? status
+			       ? tell_end(options, status)
 			       : call_tell(options, RESULT_FAILED,
 					   "%s does not answer in JSON", options->host);
 	/* `can` answers no with an exit status of its own. */
@@ -343,6 +360,7 @@ static void read_lines(struct follow *follow, int fd)
 
 int remote_follow(struct follow *follow, const struct verb *verb, int archive_fd)
 {
+	struct errinfo error = {0};
 	pid_t pid = -1;
 	int out = -1, status, r;
 
@@ -353,12 +371,17 @@ int remote_follow(struct follow *follow, const struct verb *verb, int archive_fd
 	read_lines(follow, out);
 	(void)close(out);
 	progress_clear(&follow->progress);
-	status = end_ssh(pid, follow->options);
+	status = end_ssh(pid);
 	if (follow->done)
 		return follow->status;
-	if (status == 0)
-		terminal_error(
-			"%s gave no result; `deployctl -H %s jobs` may show the job",
-			follow->options->host, follow->options->host);
-	return status != 0 ? status : 1;
+	if (!explain_ssh(follow->options->host, status, &error)) {
+		if (status != 0)
+			return status; /* told by deployctl over there */
+		(void)errinfo_refuse(&error, RESULT_FAILED,
+				     "%s gave no result; `deployctl -H %s jobs` may "
+				     "show the job",
+				     follow->options->host, follow->options->host);
+	}
+	follow_lost_host(follow, &error);
+	return follow->status;
 }

@@ -8,9 +8,15 @@
  * that awk counts right. Growing it without memory ends the program.
  */
 
+enum table_flag {
+	TABLE_RIGHT = 1 << 0, /* numbers */
+	TABLE_OPTIONAL =
+		1 << 1, /* left out, from the right, of a line that is too long */
+};
+
 struct table_column {
 	const char *title;
-	bool right; /* numbers */
+	unsigned int flags; /* of enum table_flag */
 };
 
 struct table;
@@ -24,6 +30,9 @@ void table_add(struct table *table, const char *text) __attribute__((nonnull(1))
 /* The same, of printf(). */
 void table_addf(struct table *table, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), nonnull));
+
+/* A line of its own below the row that is complete now. NULL and "": none. */
+void table_note(struct table *table, const char *text) __attribute__((nonnull(1)));
 
 /*
  * Writes it. legend: with the titles. Lines end at width columns; 0: nothing is ever

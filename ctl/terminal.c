@@ -14,7 +14,7 @@
 #define WIDTH_DEFAULT 80
 
 static struct {
-	bool out, err, utf8, color;
+	bool out, err, utf8, color, page;
 } terminal;
 
 /* The user's word, then no-color.org, then what the terminal is. */
@@ -32,10 +32,13 @@ static bool wants_color(void)
 
 void terminal_init(void)
 {
+	const char *term = getenv("TERM");
+
 	terminal.out = isatty(STDOUT_FILENO) == 1;
 	terminal.err = isatty(STDERR_FILENO) == 1;
 	terminal.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	terminal.color = wants_color();
+	terminal.page = terminal.out && term && *term && strcmp(term, "dumb") != 0;
 }
 
 bool terminal_stdout(void)
@@ -46,6 +49,11 @@ bool terminal_stdout(void)
 bool terminal_stderr(void)
 {
 	return terminal.err;
+}
+
+bool terminal_can_page(void)
+{
+	return terminal.page;
 }
 
 bool terminal_utf8(void)
@@ -89,7 +97,14 @@ size_t terminal_text_width(const char *text)
 
 	while (*text) {
 		wchar_t c;
-		int n = terminal.utf8 ? mbtowc(&c, text, MB_CUR_MAX) : 1;
+		int n;
+
+		if (strncmp(text, "\033[", 2) == 0) { /* a colour, ECMA-48 8.3.117 */
+			text += strcspn(text, "m");
+			text += *text == 'm';
+			continue;
+		}
+		n = terminal.utf8 ? mbtowc(&c, text, MB_CUR_MAX) : 1;
 
 		if (n <= 0) {
 			n = 1;
@@ -104,6 +119,47 @@ size_t terminal_text_width(const char *text)
 		text += n;
 	}
 	return width;
+}
+
+size_t terminal_fit(const char *text, size_t columns)
+{
+	size_t bytes = strlen(text);
+	char *part = strdup(text);
+
+	if (!part) {
+		(void)fputs("deployctl: out of memory\n", stderr);
+		exit(1);
+	}
+	while (bytes > 0 && terminal_text_width(part) > columns) {
+		bytes--;
+		/* Not into the middle of a character. */
+		while (bytes > 0 && ((unsigned char)part[bytes] & 0xc0) == 0x80)
+			bytes--;
+		part[bytes] = '\0';
+	}
+	free(part);
+	return bytes;
+}
+
+size_t terminal_put_cut(FILE *stream, const char *text, size_t columns)
+{
+	char *clean = terminal_clean(text);
+	size_t width = terminal_text_width(clean);
+
+	if (width <= columns) {
+		(void)fputs(clean, stream);
+	} else {
+		const char *dots = terminal.utf8 ? "…" : "...";
+		size_t gap = terminal.utf8 ? 1 : 3,
+		       room = columns > gap ? columns - gap : 0;
+
+		(void)fwrite(clean, 1, terminal_fit(clean, room), stream);
+		if (columns >= gap)
+			(void)fputs(dots, stream);
+		width = columns;
+	}
+	free(clean);
+	return columns - width;
 }
 
 char *terminal_clean(const char *text)

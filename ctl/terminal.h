@@ -16,11 +16,14 @@ enum terminal_color {
 	COLOR_STRONG,
 };
 
-/* Asks once, before a pager takes stdout's place. */
+/* Asks once. */
 void terminal_init(void);
 
 bool terminal_stdout(void);
 bool terminal_stderr(void);
+
+/* stdout is a terminal that a pager can draw on: not one that TERM does not name. */
+bool terminal_can_page(void);
 
 /* The locale's character set is UTF-8. */
 bool terminal_utf8(void);
@@ -32,8 +35,18 @@ unsigned int terminal_width(int fd);
 const char *terminal_color(enum terminal_color color);
 const char *terminal_plain(void);
 
-/* Columns that text takes. */
+/* Columns that text takes; colours take none. */
 size_t terminal_text_width(const char *text) __attribute__((nonnull));
+
+/* The bytes of text, whole characters, that fit in so many columns. */
+size_t terminal_fit(const char *text, size_t columns) __attribute__((nonnull));
+
+/*
+ * terminal_clean(), written to a stream; what is wider than columns ends in an
+ * ellipsis. Returns the columns that are left.
+ */
+size_t terminal_put_cut(FILE *stream, const char *text, size_t columns)
+	__attribute__((nonnull(1)));
 
 /*
  * A copy in which control bytes and what is not UTF-8 are written as \xNN. NULL is "".

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "build_config.h"
 #include "call.h"
 #include "deploy/cleanup.h"
+#include "deploy/right.h"
 #include "follow.h"
 #include "json_out.h"
 #include "pager.h"
@@ -47,19 +49,83 @@ int verb_reload(const struct verb *verb, const struct options *options)
 	return 0;
 }
 
-int verb_can(const struct verb *verb, const struct options *options)
+/* The right that a verb of deployctl needs; NULL: none that a rule could give. */
+static const char *right_of(const struct verb *verb)
 {
-	json_t *parameters = json_pack("{s:s, s:s}", "verb", options->args[0], "app",
-				       options->args[1]);
-	json_t *value = NULL;
-	bool allowed;
-	int status;
+	static const struct {
+		const char *verb, *right;
+	} rights[] = {{"list", "status"},   {"releases", "status"}, {"show", "status"},
+		      {"jobs", "status"},   {"attach", "status"},   {"unhold", "hold"},
+		      {"disable", "enable"}};
 
+	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
+		if (strcmp(verb->name, rights[i].verb) == 0)
+			return rights[i].right;
+	return right_from_name(verb->name) == RIGHT_COUNT ? NULL : verb->name;
+}
+
+static bool is_for_everybody(const struct verb *verb)
+{
+	static const char *const names[] = {"can", "help", "completion",
+					    "stdio-bridge"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(verb->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_root(const struct options *options)
+{
+	const struct passwd *user = options->user ? getpwnam(options->user) : NULL;
+
+	return options->user ? user && user->pw_uid == 0 : geteuid() == 0;
+}
+
+/* What no rule decides. */
+static json_t *decide_without_rules(const struct verb *verb,
+				    const struct options *options)
+{
+	bool everybody = is_for_everybody(verb);
+
+	return json_pack("{s:b, s:s}", "allowed", everybody || is_root(options),
+			 "reason",
+			 everybody ? "no right is needed"
+				   : "only root may; no rule can allow it to others");
+}
+
+/* The decision; or an exit status, and it was told why. */
+static int ask_decision(const struct verb *verb, const struct options *options,
+			json_t **ret_value)
+{
+	const struct verb *about = verb_find(options->args[0]);
+	const char *right = about ? right_of(about) : options->args[0];
+	json_t *parameters;
+
+	if (!about && strncmp(right, "run:", 4) != 0 &&
+	    right_from_name(right) == RIGHT_COUNT) {
+		options_unknown_verb(right);
+		return result_exit_status(RESULT_USAGE);
+	}
+	if (!right && !options->host) {
+		*ret_value = decide_without_rules(about, options);
+		return 0;
+	}
+	parameters = json_pack("{s:s, s:s}", "verb", right ? right : "", "app",
+			       options->args[1]);
 	if (options->user)
 		(void)json_object_set_new(parameters, "user",
 					  json_string(options->user));
-	status = call_ask(verb, options, "io.deployd.Can", parameters, "decision",
-			  &value);
+	return call_ask(verb, options, "io.deployd.Can", parameters, "decision",
+			ret_value);
+}
+
+int verb_can(const struct verb *verb, const struct options *options)
+{
+	json_t *value = NULL;
+	bool allowed;
+	int status = ask_decision(verb, options, &value);
+
 	if (status != 0)
 		return status;
 	value = json_out_with_schema(value);
@@ -205,7 +271,7 @@ int verb_logs(const struct verb *verb, const struct options *options)
 	connection_close(&connection);
 	if (status == 0 && reply.error) {
 		json_t *failure = NULL;
-		enum deploy_result result = call_error(&reply, &failure);
+		enum deploy_result result = call_error(options, &reply, &failure);
 
 		status = call_tell_failure(options, result, failure);
 		json_decref(failure);

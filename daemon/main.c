@@ -44,7 +44,8 @@ static int check(void)
 
 	print_messages(&diag);
 	if (config)
-		(void)printf("configuration ok: %zu apps\n", config->n_apps);
+		(void)printf("configuration ok: %zu %s\n", config->n_apps,
+			     config->n_apps == 1 ? "app" : "apps");
 	config_set_unref(config);
 	diag_deinit(&diag);
 	return status;

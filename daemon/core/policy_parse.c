@@ -1,4 +1,5 @@
 #include "core/policy.h"
+#include "deploy/suggest.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -7,7 +8,6 @@
 
 #include "core/policy_rule.h"
 #include "core/policy_values.h"
-#include "core/suggest.h"
 #include "deploy/ini.h"
 #include "deploy/names.h"
 

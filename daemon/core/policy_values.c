@@ -1,11 +1,11 @@
 #include "core/policy_values.h"
+#include "deploy/suggest.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/policy.h"
-#include "core/suggest.h"
 #include "deploy/app_config.h"
 #include "deploy/ini.h"
 #include "deploy/names.h"

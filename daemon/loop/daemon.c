@@ -39,10 +39,16 @@ static void update_status(const struct daemon *daemon)
 	notify_status(status);
 }
 
+static const char *app_or_apps(const struct daemon *daemon)
+{
+	return daemon->config->n_apps == 1 ? "app" : "apps";
+}
+
 static void log_loaded(const struct daemon *daemon)
 {
 	journal_event(JOURNAL_CONFIG_LOADED, LOG_INFO, NULL,
-		      "configuration loaded: %zu apps", daemon->config->n_apps);
+		      "configuration loaded: %zu %s", daemon->config->n_apps,
+		      app_or_apps(daemon));
 }
 
 /* --- reload ------------------------------------------------------------------- */
@@ -266,8 +272,8 @@ static void on_recovered(struct daemon *daemon)
 	daemon->listen_fd = -1;
 	daemon->ready = true;
 	journal_event(JOURNAL_STARTED, LOG_INFO, NULL,
-		      "deployd " DEPLOYD_VERSION " is ready: %zu apps",
-		      daemon->config->n_apps);
+		      "deployd " DEPLOYD_VERSION " is ready: %zu %s",
+		      daemon->config->n_apps, app_or_apps(daemon));
 	notify_ready("ready");
 	update_status(daemon);
 	confirm_update(&daemon->confirm);

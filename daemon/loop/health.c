@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "core/health_judge.h"
+#include "deploy/duration.h"
 #include "loop/health_attempt.h"
 #include "loop/oom_count.h"
 #include "loop/unit_request.h"
@@ -341,28 +342,28 @@ static void on_deadline(uv_timer_t *timer)
 	struct health *health = timer->data;
 	const struct checking *open = find_open(health);
 	const char *unit = health->settings->unit;
-	const unsigned long long ms = health->deadline_ms;
+	char limit[DURATION_TEXT_SIZE], stay[DURATION_TEXT_SIZE];
 	char why[sizeof(health->outcome.error.what)];
 
+	(void)duration_text((int64_t)health->deadline_ms, limit);
 	if (!health->have_state || !units_connected(health->units) ||
 	    health->last_look) {
 		(void)snprintf(why, sizeof(why),
-			       "systemd did not tell within %llu ms how %s is", ms,
-			       unit);
+			       "systemd did not tell within %s how %s is", limit, unit);
 	} else if (!health->staying) {
-		(void)snprintf(why, sizeof(why), "%s is not active after %llu ms (%s)",
-			       unit, ms, health->outcome.state.active_state);
+		(void)snprintf(why, sizeof(why), "%s is not active after %s (%s)", unit,
+			       limit, health->outcome.state.active_state);
 	} else if (open) {
 		(void)snprintf(why, sizeof(why),
-			       "health check '%s' did not pass within %llu ms: %.300s",
-			       open->check->name, ms,
+			       "health check '%s' did not pass within %s: %.300s",
+			       open->check->name, limit,
 			       open->message[0] ? open->message : "no answer yet");
 		if (open->output[0])
 			health->outcome.check_output = open->output;
 	} else {
-		(void)snprintf(why, sizeof(why),
-			       "%s was not active for %llu ms within %llu ms", unit,
-			       (unsigned long long)health->stay_ms, ms);
+		(void)snprintf(why, sizeof(why), "%s was not active for %s within %s",
+			       unit, duration_text((int64_t)health->stay_ms, stay),
+			       limit);
 	}
 	sick(health, why);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deploy/duration.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
 #include "loop/journal.h"
@@ -475,6 +476,7 @@ static void remember(struct manager *manager, const struct operation *operation,
 
 static void log_end(const struct operation *operation)
 {
+	char duration[DURATION_TEXT_SIZE];
 	bool ok = operation->result == RESULT_OK;
 	struct journal_context context = {
 		.app = operation->settings->app_name,
@@ -489,11 +491,12 @@ static void log_end(const struct operation *operation)
 
 	if (ok)
 		journal_event(JOURNAL_OPERATION_DONE, LOG_NOTICE, &context,
-			      "%s: %s by %s done%s%s in %llu ms (job %s)",
+			      "%s: %s by %s done%s%s in %s (job %s)",
 			      operation->settings->app_name,
 			      op_kind_name(operation->op.kind), operation->user,
 			      operation->target[0] ? ": " : "", operation->target,
-			      (unsigned long long)operation->took_ms, operation->id);
+			      duration_text((int64_t)operation->took_ms, duration),
+			      operation->id);
 	else
 		journal_event(JOURNAL_OPERATION_FAILED, LOG_ERR, &context,
 			      "%s: %s by %s failed (%s): %s (job %s)",

@@ -61,7 +61,11 @@ static bool ask_is_sound(struct session *session, const struct ask *ask)
 	}
 	if (ask->if_current && *ask->if_current &&
 	    !names_release_valid(ask->if_current)) {
-		session_refuse(session, RESULT_USAGE, "ifCurrent is not a release id");
+		session_refuse(
+			session, RESULT_USAGE,
+			"--if-current must name a release; `deployctl releases %s` "
+			"lists them",
+			ask->app);
 		return false;
 	}
 	return true;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "deploy/duration.h"
 #include "loop/daemon.h"
 
 #define EVIDENCE_OUTPUT_BYTES_MAX 2048
@@ -28,12 +29,13 @@ json_t *operation_by(const struct operation *operation)
 
 static void live_words(const struct operation *operation, char *ret_text, size_t size)
 {
-	char gap[64] = "", confirm[128] = "", until[RFC3339_SIZE];
+	char gap[80] = "", confirm[128] = "", until[RFC3339_SIZE],
+	     duration[DURATION_TEXT_SIZE];
 	const char *note = operation->note;
 
 	if (operation->have_gap)
-		(void)snprintf(gap, sizeof(gap), " (restart gap %llu ms)",
-			       (unsigned long long)operation->gap_ms);
+		(void)snprintf(gap, sizeof(gap), " (restart gap %s)",
+			       duration_text((int64_t)operation->gap_ms, duration));
 	if (operation->confirm_deadline_sec > 0) {
 		names_rfc3339(operation->confirm_deadline_sec, until);
 		(void)snprintf(confirm, sizeof(confirm),

@@ -124,21 +124,17 @@ static int add_commands(const struct unit_log *log, sd_bus_message *message)
 	}
 	if (log->follow)
 		argv[n++] = "--follow";
-	if (log->into_memory) {
-		/*
-		 * --unit= but for what others say about it: each request is in the
-		 * journal, and a few of them would take up all the lines.
-		 */
-		argv[n++] = about_unit(log, "_SYSTEMD_UNIT=", &own);
-		argv[n++] = "+";
-		argv[n++] = "_PID=1";
-		argv[n++] = about_unit(log, "UNIT=", &manager);
-		argv[n++] = "+";
-		argv[n++] = "_UID=0";
-		argv[n++] = about_unit(log, "COREDUMP_UNIT=", &core);
-	} else {
-		argv[n++] = about_unit(log, "--unit=", &own);
-	}
+	/*
+	 * --unit= but for what others say about it: each request is in the journal, and
+	 * a few of them would take up all the lines.
+	 */
+	argv[n++] = about_unit(log, "_SYSTEMD_UNIT=", &own);
+	argv[n++] = "+";
+	argv[n++] = "_PID=1";
+	argv[n++] = about_unit(log, "UNIT=", &manager);
+	argv[n++] = "+";
+	argv[n++] = "_UID=0";
+	argv[n++] = about_unit(log, "COREDUMP_UNIT=", &core);
 	argv[n] = NULL;
 	/* What a unit wrote just before it failed may not have been read in yet. */
 	if (log->into_memory)

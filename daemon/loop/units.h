@@ -152,11 +152,11 @@ struct unit_query *units_query(struct units *units, const char *unit,
 void unit_query_cancel(struct unit_query *query);
 
 /*
- * Runs `journalctl --unit=UNIT ...` in a transient unit of deployd-run.slice whose
- * stdout is output (the path of loop/output.h), for the verb logs and for the last
- * lines of a unit that failed. done is called when it ended. lines 0 = all. It is given
- * up after 10 s with into_memory (the output is a file, and bounded), and after 30 s
- * where it does not start.
+ * Runs journalctl, for what UNIT wrote and PID 1 says of it, in a transient unit of
+ * deployd-run.slice whose stdout is output (the path of loop/output.h), for the verb
+ * logs and for the last lines of a unit that failed. done is called when it ended.
+ * lines 0 = all. It is given up after 10 s with into_memory (the output is a file, and
+ * bounded), and after 30 s where it does not start.
  */
 struct unit_log;
 struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines,

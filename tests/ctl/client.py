@@ -66,6 +66,7 @@ def deployctl(server, *arguments, **options):
     """Runs it to its end."""
     options.setdefault("stdin", subprocess.DEVNULL)
     environment = {**ENVIRONMENT, **options.pop("env", {})}
+    environment = {k: v for k, v in environment.items() if v is not None}
     path = server.path if isinstance(server, Server) else server
     return subprocess.run([DEPLOYCTL, f"--socket={path}", *arguments], text=True,
                           stdout=options.pop("stdout", subprocess.PIPE),

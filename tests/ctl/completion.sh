@@ -46,9 +46,11 @@ check '-q|status|o' other
 check '-H|web1|status|o' other
 check '--host|=|web1|status|o' other
 check '--json|=|short|status|o' other
-check 'activate|hello|@|' 20261123T101500Z-0002 20261122T101500Z-0001
-check 'activate|hello|@|20261122' 20261122T101500Z-0001
-check 'activate|hello|@'  20261123T101500Z-0002 20261122T101500Z-0001
+check 'activate|hello|@|' @20261123T101500Z-0002 @20261122T101500Z-0001
+check 'activate|hello|@|20261122' @20261122T101500Z-0001
+check 'activate|hello|@'  @20261123T101500Z-0002 @20261122T101500Z-0001
+check 'activate|hello@' hello@20261123T101500Z-0002 hello@20261122T101500Z-0001
+check 'activate|hello@20261122' hello@20261122T101500Z-0001
 check 'deploy|hello|--if-current|=|20261123' 20261123T101500Z-0002
 check 'deploy|hello|rel' release.tar.gz
 check 'stage-files|hello|rel' release.tar.gz

@@ -5,6 +5,7 @@ usage: test_client.py DEPLOYCTL [UNITTEST ARGS...]
 """
 import json
 import os
+import re
 import pty
 import signal
 import subprocess
@@ -103,6 +104,84 @@ class Look(Case):
         shown = json.loads(done.stdout)
         self.assertEqual((shown["schema"], shown["current"], shown["id"]), (1, False, ID))
         self.assertNotIn("\033", done.stdout)
+
+    def test_meant(self):
+        apps = answer(apps=[{"app": "hello"}, {"app": "pulse"}])
+        releases = answer(releases=[{"id": ID}, {"id": OLD}])
+        no_app = refuse("Denied", message="no app here")
+        for name, meant in (("helo", "hello"), ("pulze", "pulse"), ("ehllo", "hello")):
+            with Server(no_app, apps) as server:
+                done = self.check(deployctl(server, "status", name, "--json"), 4, None,
+                                  f"no app here; did you mean '{meant}'?")
+            self.assertIn(f"did you mean '{meant}'?", json.loads(done.stdout)["message"])
+            with Server(no_app, apps) as server:
+                self.check(deployctl(server, "restart", name), 4, "",
+                           f"no app here; did you mean '{meant}'?")
+        with Server(no_app, apps) as server:
+            done = self.check(deployctl(server, "status", "other"), 4, "", "no app here\n")
+        # It exists: so this is about a right.
+        with Server(no_app, apps) as server:
+            done = self.check(deployctl(server, "status", "hello"), 4, "", "no app here\n")
+        no_release = refuse("NotFound", message="no release here")
+        for arguments in (["show", "hello@" + ID[:-1] + "3"],
+                          ["activate", "hello@" + ID[1:]],
+                          ["activate", "hello", ID + "2"]):
+            with Server(no_release, apps, releases) as server:
+                done = self.check(deployctl(server, *arguments), 5, "",
+                                  f"no release here; did you mean '{ID}'?")
+            self.assertEqual(server.calls[2]["parameters"], {"app": "hello"})
+        # Nobody answers the second question: no hint, and no second error.
+        with Server(no_release) as server:
+            self.check(deployctl(server, "show", "helo"), 5, "", "no release here\n")
+
+    def test_typos(self):
+        for arguments, text in ((["deplyo"], "no verb 'deplyo'; did you mean 'deploy'?"),
+                                (["help", "stauts"], "did you mean 'status'?"),
+                                (["can", "rollbak", "hello"], "did you mean 'rollback'?"),
+                                (["frobnicate"], "no verb 'frobnicate'; `deployctl help`"),
+                                (["list", "--jsno"], "--jsno; did you mean --json?"),
+                                (["list", "--no-pagr=3"], "did you mean --no-pager?"),
+                                (["list", "--xyzzy"], "unknown option --xyzzy; see"),
+                                (["list", "--no-pager=3"], "--no-pager takes no value;"),
+                                (["deploy", "a", "f", "--message"],
+                                 "--message requires a value;")):
+            self.check(deployctl("/nowhere", *arguments), 2, "", text)
+
+    def test_no_wire_names(self):
+        for parameter, name in (("archiveFileDescriptor", "the archive"),
+                                ("ifCurrent", "--if-current"), ("untilSec", "--until"),
+                                ("confirmSec", "--confirm")):
+            with Server(refuse("org.varlink.service.InvalidParameter",
+                               parameter=parameter)) as server:
+                done = self.check(deployctl(server, "activate", "hello@" + ID), 2, "", name)
+            self.assertNotIn(parameter, done.stderr)
+
+    def test_can_every_verb(self):
+        listed = deployctl("/nowhere", "--help").stdout.split("\nOptions:")[0]
+        verbs = re.findall(r"^  ([a-z-]+) ", listed, re.M)
+        self.assertGreaterEqual(len(verbs), 40)
+        rights = {"list": "status", "show": "status", "releases": "status",
+                  "jobs": "status", "attach": "status", "unhold": "hold",
+                  "disable": "enable"}
+        everybody = {"can", "help", "completion"}
+        root = {"init", "create-users", "create-dirs", "copy-files", "link-scripts",
+                "set-perms", "clean-target", "remove-app", "adopt", "generate",
+                "stage-files", "extract-release", "hook", "policy", "doctor"}
+        for verb in verbs:
+            if verb in everybody | root:
+                status = 0 if verb in everybody or os.geteuid() == 0 else 4
+                self.check(deployctl("/nowhere", "can", verb, "hello"), status)
+                done = self.check(deployctl("/nowhere", "can", verb, "hello", "--json",
+                                            "--user=nobody"), 0 if verb in everybody else 4)
+                self.assertEqual(json.loads(done.stdout)["allowed"], verb in everybody)
+                continue
+            with Server(answer(decision={"allowed": True, "reason": "r"})) as server:
+                self.check(deployctl(server, "can", verb, "hello"), 0, "yes: r\n")
+            self.assertEqual(server.calls[0]["parameters"],
+                             {"verb": rights.get(verb, verb), "app": "hello"})
+        for right in ("exec", "run:migrate", "pin"):
+            with Server(answer(decision={"allowed": False, "reason": "r"})) as server:
+                self.check(deployctl(server, "can", right, "hello"), 4, "no: r\n")
 
     def test_can(self):
         for allowed, status, word in ((True, 0, "yes"), (False, 4, "no")):

@@ -9,31 +9,43 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import unittest
 
-from client import (DEPLOYCTL, ID, LIVE, STATUS, ENVIRONMENT, Case, answer, begin,
+from client import (DEPLOYCTL, ID, JOB, LIVE, OLD, STATUS, ENVIRONMENT, Case, answer, begin,
                     deployctl, refuse, run_job)
 from server import Server, TIMEOUT_SEC
 
 
+def entry(operation="deploy", result="ok", took=412, gap=84, message=None, job=None):
+    return {"time": "2026-11-23T10:15:00Z", "operation": operation, "from": OLD, "to": ID,
+            "result": result, "by": {"uid": 1001, "user": "deploy"}, "tookMs": took,
+            "restartGapMs": gap, "id": JOB if job is None else f"{job:016x}",
+            "message": message}
+
+
 class Terminal(Case):
-    def on_terminal(self, server, *arguments, stream="stderr", **environment):
+    def on_terminal(self, server, *arguments, stream="stderr", size=(24, 80),
+                    **environment):
         """What the terminal got, with the other stream beside it."""
         main, terminal = pty.openpty()
+        termios.tcsetwinsize(terminal, size)
+        text = []
+
+        def read():
+            try:
+                while data := os.read(main, 65536):
+                    text.append(data)
+            except OSError:  # EIO: all of it was read
+                pass
+        reader = threading.Thread(target=read)
+        reader.start()
         done = deployctl(server, *arguments, env=environment, **{stream: terminal})
         os.close(terminal)
-        text = b""
-        while True:
-            try:
-                data = os.read(main, 65536)
-            except OSError:  # EIO: all of it was read
-                break
-            if not data:
-                break
-            text += data
+        reader.join(TIMEOUT_SEC)
         os.close(main)
-        return done, text.decode()
+        return done, b"".join(text).decode()
 
     def test_bar(self):
         with Server(run_job) as server:
@@ -83,23 +95,85 @@ class Terminal(Case):
             file.write('#!/bin/sh\necho "paged $LESS"\nexec cat\n')
         os.chmod(pager, 0o755)
         environment = {"PATH": self.dir + ":" + ENVIRONMENT["PATH"]}
-        with Server(answer(status=STATUS)) as server:
-            _, text = self.on_terminal(server, "status", "hello", stream="stdout",
-                                       **environment)
+
+        def history(*arguments, size=(24, 80), **more):
+            with Server(answer(entries=[entry(job=i) for i in range(20)])) as server:
+                _, text = self.on_terminal(server, *arguments, "history", "hello",
+                                           stream="stdout", size=size,
+                                           **environment, **more)
+            self.assertEqual(text.count("2026-11-23 10:15:00"), 20, text)
+            return "paged" in text
+
+        # A title, 20 rows and the prompt's: 22.
+        self.assertFalse(history(size=(22, 80)))
+        self.assertTrue(history(size=(21, 80)))
+        self.assertFalse(history(LINES="22", size=(0, 0)))
+        self.assertTrue(history(LINES="21", size=(0, 0)))
+        self.assertFalse(history("--no-pager", size=(5, 80)))
+        for more in ({"PAGER": "cat"}, {"SYSTEMD_PAGER": ""}, {"TERM": "dumb"},
+                     {"TERM": ""}, {"TERM": None}):
+            self.assertFalse(history(size=(5, 80), **more), more)
+        environment = {"PATH": "/nowhere"}
+        self.assertFalse(history(size=(5, 80)), "without any pager")
+
+    def test_pager_gets_options(self):
+        pager = os.path.join(self.dir, "less")
+        with open(pager, "w", encoding="ascii") as file:
+            file.write('#!/bin/sh\necho "paged $LESS"\nexec cat\n')
+        os.chmod(pager, 0o755)
+        with Server(answer(entries=[entry(job=i) for i in range(30)])) as server:
+            _, text = self.on_terminal(server, "history", "hello", stream="stdout",
+                                       PATH=self.dir + ":" + ENVIRONMENT["PATH"])
         self.assertIn("paged FRSXMK", text)
-        self.assertIn("hello.service", text)
-        for more in ({"arguments": ["--no-pager"]}, {"PAGER": "cat"},
-                     {"SYSTEMD_PAGER": ""}):
-            arguments = more.pop("arguments", [])
-            with Server(answer(status=STATUS)) as server:
-                _, text = self.on_terminal(server, *arguments, "status", "hello",
-                                           stream="stdout", **environment, **more)
-            self.assertNotIn("paged", text)
-            self.assertIn("hello.service", text)
-        with Server(answer(status=STATUS)) as server:
+
+    def test_pager_left_early(self):
+        pager = os.path.join(self.dir, "less")
+        with open(pager, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\nexit 0\n")
+        os.chmod(pager, 0o755)
+        with Server(answer(entries=[entry(job=i) for i in range(400)])) as server:
+            done, _ = self.on_terminal(server, "history", "hello", stream="stdout",
+                                       PATH=self.dir + ":" + ENVIRONMENT["PATH"])
+        self.check(done, 0)
+        self.assertEqual(done.stderr, "")
+
+    def test_status_is_cut(self):
+        status = {**STATUS, "reason": "the check has failed " * 5, "state": "degraded"}
+        for width in (40, 80, 200):
+            with Server(answer(status=status)) as server:
+                _, text = self.on_terminal(server, "status", "hello", stream="stdout",
+                                           size=(40, width), NO_COLOR="1")
+            lines = text.replace("\r", "").splitlines()
+            self.assertEqual(max(len(line) for line in lines) <= width, True, text)
+            state = next(line for line in lines if "State:" in line)
+            self.assertEqual(state.endswith("…"), width < 200, state)
+        with Server(answer(status=status)) as server:
+            done = deployctl(server, "status", "hello")
+        self.assertIn("the check has failed " * 5, done.stdout)
+        with Server(answer(status=status)) as server:
             _, text = self.on_terminal(server, "status", "hello", stream="stdout",
-                                       PATH="/nowhere")
-        self.assertIn("hello.service", text, "without any pager")
+                                       size=(40, 40), LC_ALL="C", NO_COLOR="1")
+        self.assertIn("...\r\n", text)
+
+    def test_history(self):
+        rows = [entry(message="a fix"),
+                entry(operation="rollback", result="rolled-back", took=173000, gap=None,
+                      message="hello.service did not come up: it exited with status 1, "
+                              "which is more than a line says")]
+        with Server(answer(entries=rows)) as server:
+            _, text = self.on_terminal(server, "history", "hello", stream="stdout")
+        self.assertEqual(text.replace("\r", ""), """\
+TIME                 OPERATION  RELEASE                RESULT       BY
+2026-11-23 10:15:00  deploy     20261123T101500Z-0002  ok           deploy
+    a fix
+2026-11-23 10:15:00  rollback   20261123T101500Z-0002  rolled-back  deploy
+    hello.service did not come up: it exited with status 1, which is more than a line says
+""")
+        with Server(answer(entries=rows)) as server:
+            done = deployctl(server, "history", "hello")
+        first = done.stdout.splitlines()[1].split()
+        self.assertEqual(first[6:], ["412", "ms", "84", "ms", OLD, JOB])
+        self.assertIn("  2min 53s      -  ", done.stdout)
 
 
 class Host(Case):
@@ -162,12 +236,33 @@ class Host(Case):
         def is_told(script, text):
             with open(self.ssh, "w", encoding="ascii") as file:
                 file.write("#!/bin/sh\n" + script)
-            for verb in ("list", "restart hello", "logs hello"):
-                self.check(self.there("/nowhere", *verb.split()), 1, err=text)
-        is_told("exit 255\n", "cannot reach u@web1")
+            for verb in ("list", "restart hello", "logs hello", "can restart hello"):
+                self.check(self.there("/nowhere", *verb.split()), 7, "", err=text)
+                if verb == "logs hello":
+                    continue
+                done = self.check(self.there("/nowhere", "--json", *verb.split()), 7)
+                result = json.loads(done.stdout)
+                self.assertEqual((result["type"], result["result"], result["exit"]),
+                                 ("result", "no-daemon", 7))
+                self.assertIn(text, result["message"])
+                self.assertEqual(done.stderr.count(text), 1)
+        is_told("exit 255\n", "cannot reach u@web1 with ssh")
         is_told("exit 127\n", "has no deployctl")
+        is_told("exit 126\n", "deployctl did not run on u@web1")
         os.unlink(self.ssh)
-        self.check(self.there("/nowhere", "list"), 1, "", "cannot run")
+        self.check(self.there("/nowhere", "list"), 7, "", "cannot run")
+
+    def test_ssh_breaks(self):
+        with open(self.ssh, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\necho '" + json.dumps(
+                {"schema": 1, "type": "progress", "job": JOB, "app": "hello",
+                 "phase": "acting"}) + "'\nexit 255\n")
+        done = self.check(self.there("/nowhere", "restart", "hello", "--json"), 7, None,
+                          "the connection to u@web1 was lost")
+        result = json.loads(done.stdout.splitlines()[-1])
+        self.assertEqual((result["exit"], result["job"]), (7, JOB))
+        self.assertIn(f"job {JOB} goes on; `deployctl -H u@web1 attach {JOB}`",
+                      result["message"])
 
     def test_not_json(self):
         with open(self.ssh, "w", encoding="ascii") as file:

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deploy/duration.h"
 #include "json_out.h"
 #include "look.h"
+#include "pager.h"
 #include "progress.h"
 #include "table.h"
 #include "terminal.h"
@@ -109,7 +111,7 @@ static void long_text_is_cleaned_whole(void **state)
 /* --- tables --------------------------------------------------------------------- */
 
 static const struct table_column columns[] = {
-	{"APP", false}, {"SIZE", true}, {"MESSAGE", false}};
+	{"APP", 0}, {"SIZE", TABLE_RIGHT}, {"MESSAGE", 0}};
 
 static char *print_table(bool legend, unsigned int width)
 {
@@ -159,7 +161,7 @@ static void table_layout(void **state)
 /* Two columns wide: half of one does not fit. */
 static void wide_characters_are_not_cut(void **state)
 {
-	static const struct table_column column = {"A", false};
+	static const struct table_column column = {"A", 0};
 	struct table *table = table_new(&column, 1);
 	char *text = NULL;
 	size_t size;
@@ -172,6 +174,80 @@ static void wide_characters_are_not_cut(void **state)
 	table_free(table);
 	assert_string_equal(text, "\xe6\x97\xa5\n");
 	free(text);
+}
+
+static void optional_columns_go_and_notes_stay(void **state)
+{
+	static const struct table_column narrow[] = {
+		{"A", 0}, {"B", TABLE_OPTIONAL}, {"C", TABLE_RIGHT | TABLE_OPTIONAL}};
+	static const struct {
+		unsigned int width;
+		const char *text;
+	} cases[] = {{0, "A    B    C\none  two  3\n    why it failed\nx    -    -\n"},
+		     {11, "A    B    C\none  two  3\n    why it failed\nx    -    -\n"},
+		     {10, "A    B\none  two\n    why it failed\nx    -\n"},
+		     {7, "A\none\n    why it failed\nx\n"},
+		     {2, "A\non\n    why it failed\nx\n"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct table *table = table_new(narrow, 3);
+		char *text = NULL;
+		size_t size;
+		FILE *stream = open_memstream(&text, &size);
+
+		table_add(table, "one");
+		table_add(table, "two");
+		table_add(table, "3");
+		table_note(table, "why it failed");
+		table_add(table, "x");
+		table_add(table, NULL);
+		table_add(table, NULL);
+		table_note(table, NULL);
+		table_print(table, stream, true, cases[i].width);
+		(void)fclose(stream);
+		table_free(table);
+		assert_string_equal(text, cases[i].text);
+		free(text);
+	}
+}
+
+static void cut_text_ends_in_an_ellipsis(void **state)
+{
+	static const struct {
+		size_t columns, left;
+		const char *text;
+	} cases[] = {{20, 13, "gr\xc3\xbc\xc3\x9f Go"},
+		     {7, 0, "gr\xc3\xbc\xc3\x9f Go"},
+		     {6, 0, "gr\xc3\xbc\xc3\x9f …"},
+		     {1, 0, "…"},
+		     {0, 0, ""}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *text = NULL;
+		size_t size;
+		FILE *stream = open_memstream(&text, &size);
+
+		assert_int_equal(terminal_put_cut(stream, "gr\xc3\xbc\xc3\x9f Go",
+						  cases[i].columns),
+				 cases[i].left);
+		(void)fclose(stream);
+		assert_string_equal(text, cases[i].text);
+		free(text);
+	}
+}
+
+static void rows_of_a_screen(void **state)
+{
+	(void)state;
+	assert_int_equal(pager_rows("", 80), 0);
+	assert_int_equal(pager_rows("a\n", 80), 1);
+	assert_int_equal(pager_rows("a\n\nb", 80), 3);
+	assert_int_equal(pager_rows("12345\n", 5), 1);
+	assert_int_equal(pager_rows("123456\n", 5), 2);
+	assert_int_equal(pager_rows("12345678901\n", 5), 3);
+	assert_int_equal(pager_rows("\033[1;32mlive\033[0m\n", 5), 1);
 }
 
 /* --- numbers and times ---------------------------------------------------------- */
@@ -196,6 +272,33 @@ static void sizes(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		assert_string_equal(progress_bytes(cases[i].bytes, text),
 				    cases[i].text);
+}
+
+static void spans(void **state)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} cases[] = {{-1, "0 ms"},
+		     {84, "84 ms"},
+		     {999, "999 ms"},
+		     {1000, "1 s"},
+		     {2480, "2.4 s"},
+		     {9999, "9.9 s"},
+		     {10000, "10 s"},
+		     {59999, "59 s"},
+		     {60000, "1min"},
+		     {173000, "2min 53s"},
+		     {3600000, "1h"},
+		     {3659000, "1h"},
+		     {11100000, "3h 5min"},
+		     {INT64_C(187200000), "2d 4h"},
+		     {INT64_MAX, "106751991167d 7h"}};
+	char text[DURATION_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_string_equal(duration_text(cases[i].ms, text), cases[i].text);
 }
 
 static void times(void **state)
@@ -272,7 +375,11 @@ int main(void)
 		cmocka_unit_test(long_text_is_cleaned_whole),
 		cmocka_unit_test(table_layout),
 		cmocka_unit_test(wide_characters_are_not_cut),
+		cmocka_unit_test(optional_columns_go_and_notes_stay),
+		cmocka_unit_test(cut_text_ends_in_an_ellipsis),
+		cmocka_unit_test(rows_of_a_screen),
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(spans),
 		cmocka_unit_test(times),
 		cmocka_unit_test(progress_lines),
 	};

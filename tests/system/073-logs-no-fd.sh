@@ -16,6 +16,16 @@ expect 0 as deploy timeout "$WAIT_SEC" deployctl logs hello
 [ -n "$out" ] || fail "no lines"
 lines=$out
 
+note "they are the app's and systemd's, not those of the requests"
+expect 0 ctl status hello
+expect 0 journalctl --sync
+expect 0 journalctl --no-pager -u hello
+assert_contains "$out" "status hello for deploy"
+expect 0 as deploy timeout "$WAIT_SEC" deployctl logs hello
+assert_contains "$out" "systemd[1]: Started hello.service"
+assert_equal "$(grep -c 'deployd\[' <<< "$out")" 0 "lines of deployd"
+lines=$out
+
 note "the same lines as replies that continue"
 expect 0 varlink --more io.deployd.Logs '{"app":"hello"}'
 replied=$(jq -r 'select(.continues) | .parameters.lines[]' <<< "$out")

@@ -67,7 +67,7 @@ userdel --force toor 2> /dev/null
 note "-n says everything and does nothing"
 before=$(snapshot)
 passwd=$(cat /etc/passwd /etc/group)
-expect 0 deployctl init hello -n
+expect 0 deployctl init hello --dry-run
 assert_contains "$err" "create hello: user, group hello, home /var/lib/hello, no login"
 assert_contains "$err" "create /srv/hello/releases: directory root:hello 0750"
 assert_contains "$err" "create /etc/hello/environment: "
@@ -80,7 +80,7 @@ planned=$(sed -n 's/^init hello: \([0-9]*\) changes.*/\1/p' <<< "$out")
 note "from nothing, without naming the only app"
 expect 0 deployctl init
 assert_equal "$(sed -n 's/^init hello: \([0-9]*\) changes.*/\1/p' <<< "$out")" "$planned" \
-	"changes that -n announced"
+	"changes that --dry-run announced"
 assert_contains "$(getent passwd hello)" ":/usr/sbin/nologin"
 assert_contains "$(getent passwd deploy)" ":/home/deploy:/bin/bash"
 assert_equal "$(id -nG deploy | tr ' ' '\n' | sort | tr '\n' ' ')" "deploy deployd hello "
@@ -156,7 +156,7 @@ assert_contains "$err" "repair /srv/hello: 0:"
 assert_lacks "$err" "$release"
 assert_equal "$(cat /etc/hello/environment)" "HELLO_NOTE=configured"
 assert_equal "$(owner /etc/hello)" "root:hello 750"
-expect 0 deployctl set-perms hello -n
+expect 0 deployctl set-perms hello --dry-run
 assert_equal "$(owner "$release/bin")" "root:hello 777"
 expect 0 deployctl set-perms hello
 assert_equal "$(owner "$release/bin")" "root:hello 750"

@@ -125,7 +125,7 @@ assert_contains "$err" 'a.txt\x0ab.txt'
 rm -- *
 echo x > c.txt
 expect 0 deployctl copy-files hello
-expect 0 deployctl clean-target hello -n
+expect 0 deployctl clean-target hello --dry-run
 
 note "links in the project of another: what root can read does not get out"
 echo secret > /root/secret

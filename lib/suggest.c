@@ -1,4 +1,4 @@
-#include "core/suggest.h"
+#include "deploy/suggest.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -12,29 +12,30 @@ static size_t least(size_t a, size_t b, size_t c)
 	return ab < c ? ab : c;
 }
 
-/* Levenshtein's distance: bytes to insert, delete or replace. */
+/* Bytes to insert, delete or replace, and neighbours to swap: what fingers do. */
 static size_t distance(const char *a, const char *b)
 {
-	size_t row[WORD_BYTES_MAX + 1];
+	size_t rows[3][WORD_BYTES_MAX + 1];
 	size_t a_length = strlen(a), b_length = strlen(b);
 
 	if (a_length > WORD_BYTES_MAX || b_length > WORD_BYTES_MAX)
 		return SIZE_MAX;
 	for (size_t j = 0; j <= b_length; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (size_t i = 1; i <= a_length; i++) {
-		size_t diagonal = row[0];
+		size_t *row = rows[i % 3];
+		const size_t *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
 
 		row[0] = i;
 		for (size_t j = 1; j <= b_length; j++) {
-			size_t above = row[j];
-
-			row[j] = least(above + 1, row[j - 1] + 1,
-				       diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
+			row[j] = least(above[j] + 1, row[j - 1] + 1,
+				       above[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] && two_above[j - 2] + 1 < row[j])
+				row[j] = two_above[j - 2] + 1;
 		}
 	}
-	return row[b_length];
+	return rows[a_length % 3][b_length];
 }
 
 const char *suggest_word(const char *wrong, const char *const *words)
