@@ -2,6 +2,7 @@
 
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 
 #define END_MARK_BYTES 1024 /* two blocks of zeros, ustar(5) */
 #define MAGIC_BYTES    6
+#define TAIL_BYTES     512	   /* less than this the parser has not used yet */
+#define TAIL_BYTES_MAX (16u << 20) /* libarchive takes special headers up to 1 MiB */
 
 static int explain(struct stream *stream, struct archive *reader, const char *what)
 {
@@ -248,6 +251,70 @@ static int check_block(struct stream *stream, const void *block, size_t length)
 				  stream->ei);
 }
 
+/* Outside of a header libarchive asks for more only when it has less than a block. */
+static void forget_tail(struct stream *stream)
+{
+	size_t surplus;
+
+	if (stream->tail_grows || stream->tail_bytes <= TAIL_BYTES)
+		return;
+	surplus = stream->tail_bytes - TAIL_BYTES;
+	memmove(stream->tail, stream->tail + surplus, TAIL_BYTES);
+	stream->tail_bytes = TAIL_BYTES;
+	stream->tail_start += surplus;
+}
+
+static int keep_tail(struct stream *stream, const void *block, size_t length)
+{
+	size_t needed;
+
+	forget_tail(stream);
+	needed = stream->tail_bytes + length;
+	if (needed > TAIL_BYTES_MAX)
+		return errinfo_refuse(stream->ei, RESULT_REJECTED,
+				      "an entry's headers are larger than %u MiB",
+				      TAIL_BYTES_MAX >> 20);
+	if (needed > stream->tail_room) {
+		unsigned char *tail = realloc(stream->tail, 2 * needed);
+
+		if (!tail)
+			return errinfo_set(stream->ei, ENOMEM,
+					   "cannot read the archive");
+		stream->tail = tail;
+		stream->tail_room = 2 * needed;
+	}
+	memcpy(stream->tail + stream->tail_bytes, block, length);
+	stream->tail_bytes = needed;
+	return 0;
+}
+
+void stream_expect_header(struct stream *stream, uint64_t start)
+{
+	size_t surplus =
+		start > stream->tail_start ? (size_t)(start - stream->tail_start) : 0;
+
+	if (surplus > stream->tail_bytes)
+		surplus = stream->tail_bytes;
+	/* Only then: a block may hold hundreds of entries. */
+	if (surplus > stream->tail_bytes / 2) {
+		stream->tail_bytes -= surplus;
+		stream->tail_start += surplus;
+		memmove(stream->tail, stream->tail + surplus, stream->tail_bytes);
+	}
+	stream->tail_grows = true;
+}
+
+const unsigned char *stream_header(struct stream *stream, uint64_t start,
+				   size_t *ret_length)
+{
+	stream->tail_grows = false;
+	if (start < stream->tail_start ||
+	    start - stream->tail_start > stream->tail_bytes)
+		return NULL;
+	*ret_length = stream->tail_bytes - (size_t)(start - stream->tail_start);
+	return stream->tail + (start - stream->tail_start);
+}
+
 la_ssize_t stream_read(struct archive *parser, void *userdata, const void **ret_block)
 {
 	struct stream *stream = userdata;
@@ -255,7 +322,8 @@ la_ssize_t stream_read(struct archive *parser, void *userdata, const void **ret_
 
 	if (!stream->refused)
 		n = decode(stream, ret_block);
-	if (n > 0 && check_block(stream, *ret_block, (size_t)n) < 0)
+	if (n > 0 && (check_block(stream, *ret_block, (size_t)n) < 0 ||
+		      keep_tail(stream, *ret_block, (size_t)n) < 0))
 		n = -EINVAL;
 	if (n < 0) {
 		/* ei says why; libarchive only has to stop. */
@@ -335,6 +403,8 @@ void stream_deinit(struct stream *stream)
 {
 	(void)archive_read_free(stream->decoder);
 	stream->decoder = NULL;
+	free(stream->tail);
+	stream->tail = NULL;
 	if (stream->is_gzip)
 		gunzip_deinit(&stream->gunzip);
 	stream->is_gzip = false;

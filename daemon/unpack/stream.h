@@ -32,7 +32,11 @@ struct stream {
 	uint64_t in_bytes;    /* read from fd */
 	uint64_t out_bytes;   /* handed to the parser of tar */
 	uint64_t zeros_bytes; /* of these, zeros at the end */
-	unsigned int block;   /* the one filled last */
+	unsigned char *tail;  /* of the tar as handed out, from tail_start on */
+	size_t tail_bytes, tail_room;
+	uint64_t tail_start;
+	bool tail_grows;    /* a header is being read: nothing is forgotten */
+	unsigned int block; /* the one filled last */
 	size_t block_bytes[2];
 	unsigned char blocks[2][STREAM_BLOCK_BYTES];
 };
@@ -44,6 +48,18 @@ int stream_init(struct stream *stream, int fd, const struct unpack_limits *limit
 /* archive_read_callback of the parser; userdata is the stream. */
 la_ssize_t stream_read(struct archive *parser, void *userdata, const void **ret_block)
 	__attribute__((nonnull));
+
+/*
+ * Before the parser reads the next header, and it has skipped all data: the blocks from
+ * tar offset start on are kept until stream_header() has been asked for them.
+ */
+void stream_expect_header(struct stream *stream, uint64_t start)
+	__attribute__((nonnull));
+
+/* The bytes from start on that the parser was given; fewer than it used: NULL. */
+const unsigned char *stream_header(struct stream *stream, uint64_t start,
+				   size_t *ret_length)
+	__attribute__((nonnull, warn_unused_result));
 
 /*
  * After the parser's end of archive: reads everything that is left, down to the end of

@@ -16,6 +16,7 @@
 
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
+#include "unpack/header.h"
 #include "unpack/stream.h"
 #include "unpack/tree.h"
 
@@ -33,6 +34,7 @@ struct unpack {
 	struct archive *parser;
 	struct stream stream;
 	struct tree tree;
+	struct header header; /* of the entry that is being made */
 	struct link *links, **links_end;
 	uint64_t n_headers;
 	struct unpack_totals totals;
@@ -198,7 +200,7 @@ static int make_file(struct unpack *u, struct archive_entry *entry, const char *
 static int make_hardlink(struct unpack *u, struct archive_entry *entry,
 			 const char *path)
 {
-	const char *target = archive_entry_hardlink(entry);
+	const char *target = u->header.link;
 	char target_path[ENTRYNAME_PATH_SIZE];
 	enum entryname_verdict verdict;
 
@@ -212,16 +214,13 @@ static int make_hardlink(struct unpack *u, struct archive_entry *entry,
 	return tree_make_hardlink(&u->tree, path, target_path, u->ei);
 }
 
-static int record_symlink(struct unpack *u, struct archive_entry *entry,
-			  const char *path)
+static int record_symlink(struct unpack *u, const char *path)
 {
-	const char *target = archive_entry_symlink(entry);
+	const char *target = u->header.link;
 	enum entryname_verdict verdict;
 	struct link *link;
 	size_t size;
 
-	if (!target)
-		return refuse(u, path, "is a symbolic link without a target");
 	verdict = entryname_link_target(path, target);
 	if (verdict != ENTRYNAME_OK)
 		return refuse_target(u, path, "symbolic link", target, verdict);
@@ -266,13 +265,11 @@ static int make_root(struct unpack *u, struct archive_entry *entry)
 
 static int make_entry(struct unpack *u, struct archive_entry *entry)
 {
-	const char *name = archive_entry_pathname(entry);
+	const char *name = u->header.name;
 	mode_t type = archive_entry_filetype(entry);
 	char path[ENTRYNAME_PATH_SIZE];
 	enum entryname_verdict verdict;
 
-	if (!name)
-		return parser_failed(u);
 	verdict = entryname_canonical(name, u->limits->max_depth, path);
 	if (verdict != ENTRYNAME_OK)
 		return refuse_name(u, name, verdict);
@@ -281,7 +278,7 @@ static int make_entry(struct unpack *u, struct archive_entry *entry)
 	if (archive_entry_hardlink(entry))
 		return make_hardlink(u, entry, path);
 	if (type == AE_IFLNK)
-		return record_symlink(u, entry, path);
+		return record_symlink(u, path);
 	if (type != AE_IFREG && type != AE_IFDIR)
 		return refuse(u, path, special_type(type));
 	if (archive_entry_perm(entry) & 07000)
@@ -291,24 +288,96 @@ static int make_entry(struct unpack *u, struct archive_entry *entry)
 	return make_file(u, entry, path);
 }
 
+static bool is_ascii(const char *text)
+{
+	while (*text && (unsigned char)*text < 0x80)
+		text++;
+	return *text == '\0';
+}
+
+/* libarchive may say another text only where it brings it into another form. */
+static bool agrees(const char *ours, const char *theirs)
+{
+	if (!ours || !theirs)
+		return !ours && !theirs;
+	return strcmp(ours, theirs) == 0 || (!is_ascii(ours) && !is_ascii(theirs));
+}
+
+/*
+ * Our own reading of the header blocks beside libarchive's. Where the two do not see
+ * the same entry, one of them is being deceived.
+ */
+static int read_header(struct unpack *u, struct archive_entry *entry)
+{
+	uint64_t start = (uint64_t)archive_read_header_position(u->parser);
+	const char *link = archive_entry_hardlink(entry);
+	const unsigned char *bytes;
+	size_t length = 0;
+	int r;
+
+	header_deinit(&u->header);
+	bytes = stream_header(&u->stream, start, &length);
+	if (!bytes)
+		return errinfo_refuse(u->ei, RESULT_FAILED,
+				      "the header at %llu of the tar is lost",
+				      (unsigned long long)start);
+	r = header_read(bytes, length, &u->header, u->ei);
+	if (r < 0)
+		return r;
+	if (!link)
+		link = archive_entry_symlink(entry);
+	if (!agrees(u->header.name, archive_entry_pathname(entry)) ||
+	    (link && !agrees(u->header.link, link)))
+		return refuse(u, u->header.name,
+			      "has a header that can be read in two ways");
+	if (!u->header.link && (link || archive_entry_filetype(entry) == AE_IFLNK))
+		return refuse(u, u->header.name, "is a link without a target");
+	return 0;
+}
+
+/* Of libarchive's warnings one is none: that a name is not UTF-8. */
+static bool is_good(struct unpack *u, int r)
+{
+	const char *text = archive_error_string(u->parser);
+
+	return r == ARCHIVE_OK ||
+	       (r == ARCHIVE_WARN && text &&
+		strstr(text, " can't be converted from UTF-8 to current locale"));
+}
+
+static int next_header(struct unpack *u, struct archive_entry **ret_entry)
+{
+	int r;
+
+	if (u->n_headers > 0) {
+		r = archive_read_data_skip(u->parser);
+		if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
+			return r;
+	}
+	stream_expect_header(&u->stream, (uint64_t)archive_filter_bytes(u->parser, 0));
+	return archive_read_next_header(u->parser, ret_entry);
+}
+
 static int read_entries(struct unpack *u)
 {
 	struct archive_entry *entry;
 	int r;
 
-	while ((r = archive_read_next_header(u->parser, &entry)) == ARCHIVE_OK) {
+	while (is_good(u, r = next_header(u, &entry))) {
 		/* Entries that make nothing, "." or a directory again, count too. */
 		if (++u->n_headers > u->limits->max_entries)
 			return errinfo_refuse(
 				u->ei, RESULT_REJECTED,
 				"the archive has more than %llu entries (max_entries)",
 				(unsigned long long)u->limits->max_entries);
-		r = make_entry(u, entry);
+		r = read_header(u, entry);
+		if (r == 0)
+			r = make_entry(u, entry);
 		if (r < 0)
 			return r;
 		progress(u);
 	}
-	/* ARCHIVE_WARN too: what libarchive has doubts about is not deployed. */
+	/* ARCHIVE_WARN too: what libarchive has other doubts about is not deployed. */
 	return r == ARCHIVE_EOF ? 0 : parser_failed(u);
 }
 
@@ -373,6 +442,7 @@ static void deinit(struct unpack *u)
 	}
 	(void)archive_read_free(u->parser);
 	stream_deinit(&u->stream);
+	header_deinit(&u->header);
 	tree_deinit(&u->tree);
 }
 

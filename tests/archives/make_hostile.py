@@ -88,6 +88,27 @@ class Tar:
         return data + bytes(-len(data) % 10240)
 
 
+def header(kind, data):
+    """A special header that tarfile would not write, and what it holds."""
+    info = member("special", kind, size=len(data))
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % 512)
+
+
+def pax(*records):
+    """A pax header of KEY=VALUE records, byte for byte."""
+    data = b""
+    for record in records:
+        length = len(record) + 3
+        while len(b"%d %s\n" % (length, record)) != length:
+            length += 1
+        data += b"%d %s\n" % (length, record)
+    return header(tarfile.XHDTYPE, data)
+
+
+def gnu_long(name, kind=tarfile.GNUTYPE_LONGNAME):
+    return header(kind, name)
+
+
 def gz(data):
     return gzip.compress(data, 6, mtime=0)
 
@@ -132,10 +153,21 @@ def make_names():
     hostile("name-long", Tar().file("/".join(["d" * 100] * 42)), "longer than 3839")
     hostile("name-deep", Tar().file("/".join(["d"] * 65)), "nested too deep")
     hostile("name-reserved", Tar().file(".deployd-meta"), "is reserved")
-    latin1 = b"16 path=bin/\xfc\xdf\xff\n"
-    hostile("name-pax-latin1", Tar().raw(
-        member("pax", tarfile.XHDTYPE, size=len(latin1)).tobuf(tarfile.USTAR_FORMAT)
-        ).raw(latin1).file("bin/x"), "can't be converted")
+    hostile("name-pax-nul", Tar().raw(pax(b"path=bin/a\0b")).file("bin/x"), "holds a NUL byte")
+    hostile("name-gnu-nul", Tar().raw(gnu_long(b"bin/a\0b\0")).file("bin/x"),
+            "holds a NUL byte")
+    hostile("target-pax-nul", Tar().raw(pax(b"linkpath=a\0b")).symlink("l", "a"),
+            "'l' holds a NUL byte")
+    hostile("name-pax-global", Tar(pax_headers={"path": "bin/other"}).file("bin/x"),
+            "a global pax header")
+    hostile("name-pax-and-gnu", Tar().raw(gnu_long(b"bin/a\0")).raw(pax(b"path=bin/a"))
+            .file("bin/x"), "in two ways")
+    hostile("name-pax-twice", Tar().raw(pax(b"path=bin/a")).raw(pax(b"path=bin/b"))
+            .file("bin/x"), "damaged")
+    hostile("name-pax-latin1-parent", Tar().raw(pax(b"path=\xfc/../../moo")).file("bin/x"),
+            "leads out of the release")
+    hostile("pax-length", Tar().raw(header(tarfile.XHDTYPE, b"99 path=moo\n")).file("bin/x"),
+            "")
     hostile("file-for-root", Tar().file("."), "'.' is not a directory")
 
 
@@ -310,6 +342,26 @@ def make_foreign():
     hostile_raw("mtree", b"#mtree\n./x type=file contents=/etc/shadow\n" * 30, "not a tar")
 
 
+def make_good_names():
+    """Names that a reader may want to mend; test_unpack compares them with GNU tar's."""
+    decomposed = "lib/e\u0301.txt"
+    good("names-decomposed", Tar().file(decomposed).symlink("lib/l", "e\u0301.txt")
+         .hardlink("lib/h", decomposed), 3)
+    good("names-latin1", Tar().raw(pax(b"path=lib/\xfc\xdf\xff")).file("lib/x")
+         .raw(pax(b"path=lib/l\xfc", b"linkpath=\xfc\xdf\xff")).symlink("lib/y", "x")
+         .raw(pax(b"linkpath=lib/\xfc\xdf\xff")).hardlink("lib/h", "lib/x"), 3)
+    good("names-hdrcharset", Tar().raw(pax(b"hdrcharset=BINARY", b"path=lib/e\xcc\x81\xff"))
+         .file("lib/x"), 2)
+    good("names-ustar", Tar(tarfile.USTAR_FORMAT).file("lib/e\u0301").file("lib/\udcfc"), 3)
+    good("names-gnu", Tar(tarfile.GNU_FORMAT).file("lib/e\u0301" * 40)
+         .file("lib/" + "\udcfc" * 120).symlink("lib/l", "e\u0301" * 50), 3)
+    good("names-order", Tar().raw(pax(b"path=lib/a", b"path=lib/b")).file("lib/x"), 2)
+    good("names-sparse", Tar().add(member("GNUSparseFile.0/x", pax_headers={
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "lib/e\u0301",
+        "GNU.sparse.realsize": "512"}, size=1024), b"1\n0\n512\n".ljust(512, b"\0")
+        + bytes(512)), 2)
+
+
 def make_good():
     plain = Tar().dir("lib").file("lib/data", bytes(range(256)) * 600)
     good("plain", plain, 2, None, ".tar")
@@ -327,6 +379,7 @@ def make_good():
     good("pax-long", Tar().file("d" * 200 + "/" + "n" * 200), 2)
     good("pax-utf8", Tar().file("lib/gr\u00fc\u00dfe-\u65e5\u672c"), 2)
     good("gnu-latin1", Tar(tarfile.GNU_FORMAT).file("lib/gr\udcfc\udcdf"), 2)
+    make_good_names()
     good("pax-global", Tar(pax_headers={"comment": "0123456789abcdef"}))
     good("dot-entry", Tar(hello=False).dir(".", mode=0o700).dir("./bin")
          .file("./bin/hello", HELLO, mode=0o755))

@@ -152,6 +152,42 @@ static void sparse_file_has_its_size(void **state)
 	(void)close(dir_fd);
 }
 
+/* What tar(1) restores is what lands, byte for byte: names, targets, sizes. */
+static void names_are_those_of_gnu_tar(void **state)
+{
+	static const char *const names[] = {"decomposed", "latin1", "hdrcharset",
+					    "ustar",	  "gnu",    "order",
+					    "sparse"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char *staging = staging_make(scratch), *other = staging_make(scratch);
+		char archive[64], command[4096];
+		struct outcome outcome;
+		int fd;
+
+		(void)snprintf(archive, sizeof(archive), "good/names-%s.tar.gz",
+			       names[i]);
+		fd = open_archive(archive);
+		outcome = helper_finish(unpack_start(UNPACK, staging, fd));
+		(void)printf("%s: %s\n", archive, outcome_message(&outcome));
+		assert_string_equal(outcome_result(&outcome), "ok");
+		outcome_deinit(&outcome);
+		(void)close(fd);
+		(void)snprintf(command, sizeof(command),
+			       "export LC_ALL=C; tar -C %s --warning=none -xzf %s/%s "
+			       "&& for d in %s %s; do (cd $d && find . -mindepth 1 "
+			       "-not -type d -printf '%%P %%y %%s %%l\\n' | sort > "
+			       "../list.$((n += 1))); n=$((n + 1)); done; "
+			       "cat %s/list.1; cmp %s/list.1 %s/list.2",
+			       other, scratch, archive, staging, other, scratch,
+			       scratch, scratch);
+		assert_int_equal(system(command), 0);
+		free(staging);
+		free(other);
+	}
+}
+
 /* A pipe filled byte by byte: no magic number comes in one piece. */
 static void archive_may_come_in_single_bytes(void **state)
 {
@@ -324,6 +360,7 @@ int main(void)
 		cmocka_unit_test(mtimes_are_clamped),
 		cmocka_unit_test(links_are_made),
 		cmocka_unit_test(sparse_file_has_its_size),
+		cmocka_unit_test(names_are_those_of_gnu_tar),
 		cmocka_unit_test(archive_may_come_in_single_bytes),
 		cmocka_unit_test(cpu_time_is_limited),
 		cmocka_unit_test(sizes_are_limited_exactly),
