@@ -8,6 +8,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -166,7 +167,8 @@ static int finish_file(struct unpack *u, int fd, const char *path,
 		{.tv_nsec = UTIME_OMIT},
 		{.tv_sec = clamp_mtime(u, archive_entry_mtime(entry))},
 	};
-	mode_t mode = (archive_entry_perm(entry) & 0755) | 0400;
+	/* Owner's write: a later entry of the name takes the file's place. */
+	mode_t mode = (archive_entry_perm(entry) & 0755) | 0600;
 	char text[NAME_TEXT_BYTES];
 
 	/* The last hole of a sparse file has no data. */
@@ -180,16 +182,20 @@ static int finish_file(struct unpack *u, int fd, const char *path,
 
 static int make_file(struct unpack *u, struct archive_entry *entry, const char *path)
 {
-	int64_t size = archive_entry_size(entry);
+	int64_t size = archive_entry_size(entry), replaced = -1;
 	cleanup_close int fd = -1;
 	int r;
 
+	fd = tree_create_file(&u->tree, path, &replaced, u->ei);
+	if (fd < 0)
+		return fd;
+	if (replaced >= 0) {
+		u->totals.bytes -= (uint64_t)replaced;
+		u->totals.files--;
+	}
 	r = check_size(u, path, size);
 	if (r < 0)
 		return r;
-	fd = tree_create_file(&u->tree, path, u->ei);
-	if (fd < 0)
-		return fd;
 	r = write_data(u, fd, path, size);
 	if (r < 0)
 		return r;
@@ -263,12 +269,35 @@ static int make_root(struct unpack *u, struct archive_entry *entry)
 	return 0; /* mode and owner of the release's directory are ours */
 }
 
+/*
+ * Directories of build machines have the setgid and sticky bit by inheritance; of no
+ * use in a release, they are dropped with the rest of the mode. On a file they were
+ * meant.
+ */
+static int check_bits(struct unpack *u, const char *path, mode_t type, mode_t mode)
+{
+	const char *bit = mode & S_ISUID   ? "setuid"
+			  : mode & S_ISGID ? "setgid"
+			  : mode & S_ISVTX ? "sticky"
+					   : NULL;
+	char why[128];
+
+	if (!bit || (type == AE_IFDIR && !(mode & S_ISUID)))
+		return 0;
+	(void)snprintf(why, sizeof(why),
+		       "has the %s bit, which nothing in a release may have; pack it "
+		       "with `tar --mode=ug-s,-t`",
+		       bit);
+	return refuse(u, path, why);
+}
+
 static int make_entry(struct unpack *u, struct archive_entry *entry)
 {
 	const char *name = u->header.name;
 	mode_t type = archive_entry_filetype(entry);
 	char path[ENTRYNAME_PATH_SIZE];
 	enum entryname_verdict verdict;
+	int r;
 
 	verdict = entryname_canonical(name, u->limits->max_depth, path);
 	if (verdict != ENTRYNAME_OK)
@@ -281,8 +310,9 @@ static int make_entry(struct unpack *u, struct archive_entry *entry)
 		return record_symlink(u, path);
 	if (type != AE_IFREG && type != AE_IFDIR)
 		return refuse(u, path, special_type(type));
-	if (archive_entry_perm(entry) & 07000)
-		return refuse(u, path, "has the setuid, setgid or sticky bit");
+	r = check_bits(u, path, type, archive_entry_perm(entry));
+	if (r < 0)
+		return r;
 	if (type == AE_IFDIR)
 		return tree_make_dir(&u->tree, path, u->ei);
 	return make_file(u, entry, path);

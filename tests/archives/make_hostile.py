@@ -232,9 +232,14 @@ def make_types():
     hostile("device-block", Tar().special("sda", tarfile.BLKTYPE), "'sda' is a block device")
     hostile("fifo", Tar().special("pipe", tarfile.FIFOTYPE), "'pipe' is a FIFO")
     for name, mode in ("setuid", 0o4755), ("setgid", 0o2755), ("sticky", 0o1755):
-        hostile(name, Tar().file("bin/su", mode=mode), "'bin/su' has the setuid")
+        hostile(name, Tar().file("bin/su", mode=mode),
+                f"'bin/su' has the {name} bit, which nothing in a release may have; "
+                "pack it with `tar --mode=ug-s,-t`")
     hostile("setuid-directory", Tar().dir("d", mode=0o4755), "'d' has the setuid")
-    hostile("file-twice", Tar().file("a").file("a"), "'a' is in the archive twice")
+    hostile("file-twice-linked", Tar().file("a").hardlink("b", "a").file("a"),
+            "'a' is in the archive twice, and not as a plain file both times")
+    hostile("file-twice-then-link", Tar().file("a").file("a").symlink("a", "bin"),
+            "'a' is in the archive twice")
     hostile("file-then-directory", Tar().file("a").dir("a"), "entry 'a'")
     hostile("directory-then-file", Tar().dir("a").file("a"), "'a' is in the archive twice")
     hostile("file-as-directory", Tar().file("a").file("a/b"), "below something that is no")
@@ -396,6 +401,9 @@ def make_good():
         "SCHILY.xattr.security.capability": "\x01\x00\x00\x02",
         "SCHILY.xattr.user.overlay.opaque": "y"}), 2)
     good("modes", Tar().file("w", mode=0o666).file("none", mode=0).dir("d", mode=0o777), 3)
+    good("file-twice", Tar().file("twice", b"the first one is longer\n", mode=0o444)
+         .file("twice", b"last\n", mode=0o755), 2)
+    good("directory-bits", Tar().dir("bin", mode=0o2755).dir("d", mode=0o3777).file("d/x"), 2)
     good("mtimes", Tar().file("future", mtime=1 << 40).file("past", mtime=-5), 3)
     good("empty-file", Tar().file("empty", b""), 2)
     good("sparse", Tar(tarfile.GNU_FORMAT).raw(sparse_header(3 << 20)), 2)

@@ -86,13 +86,38 @@ static void modes_are_tamed(void **state)
 	assert_int_equal(stat_at(dir_fd, "bin").st_mode, S_IFDIR | 0755);
 	assert_int_equal(stat_at(dir_fd, "bin/hello").st_mode, S_IFREG | 0755);
 	assert_int_equal(stat_at(dir_fd, "w").st_mode, S_IFREG | 0644);
-	assert_int_equal(stat_at(dir_fd, "none").st_mode, S_IFREG | 0400);
+	assert_int_equal(stat_at(dir_fd, "none").st_mode, S_IFREG | 0600);
 	assert_int_equal(stat_at(dir_fd, "d").st_mode, S_IFDIR | 0755);
 	(void)close(dir_fd);
 
 	dir_fd = unpack_good("good/dot-entry.tar.gz");
 	assert_int_equal(stat_at(dir_fd, ".").st_mode, S_IFDIR | 0750);
 	assert_int_equal(stat_at(dir_fd, ".").st_gid, 0);
+	(void)close(dir_fd);
+}
+
+static void bits_of_directories_are_dropped(void **state)
+{
+	int dir_fd = unpack_good("good/directory-bits.tar.gz");
+
+	(void)state;
+	assert_int_equal(stat_at(dir_fd, "bin").st_mode, S_IFDIR | 0755);
+	assert_int_equal(stat_at(dir_fd, "d").st_mode, S_IFDIR | 0755);
+	(void)close(dir_fd);
+}
+
+static void last_of_two_files_counts(void **state)
+{
+	int dir_fd = unpack_good("good/file-twice.tar.gz"), fd;
+	char text[64] = {0};
+
+	(void)state;
+	fd = openat(dir_fd, "twice", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, text, sizeof(text) - 1), 5);
+	assert_string_equal(text, "last\n");
+	assert_int_equal(stat_at(dir_fd, "twice").st_mode, S_IFREG | 0755);
+	(void)close(fd);
 	(void)close(dir_fd);
 }
 
@@ -356,6 +381,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(modes_are_tamed),
+		cmocka_unit_test(bits_of_directories_are_dropped),
+		cmocka_unit_test(last_of_two_files_counts),
 		cmocka_unit_test(owners_and_xattrs_are_ignored),
 		cmocka_unit_test(mtimes_are_clamped),
 		cmocka_unit_test(links_are_made),
