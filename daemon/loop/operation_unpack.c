@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "build_config.h"
+#include "deploy/cleanup.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
 #include "loop/operation.h"
 #include "loop/session.h"
+#include "util/args.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -207,7 +209,10 @@ static int start_unpack(struct operation *operation, int fd0)
 			      args[7],
 			      args[8],
 			      NULL,
+			      NULL,
 			      NULL};
+	cleanup_free char *link_targets =
+		args_words("link-targets", limits->link_targets);
 	char cpu[64];
 	struct child_options options = {.argv = argv,
 					.fd0 = fd0,
@@ -234,6 +239,9 @@ static int start_unpack(struct operation *operation, int fd0)
 	(void)snprintf(cpu, sizeof(cpu), "--cpu-sec=%llu",
 		       (unsigned long long)limits->unpack_sec);
 	argv[10] = cpu;
+	argv[11] = link_targets;
+	if (!link_targets)
+		return -ENOMEM;
 	operation->unpack.userdata = operation;
 	operation->unpack.on_progress = on_unpack_progress;
 	operation->unpack.on_done = on_helper_done;

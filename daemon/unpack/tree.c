@@ -158,6 +158,18 @@ int tree_make_dir(struct tree *tree, const char *path, struct errinfo *ei)
 	return walk(tree, path, strlen(path), true, ei);
 }
 
+bool tree_is_dir(const char *path, void *userdata)
+{
+	struct tree *tree = userdata;
+	struct errinfo ignored;
+	size_t depth = 1;
+
+	for (const char *p = path; *p; p++)
+		depth += *p == '/';
+	return depth <= tree->max_depth &&
+	       walk(tree, path, strlen(path), false, &ignored) == 0;
+}
+
 /* Counts an entry and goes where it is to be made. */
 static int prepare(struct tree *tree, const char *path, struct errinfo *ei)
 {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -43,5 +44,9 @@ int tree_make_hardlink(struct tree *tree, const char *path, const char *target,
 /* Makes a symbolic link. The caller has checked target and makes links last. */
 int tree_make_symlink(struct tree *tree, const char *path, const char *target,
 		      struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
+
+/* Is there a directory at path, no link and below none? userdata is the tree. */
+bool tree_is_dir(const char *path, void *userdata)
+	__attribute__((nonnull, warn_unused_result));
 
 void tree_deinit(struct tree *tree) __attribute__((nonnull));

@@ -227,7 +227,10 @@ static int record_symlink(struct unpack *u, const char *path)
 	struct link *link;
 	size_t size;
 
-	verdict = entryname_link_target(path, target);
+	/* What is a directory, and what a link, is not known before the end. */
+	verdict = entryname_link_target(
+		path, target,
+		&(struct entryname_links){.allowed = u->limits->link_targets});
 	if (verdict != ENTRYNAME_OK)
 		return refuse_target(u, path, "symbolic link", target, verdict);
 
@@ -413,9 +416,19 @@ static int read_entries(struct unpack *u)
 
 static int make_symlinks(struct unpack *u)
 {
-	for (struct link *link = u->links; link; link = link->next) {
-		int r = tree_make_symlink(&u->tree, link->path, link->target, u->ei);
+	const struct entryname_links links = {.allowed = u->limits->link_targets,
+					      .is_dir = tree_is_dir,
+					      .userdata = &u->tree};
 
+	for (struct link *link = u->links; link; link = link->next) {
+		enum entryname_verdict verdict =
+			entryname_link_target(link->path, link->target, &links);
+		int r;
+
+		if (verdict != ENTRYNAME_OK)
+			return refuse_target(u, link->path, "symbolic link",
+					     link->target, verdict);
+		r = tree_make_symlink(&u->tree, link->path, link->target, u->ei);
 		if (r < 0)
 			return r;
 	}

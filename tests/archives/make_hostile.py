@@ -185,11 +185,21 @@ def make_symlinks():
     hostile("symlink-over-file", Tar().file("moo").symlink("moo", "bin"), "'moo' is in")
     hostile("symlink-twice", Tar().symlink("l", "bin").symlink("l", "bin"), "'l' is in")
     hostile("two-links", Tar().symlink("cur", ".").symlink("par", "cur/..").file("par/moo"),
-            "'..' after a name")
+            "behind what is no directory")
     hostile("two-links-below", Tar().symlink("cur", ".").symlink("cur/par", "..")
             .file("cur/par/moo"), "'cur")
     hostile("two-links-deep", Tar().dir("a/b").symlink("a/b/up", "../..")
-            .symlink("esc", "a/b/up/.."), "'..' after a name")
+            .symlink("esc", "a/b/up/.."), "behind what is no directory")
+    hostile("symlink-down-and-out", Tar().dir("a").symlink("x", "a/../../moo"),
+            "(absolute targets can be allowed with link_targets)")
+    hostile("symlink-usr-out", Tar().symlink("x", "/usr/../etc/shadow"),
+            "'x' is a symbolic link to '/usr/../etc/shadow': the target is absolute and not "
+            "below one of link_targets")
+    hostile("symlink-usr-like", Tar().symlink("x", "/usrlocal"), "not below one of link_targets")
+    hostile("symlink-usr-write-through", Tar().symlink("usr", "/usr").file("usr/moo"),
+            "'usr' is in the archive twice")
+    hostile("two-links-allowed", Tar().symlink("u", "/usr").symlink("x", "u/../etc"),
+            "behind what is no directory")
     hostile("symlink-control", Tar().symlink("x", "a\x1bb"), "control character")
     hostile("symlink-long", Tar().symlink("x", "/".join(["d" * 100] * 42)), "longer than 3839")
     hostile("symlink-part-long", Tar().symlink("x", "d" * 300), "more than 255 bytes")
@@ -394,6 +404,9 @@ def make_good():
     good("directory-read-only", Tar().dir("ro", mode=0o555).file("ro/x"), 2)
     good("symlinks", Tar().symlink("current", "bin/hello").symlink("lib/up", "../bin")
          .symlink("self", ".").symlink("a/b/c", "../../bin/./hello/").symlink("dangling", "no"))
+    good("symlinks-venv", Tar().symlink("venv/bin/python3", "/usr/bin/python3")
+         .symlink("venv/bin/python", "python3").symlink("usr", "/usr")
+         .symlink("late", "d/../bin/hello").dir("d/e").symlink("d/e/f", "../../bin/../d"))
     good("hardlinks", Tar().hardlink("lib/hello", "bin/hello").hardlink("h", "./lib/hello")
          .file("lib/x"), 4)
     good("owners", Tar().file("x", uid=12345, gid=54321, uname="root", gname="shadow"), 2)

@@ -155,6 +155,8 @@ static void show_sections(FILE *out, const struct app_config *c)
 	}
 	for (char **p = c->require_files; *p; p++)
 		(void)fprintf(out, "requires %s\n", *p);
+	for (char **p = c->limits.link_targets; *p; p++)
+		(void)fprintf(out, "links to %s\n", *p);
 }
 
 static char *finish(FILE *out, char **text)
