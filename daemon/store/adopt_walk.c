@@ -95,7 +95,8 @@ static int check_link(const struct adopt_walk *walk, const struct tree_entry *en
 {
 	if (walk->root_links && entry->st.st_uid == 0)
 		return 0;
-	return inode_check_link(walk->root_fd, entry, walk->app->link_targets, ei);
+	return inode_check_link(walk->root_fd, entry,
+				walk->root_links ? NULL : walk->app->link_targets, ei);
 }
 
 static int examine(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
