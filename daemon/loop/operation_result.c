@@ -55,9 +55,17 @@ static void add_stale_unit(const struct operation *operation, char *message,
 		       operation->settings->unit);
 }
 
+static void add_warning(const struct operation *operation, char *message, size_t size)
+{
+	size_t length = strlen(message);
+
+	(void)snprintf(message + length, size - length, "; warning: %s",
+		       operation->warning);
+}
+
 json_t *operation_outcome(const struct operation *operation)
 {
-	char message[640];
+	char message[640 + OPERATION_WARNING_BYTES];
 	const char *kind = op_kind_name(operation->op.kind);
 
 	if (operation->result != RESULT_OK)
@@ -68,6 +76,8 @@ json_t *operation_outcome(const struct operation *operation)
 		(void)snprintf(message, sizeof(message), "staged");
 	else
 		(void)snprintf(message, sizeof(message), "%s done", kind);
+	if (operation->result == RESULT_OK && *operation->warning)
+		add_warning(operation, message, sizeof(message));
 	if (operation->result == RESULT_OK && operation->unit_state.need_daemon_reload)
 		add_stale_unit(operation, message, sizeof(message));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job",

@@ -14,6 +14,7 @@
 #include "deploy/cleanup.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
+#include "loop/journal.h"
 #include "loop/operation.h"
 #include "loop/session.h"
 #include "util/args.h"
@@ -61,6 +62,19 @@ static bool archive_failed(struct operation *operation)
 	return true;
 }
 
+/* Not believed, but passed on, for the client and the journal. */
+static void keep_warning(struct operation *operation, const json_t *reply)
+{
+	const char *text = text_of(reply, "warning");
+
+	if (!text || !*text)
+		return;
+	(void)snprintf(operation->warning, sizeof(operation->warning), "%s", text);
+	(void)names_scrub(names_trim_utf8(operation->warning));
+	journal_log(LOG_WARNING, "%s: job %s: of the archive, %s",
+		    operation->settings->app_name, operation->id, operation->warning);
+}
+
 /* What the helpers and the session said, put together, when all have. */
 static void judge_pipeline(struct operation *operation)
 {
@@ -93,6 +107,7 @@ static void judge_pipeline(struct operation *operation)
 			       "deployd-intake gave no sha256");
 		return;
 	}
+	keep_warning(operation, unpack_reply);
 	(void)snprintf(operation->actual_sha256, sizeof(operation->actual_sha256), "%s",
 		       hash);
 	operation->archive_bytes =

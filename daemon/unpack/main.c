@@ -149,7 +149,7 @@ int main(int argc, char **argv)
 {
 	struct unpack_totals totals = {0};
 	struct errinfo ei = {0};
-	char message[96];
+	char message[96], warning[OMISSION_TEXT_BYTES];
 	int status;
 
 	if (!report_init()) {
@@ -161,11 +161,13 @@ int main(int argc, char **argv)
 	} else {
 		(void)snprintf(message, sizeof(message), "unpacked %llu files",
 			       (unsigned long long)totals.files);
-		status = report_result(RESULT_OK, message,
-				       json_pack("{s:I, s:I, s:I}", "entries",
-						 (json_int_t)totals.entries, "files",
-						 (json_int_t)totals.files, "bytes",
-						 (json_int_t)totals.bytes));
+		status = report_result(
+			RESULT_OK, message,
+			json_pack("{s:I, s:I, s:I, s:s}", "entries",
+				  (json_int_t)totals.entries, "files",
+				  (json_int_t)totals.files, "bytes",
+				  (json_int_t)totals.bytes, "warning",
+				  omissions_text(&totals.omissions, warning)));
 	}
 	/* Not exit(): handlers of libraries would need more system calls. */
 	_exit(status);

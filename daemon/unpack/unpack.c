@@ -18,6 +18,7 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "unpack/header.h"
+#include "unpack/omission.h"
 #include "unpack/stream.h"
 #include "unpack/tree.h"
 
@@ -294,6 +295,14 @@ static int check_bits(struct unpack *u, const char *path, mode_t type, mode_t mo
 	return refuse(u, path, why);
 }
 
+/* AppleDouble: where tar(1) of macOS keeps what only macOS knows of a file. */
+static bool is_apple_double(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strncmp(slash ? slash + 1 : path, "._", 2) == 0;
+}
+
 static int make_entry(struct unpack *u, struct archive_entry *entry)
 {
 	const char *name = u->header.name;
@@ -307,6 +316,13 @@ static int make_entry(struct unpack *u, struct archive_entry *entry)
 		return refuse_name(u, name, verdict);
 	if (path[0] == '\0')
 		return make_root(u, entry);
+	if (type == AE_IFREG && !archive_entry_hardlink(entry) &&
+	    is_apple_double(path)) {
+		omission_add(&u->totals.omissions.apple_double, path);
+		return 0;
+	}
+	if (u->header.stripped)
+		omission_add(&u->totals.omissions.stripped, path);
 	if (archive_entry_hardlink(entry))
 		return make_hardlink(u, entry, path);
 	if (type == AE_IFLNK)

@@ -413,6 +413,10 @@ def make_good():
     good("xattrs", Tar().file("x", pax_headers={
         "SCHILY.xattr.security.capability": "\x01\x00\x00\x02",
         "SCHILY.xattr.user.overlay.opaque": "y"}), 2)
+    good("xattrs-acl", Tar().file("x", pax_headers={"SCHILY.acl.access": "user::rw-"})
+         .file("bin/y", pax_headers={"LIBARCHIVE.xattr.user.a": "eA"}), 3)
+    good("apple-double", Tar().file("._x").file("x").file("bin/._hello").file("a._b")
+         .dir("._d").file("._d/y"), 4)
     good("modes", Tar().file("w", mode=0o666).file("none", mode=0).dir("d", mode=0o777), 3)
     good("file-twice", Tar().file("twice", b"the first one is longer\n", mode=0o444)
          .file("twice", b"last\n", mode=0o755), 2)

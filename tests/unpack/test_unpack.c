@@ -139,6 +139,46 @@ static void owners_and_xattrs_are_ignored(void **state)
 	(void)close(dir_fd);
 }
 
+static void what_is_left_out_is_told(void **state)
+{
+	static const struct {
+		const char *name, *words, *skipped;
+	} cases[] = {
+		{"xattrs",
+		 "(entries: 1, first 'x'); what needs a capability gets it "
+		 "from AmbientCapabilities= of the unit",
+		 NULL},
+		{"xattrs-acl", "(entries: 2, first 'x')", NULL},
+		{"apple-double", "files ._* of macOS were left out (2, first '._x')",
+		 "bin/._hello"},
+		{"gzip", "", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *staging = staging_make(scratch);
+		struct outcome outcome;
+		const char *warning;
+		char path[4096];
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "good/%s.tar.gz", cases[i].name);
+		fd = open_archive(path);
+		outcome = helper_finish(unpack_start(UNPACK, staging, fd));
+		(void)close(fd);
+		warning = json_string_value(json_object_get(outcome.result, "warning"));
+		assert_non_null(warning);
+		(void)printf("%s: %s\n", cases[i].name, warning);
+		assert_non_null(strstr(warning, cases[i].words));
+		assert_true((warning[0] == '\0') == (cases[i].words[0] == '\0'));
+		(void)snprintf(path, sizeof(path), "%s/%s", staging,
+			       cases[i].skipped ? cases[i].skipped : "none");
+		assert_int_equal(access(path, F_OK), -1);
+		outcome_deinit(&outcome);
+		free(staging);
+	}
+}
+
 static void mtimes_are_clamped(void **state)
 {
 	int dir_fd = unpack_good("good/mtimes.tar.gz");
@@ -384,6 +424,7 @@ int main(void)
 		cmocka_unit_test(bits_of_directories_are_dropped),
 		cmocka_unit_test(last_of_two_files_counts),
 		cmocka_unit_test(owners_and_xattrs_are_ignored),
+		cmocka_unit_test(what_is_left_out_is_told),
 		cmocka_unit_test(mtimes_are_clamped),
 		cmocka_unit_test(links_are_made),
 		cmocka_unit_test(sparse_file_has_its_size),
