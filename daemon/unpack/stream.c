@@ -26,6 +26,8 @@ static int explain(struct stream *stream, struct archive *reader, const char *wh
 
 int stream_explain(struct stream *stream, struct archive *parser, bool started)
 {
+	const char *kind;
+
 	if (stream->refused)
 		return -EINVAL;
 	if (started)
@@ -37,7 +39,11 @@ int stream_explain(struct stream *stream, struct archive *parser, bool started)
 	if (stream->out_compressed)
 		return errinfo_refuse(stream->ei, RESULT_REJECTED,
 				      "the archive is compressed more than once");
-	return explain(stream, parser, "not a tar");
+	kind = kind_of(stream->start, stream->start_bytes);
+	if (!kind)
+		return explain(stream, parser, "not a tar");
+	return errinfo_refuse(stream->ei, RESULT_REJECTED,
+			      "the archive is not a tar: it %s", kind);
 }
 
 /* Reads the next block into the other of the two buffers: check_unused() may need
@@ -141,10 +147,38 @@ static la_ssize_t on_read(struct archive *decoder, void *userdata,
 	return ARCHIVE_FATAL;
 }
 
+/* What libarchive's words for the decoders' lack of memory hold. */
+static bool is_memory_lack(struct archive *reader)
+{
+	const char *text = archive_error_string(reader);
+
+	return text &&
+	       (archive_errno(reader) == ENOMEM || strcasestr(text, "allocat") ||
+		strcasestr(text, "memory usage"));
+}
+
+static bool is_window_too_large(struct archive *reader)
+{
+	const char *text = archive_error_string(reader);
+
+	return text && strcasestr(text, "requires too much memory");
+}
+
 static int decoder_failed(struct stream *stream)
 {
 	if (stream->refused)
 		return -EINVAL;
+	if (is_window_too_large(stream->decoder))
+		return errinfo_refuse(
+			stream->ei, RESULT_REJECTED,
+			"the archive was compressed with a window of more "
+			"than 128 MiB (zstd --long=28 or more); pack it "
+			"with --long=27 or less");
+	if (is_memory_lack(stream->decoder))
+		return errinfo_refuse(stream->ei, RESULT_REJECTED,
+				      "decompressing the archive needs more than "
+				      "unpack_memory_bytes; compress it with a lower "
+				      "level, or raise that in deployd.conf");
 	return explain(stream, stream->decoder,
 		       stream->in_ended ? "truncated or damaged" : "damaged");
 }
@@ -234,6 +268,16 @@ static size_t trailing_zeros(const unsigned char *block, size_t length)
 	return length - left;
 }
 
+static void keep_start(struct stream *stream, const void *block, size_t length)
+{
+	size_t room = sizeof(stream->start) - stream->start_bytes;
+
+	if (length > room)
+		length = room;
+	memcpy(stream->start + stream->start_bytes, block, length);
+	stream->start_bytes += length;
+}
+
 static int check_block(struct stream *stream, const void *block, size_t length)
 {
 	size_t zeros = trailing_zeros(block, length);
@@ -242,6 +286,7 @@ static int check_block(struct stream *stream, const void *block, size_t length)
 	/* For the message only: the name of the first entry may well be "BZh". */
 	if (stream->out_bytes == 0)
 		stream->out_compressed = is_compressed(block, length);
+	keep_start(stream, block, length);
 	stream->out_bytes += length;
 	stream->zeros_bytes = zeros == length ? stream->zeros_bytes + zeros : zeros;
 	r = limits_check_cpu(stream->limits, stream->ei);

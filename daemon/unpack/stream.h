@@ -7,6 +7,7 @@
 
 #include "deploy/errinfo.h"
 #include "unpack/gunzip.h"
+#include "unpack/kind.h"
 #include "unpack/limits.h"
 
 #define STREAM_BLOCK_BYTES (128u << 10)
@@ -27,6 +28,8 @@ struct stream {
 	bool out_compressed; /* the tar begins like something compressed */
 	bool peeked;	     /* the first block was read, not yet decoded */
 	bool is_gzip;
+	unsigned char start[KIND_BYTES]; /* of the tar */
+	size_t start_bytes;
 	struct archive *decoder; /* of everything but gzip */
 	struct gunzip gunzip;
 	uint64_t in_bytes;    /* read from fd */

@@ -39,6 +39,7 @@ struct unpack {
 	struct header header; /* of the entry that is being made */
 	struct link *links, **links_end;
 	uint64_t n_headers;
+	char last_good[NAME_TEXT_BYTES]; /* escaped; "" before the first */
 	struct unpack_totals totals;
 	time_t now;
 	void (*on_progress)(const struct unpack_totals *totals, void *userdata);
@@ -94,9 +95,24 @@ static void progress(struct unpack *u)
 		u->on_progress(&u->totals, u->userdata);
 }
 
+/* Where the damage is: behind the last entry that is whole. */
+static void tell_last_good(struct unpack *u)
+{
+	static const char damage[] = "the archive is ";
+	size_t length = strlen(u->ei->what);
+
+	if (!*u->last_good || strncmp(u->ei->what, damage, strlen(damage)) != 0)
+		return;
+	(void)snprintf(u->ei->what + length, sizeof(u->ei->what) - length,
+		       "; the last good entry is '%s'", u->last_good);
+}
+
 static int parser_failed(struct unpack *u)
 {
-	return stream_explain(&u->stream, u->parser, u->n_headers > 0);
+	int r = stream_explain(&u->stream, u->parser, u->n_headers > 0);
+
+	tell_last_good(u);
+	return r;
 }
 
 /* The archive's own word on size; what is written is checked against it again. */
@@ -424,6 +440,7 @@ static int read_entries(struct unpack *u)
 			r = make_entry(u, entry);
 		if (r < 0)
 			return r;
+		(void)names_escape(u->header.name, u->last_good, sizeof(u->last_good));
 		progress(u);
 	}
 	/* ARCHIVE_WARN too: what libarchive has other doubts about is not deployed. */
@@ -482,8 +499,10 @@ static int unpack(struct unpack *u, int fd)
 		return r;
 	r = stream_finish(&u->stream,
 			  (uint64_t)archive_read_header_position(u->parser));
-	if (r < 0)
+	if (r < 0) {
+		tell_last_good(u);
 		return r;
+	}
 	if (u->totals.files == 0)
 		return errinfo_refuse(u->ei, RESULT_REJECTED,
 				      "the archive holds no regular file");

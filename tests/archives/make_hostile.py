@@ -280,7 +280,7 @@ def make_sizes(bomb_mib, entries):
     dictionary = bytearray(lzma.compress(Tar().bytes()))
     dictionary[16] = 40  # the block header's dictionary size: 4 GiB; then its CRC
     dictionary[20:24] = zlib.crc32(bytes(dictionary[12:20])).to_bytes(4, "little")
-    hostile_raw("bomb-xz-dictionary", bytes(dictionary), "allocate memory", ".tar.xz")
+    hostile_raw("bomb-xz-dictionary", bytes(dictionary), "more than unpack_memory_bytes", ".tar.xz")
     after_end = gz(Tar().bytes()) + gz(bytes(1 << 20)) * bomb_mib
     hostile_raw("bomb-after-end", after_end, "max_ratio", ".tar.gz")
     tar = Tar()
@@ -323,8 +323,9 @@ def make_streams():
         flipped = bytearray(whole)
         flipped[len(whole) // 2] ^= 0x55
         hostile_raw(f"flipped-{suffix}", bytes(flipped), "", f".tar.{suffix}")
-    hostile_raw("truncated-tar", tar[:200_000], "truncated")
-    hostile_raw("truncated-at-entry", Tar().body(), "truncated")
+    hostile_raw("truncated-tar", tar[:200_000],
+                "truncated or damaged: Truncated tar archive; the last good entry is 'bin/hello'")
+    hostile_raw("truncated-at-entry", Tar().body(), "the last good entry is 'bin/hello'")
     hostile_raw("truncated-end-mark", Tar().body() + bytes(512), "truncated")
     hostile("truncated-at-entry-gz", Tar().body(), "truncated")
     hostile_raw("garbage-after-end", Tar().bytes() + b"garbage " * 64, "follows the end")
@@ -336,25 +337,49 @@ def make_streams():
     hostile_raw("gz-in-xz", lzma.compress(gz(tar)), "compressed more than once", ".tar.xz")
     bad = bytearray(Tar().file("second").bytes())
     bad[1024 + 148] ^= 1
-    hostile_raw("bad-checksum", bytes(bad), "damaged")
+    hostile_raw("bad-checksum", bytes(bad), "the last good entry is 'bin/hello'")
     hostile_raw("empty", b"", "is empty (0 bytes)")
     hostile_raw("empty-gz", gz(b""), "is empty", ".tar.gz")
 
 
+def make_kinds():
+    """What is sent in an archive's place: the refusal says what it is."""
+    lz4 = b"\x04\x22\x4d\x18\x64\x40\xa7" + bytes(range(256)) * 4
+    hostile_raw("kind-lz4", lz4, "it is compressed with lz4; tar, tar.gz", ".tar.lz4")
+    hostile_raw("kind-lzip", b"LZIP\x01\x0c" + bytes(range(256)) * 4, "compressed with lzip")
+    hostile_raw("kind-lzma", lzma.compress(Tar().bytes(), lzma.FORMAT_ALONE),
+                "compressed with lzma")
+    page = b"\n<!DOCTYPE html>\n<html><title>Sign in</title></html>\n"
+    hostile_raw("kind-html", page, "it is an HTML page; a download that needs a login")
+    hostile("kind-html-gz", page * 200, "it is an HTML page")
+    hostile_raw("kind-json", b'{"message": "Not Found"}\n', "it is JSON; a download that failed")
+    hostile_raw("kind-xml", b"<?xml version='1.0'?><Error>NoSuchKey</Error>", "an XML document")
+    hostile_raw("kind-7z", b"7z\xbc\xaf\x27\x1c" + bytes(2000), "it is a 7z file")
+    hostile_raw("kind-elf", b"\x7fELF\x02\x01\x01" + bytes(5000), "it is a program (ELF)")
+    hostile_raw("kind-lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+                "it is a pointer of Git LFS")
+    if shutil.which("zstd"):
+        frame = bytearray(zstd(Tar().bytes()))
+        frame[4] &= ~0x20  # no single segment: a window descriptor follows, of 256 MiB
+        hostile_raw("zstd-window", bytes(frame[:4]) + bytes([frame[4] & 0x1c, 18 << 3])
+                    + bytes(frame[5:]), "pack it with --long=27 or less", ".tar.zst")
+
+
 def make_foreign():
     hostile_raw("random", random.Random(2).randbytes(50_000), "not a tar")
-    hostile_raw("text", b"#!/bin/sh\nrm -rf /\n" * 100, "not a tar")
-    hostile("text-gz", b"hello\n" * 1000, "not a tar")
+    hostile_raw("text", b"#!/bin/sh\nrm -rf /\n" * 100, "not a tar: it is a script")
+    hostile("text-gz", b"hello\n" * 1000, "not a tar: it is a text file")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("bin/hello", HELLO)
         archive.writestr("../moo", b"x" * 2000)
-    hostile_raw("zip", buffer.getvalue(), "not a tar", ".tar")
+    hostile_raw("zip", buffer.getvalue(), "not a tar: it is a zip file", ".tar")
+    make_kinds()
     cpio = b"0707070000010000011006440000000000000000010000000000000000000000600000000002"
-    hostile_raw("cpio", (cpio + b"moo\0x\n").ljust(4096, b"\0"), "not a tar")
+    hostile_raw("cpio", (cpio + b"moo\0x\n").ljust(4096, b"\0"), "it is a cpio archive")
     hostile_raw("ar", b"!<arch>\nmoo/            0           0     0     644     2         `\n"
-                + b"x\n" * 400, "not a tar")
-    hostile_raw("mtree", b"#mtree\n./x type=file contents=/etc/shadow\n" * 30, "not a tar")
+                + b"x\n" * 400, "it is an ar archive")
+    hostile_raw("mtree", b"#mtree\n./x type=file contents=/etc/shadow\n" * 30, "it is an mtree listing")
 
 
 def make_good_names():
