@@ -98,6 +98,8 @@ const struct option_spec app_options[] = {
 	 .max = 86400},
 	{"release", "require_files", NULL, .type = OPTION_TYPE_RELATIVE, .list = true,
 	 .words = true},
+	{"release", "link_targets", "/usr", .type = OPTION_TYPE_PATH, .list = true,
+	 .words = true},
 	{"release", "require_sha256", "no", .type = OPTION_TYPE_BOOL},
 	{"release", "require_signature", NULL, .type = OPTION_TYPE_PATH},
 	{"release", "dedupe", "yes", .type = OPTION_TYPE_BOOL},

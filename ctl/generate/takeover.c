@@ -8,11 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "deploy/cleanup.h"
 #include "deploy/names.h"
+#include "util/entryname.h"
 #include "util/treewalk.h"
 
 struct look {
 	const struct release_limits *limits;
+	int root_fd;
 	uid_t unpack_uid;
 	gid_t gid;
 	uint64_t bytes, entries;
@@ -27,32 +30,45 @@ static int refuse(struct errinfo *ei, const struct tree_entry *entry, const char
 			      names_escape(entry->path, path, sizeof(path)), why);
 }
 
-/*
- * Leading ".." as far as the link is deep, then names: that cannot leave the tree
- * however the names resolve, since every link in it is of this form.
- */
-static int check_link(const struct tree_entry *entry, struct errinfo *ei)
+/* The tree is the unpacker's, but no process of its uid runs any more. */
+static bool is_dir(const char *path, void *userdata)
 {
-	char target[PATH_MAX], *save = NULL;
+	const int *root_fd = userdata;
+	cleanup_close int fd = fcntl(*root_fd, F_DUPFD_CLOEXEC, 3);
+	char copy[ENTRYNAME_PATH_SIZE], *save = NULL;
+
+	(void)strcpy(copy, path);
+	for (const char *name = strtok_r(copy, "/", &save); name && fd >= 0;
+	     name = strtok_r(NULL, "/", &save)) {
+		int next =
+			openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		(void)close(fd);
+		fd = next;
+	}
+	return fd >= 0;
+}
+
+static int check_link(struct look *look, const struct tree_entry *entry,
+		      struct errinfo *ei)
+{
+	const struct entryname_links links = {
+		.allowed = (const char *const *)look->limits->link_targets,
+		.is_dir = is_dir,
+		.userdata = &look->root_fd};
+	char target[PATH_MAX], why[160];
 	ssize_t n = readlinkat(entry->dir_fd, entry->name, target, sizeof(target) - 1);
-	bool names_begun = false;
-	size_t ups = 0;
+	enum entryname_verdict verdict;
 
 	if (n <= 0 || (size_t)n == sizeof(target) - 1)
 		return refuse(ei, entry, "is a link with an unusable target");
 	target[n] = '\0';
-	if (target[0] == '/')
-		return refuse(ei, entry, "is a link to an absolute path");
-	for (char *part = strtok_r(target, "/", &save); part;
-	     part = strtok_r(NULL, "/", &save)) {
-		if (strcmp(part, ".") == 0)
-			continue;
-		if (strcmp(part, "..") != 0)
-			names_begun = true;
-		else if (names_begun || ++ups >= entry->depth)
-			return refuse(ei, entry, "is a link that leaves the release");
-	}
-	return 0;
+	verdict = entryname_link_target(entry->path, target, &links);
+	if (verdict == ENTRYNAME_OK)
+		return 0;
+	(void)snprintf(why, sizeof(why), "is a link whose target %s",
+		       entryname_verdict_text(verdict));
+	return refuse(ei, entry, why);
 }
 
 static int check(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
@@ -85,7 +101,7 @@ static int check(const struct tree_entry *entry, void *userdata, struct errinfo 
 			return errinfo_refuse(ei, RESULT_REJECTED,
 					      "larger than max_release_bytes");
 	}
-	return S_ISLNK(st->st_mode) ? check_link(entry, ei) : 0;
+	return S_ISLNK(st->st_mode) ? check_link(look, entry, ei) : 0;
 }
 
 /* Owner first: then nobody but root can change the mode again. */
@@ -111,7 +127,8 @@ static int own(const struct tree_entry *entry, void *userdata, struct errinfo *e
 int takeover(int fd, const struct release_limits *limits, uid_t unpack_uid, gid_t gid,
 	     struct errinfo *ei)
 {
-	struct look look = {.limits = limits, .unpack_uid = unpack_uid, .gid = gid};
+	struct look look = {
+		.limits = limits, .root_fd = fd, .unpack_uid = unpack_uid, .gid = gid};
 	int r = treewalk_mount_of(fd, &look.mount);
 
 	if (r < 0)

@@ -14,6 +14,7 @@
 #include "build_config.h"
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
+#include "util/args.h"
 #include "util/report.h"
 
 #define PROGRAM	 DEPLOYD_LIBEXECDIR "/deployd-unpack"
@@ -22,6 +23,7 @@
 struct arguments {
 	char text[ARGS_MAX][96];
 	const char *argv[ARGS_MAX + 2];
+	char *link_targets;
 	size_t n;
 };
 
@@ -56,6 +58,8 @@ static void make_arguments(const struct unpacker *unpacker, struct arguments *ar
 	add(arguments, "max-ratio", limits->max_ratio);
 	add(arguments, "max-depth", limits->max_depth);
 	add(arguments, "cpu-sec", limits->unpack_sec);
+	arguments->link_targets = args_words("link-targets", limits->link_targets);
+	arguments->argv[1 + arguments->n++] = arguments->link_targets;
 }
 
 static _Noreturn void become(const struct arguments *arguments, int archive_fd,
@@ -181,10 +185,14 @@ int unpacker_run(const struct unpacker *unpacker, struct errinfo *ei)
 	in = fds[0];
 	out = fds[1];
 	make_arguments(unpacker, &arguments);
+	if (!arguments.link_targets)
+		return errinfo_set(ei, ENOMEM, "cannot start deployd-unpack");
 	(void)fflush(NULL);
 	pid = fork();
-	if (pid < 0)
+	if (pid < 0) {
+		free(arguments.link_targets);
 		return errinfo_set(ei, errno, "cannot start deployd-unpack");
+	}
 	if (pid == 0)
 		become(&arguments, unpacker->archive_fd, out);
 	(void)close(out);
@@ -197,5 +205,6 @@ int unpacker_run(const struct unpacker *unpacker, struct errinfo *ei)
 	if (r == 0)
 		r = judge(&report, status, ei);
 	json_decref(report.result);
+	free(arguments.link_targets);
 	return r;
 }

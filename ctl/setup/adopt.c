@@ -26,18 +26,23 @@ static json_t *app_object(const struct app_config *app, const struct owner *owne
 {
 	bool touch = app->restart_method == RESTART_METHOD_TOUCH;
 	char state_dir[256];
+	json_t *words = json_array();
+
+	for (char **p = app->limits.link_targets; p && *p; p++)
+		(void)json_array_append_new(words, json_string(*p));
 
 	(void)snprintf(state_dir, sizeof(state_dir), "/var/lib/deployd/%s",
 		       app->app_name);
-	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:I}",
-		"name", app->app_name, "base_dir", app->base_dir, "deploy_dir",
-		app->deploy_dir, "releases_dir", app->releases_dir, "current_dir",
-		app->current_dir, "flags_dir", app->flags_dir, "scripts_dir",
-		app->scripts_dir, "etc_dir", app->etc_dir, "state_dir", state_dir,
-		"app_gid", (json_int_t)owner->gid, "deploy_uid", (json_int_t)owner->uid,
-		"flags_mode", touch ? 0775 : 0755, "unpack_uid",
-		(json_int_t)unpack_uid);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, "
+			 "s:I, s:o}",
+			 "name", app->app_name, "base_dir", app->base_dir, "deploy_dir",
+			 app->deploy_dir, "releases_dir", app->releases_dir,
+			 "current_dir", app->current_dir, "flags_dir", app->flags_dir,
+			 "scripts_dir", app->scripts_dir, "etc_dir", app->etc_dir,
+			 "state_dir", state_dir, "app_gid", (json_int_t)owner->gid,
+			 "deploy_uid", (json_int_t)owner->uid, "flags_mode",
+			 touch ? 0775 : 0755, "unpack_uid", (json_int_t)unpack_uid,
+			 "link_targets", words);
 }
 
 static json_t *history_entry(const struct app_config *app)

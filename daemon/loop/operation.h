@@ -51,6 +51,8 @@ struct operation_request {
 	const char *user;
 };
 
+#define OPERATION_WARNING_BYTES 400 /* as unpack/omission.h has it */
+
 struct operation {
 	struct operation *next; /* manager's list */
 	struct daemon *daemon;
@@ -116,7 +118,8 @@ struct operation {
 	char step[96];	     /* what systemd is at, in words; "" = nothing to tell */
 	bool stop_failed;    /* the old process did not end: the machine is at fault */
 	char note[160]; /* what else it did: a rollback that ended another job; or "" */
-	char *unit_log_text; /* last lines of a unit that failed */
+	char warning[OPERATION_WARNING_BYTES]; /* of the archive, or "" */
+	char *unit_log_text;		       /* last lines of a unit that failed */
 	bool have_gap;
 	uint64_t gap_ms;	       /* without a healthy process */
 	uint64_t down_since_mono_usec; /* when it began; 0 = not known */

@@ -70,9 +70,17 @@ static void add_stop(const struct operation *operation, char *message, size_t si
 	(void)names_trim_utf8(message);
 }
 
+static void add_warning(const struct operation *operation, char *message, size_t size)
+{
+	size_t length = strlen(message);
+
+	(void)snprintf(message + length, size - length, "; warning: %s",
+		       operation->warning);
+}
+
 json_t *operation_outcome(const struct operation *operation)
 {
-	char message[MESSAGE_SIZE];
+	char message[MESSAGE_SIZE + OPERATION_WARNING_BYTES];
 	const char *kind = op_kind_name(operation->op.kind);
 
 	if (operation->result != RESULT_OK)
@@ -84,6 +92,8 @@ json_t *operation_outcome(const struct operation *operation)
 	else
 		(void)snprintf(message, sizeof(message), "%s done", kind);
 	add_stop(operation, message, sizeof(message));
+	if (operation->result == RESULT_OK && *operation->warning)
+		add_warning(operation, message, sizeof(message));
 	if (operation->result == RESULT_OK && operation->unit_state.need_daemon_reload)
 		add_stale_unit(operation, message, sizeof(message));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job",

@@ -12,10 +12,13 @@
 #include <unistd.h>
 
 #include "build_config.h"
+#include "deploy/cleanup.h"
 #include "loop/config_set.h"
 #include "loop/daemon.h"
+#include "loop/journal.h"
 #include "loop/operation.h"
 #include "loop/session.h"
+#include "util/args.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -63,6 +66,19 @@ static bool archive_failed(struct operation *operation)
 	return true;
 }
 
+/* Not believed, but passed on, for the client and the journal. */
+static void keep_warning(struct operation *operation, const json_t *reply)
+{
+	const char *text = text_of(reply, "warning");
+
+	if (!text || !*text)
+		return;
+	(void)snprintf(operation->warning, sizeof(operation->warning), "%s", text);
+	(void)names_scrub(names_trim_utf8(operation->warning));
+	journal_log(LOG_WARNING, "%s: job %s: of the archive, %s",
+		    operation->settings->app_name, operation->id, operation->warning);
+}
+
 /* Combines the results of the helpers and the session, when all have reported. */
 static void judge_pipeline(struct operation *operation)
 {
@@ -95,6 +111,7 @@ static void judge_pipeline(struct operation *operation)
 			       "deployd-intake gave no sha256");
 		return;
 	}
+	keep_warning(operation, unpack_reply);
 	(void)snprintf(operation->actual_sha256, sizeof(operation->actual_sha256), "%s",
 		       hash);
 	operation->archive_bytes =
@@ -226,7 +243,10 @@ static int start_unpack(struct operation *operation, int fd0)
 			      args[7],
 			      args[8],
 			      NULL,
+			      NULL,
 			      NULL};
+	cleanup_free char *link_targets =
+		args_words("link-targets", limits->link_targets);
 	char cpu[64];
 	struct child_options options = {.argv = argv,
 					.fd0 = fd0,
@@ -253,6 +273,9 @@ static int start_unpack(struct operation *operation, int fd0)
 	(void)snprintf(cpu, sizeof(cpu), "--cpu-sec=%llu",
 		       (unsigned long long)limits->unpack_sec);
 	argv[10] = cpu;
+	argv[11] = link_targets;
+	if (!link_targets)
+		return -ENOMEM;
 	operation->unpack.userdata = operation;
 	operation->unpack.on_progress = on_unpack_progress;
 	operation->unpack.on_done = on_helper_done;

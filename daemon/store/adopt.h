@@ -39,6 +39,7 @@ int switch_link(struct store *store, const char *to, struct errinfo *ei)
 /* A walk through one directory of the old installation, and what it found. */
 struct adopt_walk {
 	const struct store_app *app;
+	int root_fd;		   /* of this walk */
 	struct inode_links *links; /* files with several names, of all walks */
 	mode_t file_mode;	   /* 0: as in a release */
 	bool root_links;	   /* root's own links may lead anywhere */

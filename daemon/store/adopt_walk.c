@@ -93,8 +93,10 @@ static bool is_to_change(const struct adopt_walk *walk, const struct stat *st)
 static int check_link(const struct adopt_walk *walk, const struct tree_entry *entry,
 		      struct errinfo *ei)
 {
-	return walk->root_links && entry->st.st_uid == 0 ? 0
-							 : inode_check_link(entry, ei);
+	if (walk->root_links && entry->st.st_uid == 0)
+		return 0;
+	return inode_check_link(walk->root_fd, entry,
+				walk->root_links ? NULL : walk->app->link_targets, ei);
 }
 
 static int examine(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
@@ -129,6 +131,7 @@ int adopt_examine(int fd, struct adopt_walk *walk, struct errinfo *ei)
 	struct stat st;
 	int r = treewalk_mount_of(fd, &walk->mount);
 
+	walk->root_fd = fd;
 	walk->entries = walk->files = walk->bytes = walk->n_changes = 0;
 	if (r < 0 || fstat(fd, &st) < 0)
 		return errinfo_set(ei, r < 0 ? r : errno, "cannot examine a directory");
@@ -171,6 +174,7 @@ int adopt_take(int fd, struct adopt_walk *walk, struct inode_links *again_links,
 	struct stat st;
 	int r;
 
+	walk->root_fd = fd;
 	if (fstat(fd, &st) < 0)
 		return errinfo_set(ei, errno, "cannot examine a directory");
 	r = is_to_change(walk, &st) ? inode_own(fd, &st, 0750, walk->app->app_gid) : 0;

@@ -11,6 +11,7 @@
 
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
+#include "util/entryname.h"
 
 #define LINK_MAX_LENGTH 4096
 
@@ -43,17 +44,23 @@ bool inode_has_foreign_xattr(int fd)
 	return false;
 }
 
-/*
- * Leading ".." as far as the link is deep, then names: that cannot leave the tree
- * however the names resolve, since every link in it is of this form.
- */
-int inode_check_link(const struct tree_entry *entry, struct errinfo *ei)
+static bool is_dir(const char *path, void *userdata)
 {
-	char target[LINK_MAX_LENGTH + 1];
+	const int *root_fd = userdata;
+	cleanup_close int fd = inode_find(*root_fd, path);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int inode_check_link(int root_fd, const struct tree_entry *entry,
+		     const char *const *allowed, struct errinfo *ei)
+{
+	const struct entryname_links links = {
+		.allowed = allowed, .is_dir = is_dir, .userdata = &root_fd};
+	char target[LINK_MAX_LENGTH + 1], why[160];
 	ssize_t n = readlinkat(entry->dir_fd, entry->name, target, LINK_MAX_LENGTH);
-	size_t ups = 0;
-	bool names_begun = false;
-	char *save = NULL;
+	enum entryname_verdict verdict;
 
 	if (n <= 0 || n == LINK_MAX_LENGTH)
 		return inode_refuse(ei, entry, "is a link with an unusable target");
@@ -61,19 +68,12 @@ int inode_check_link(const struct tree_entry *entry, struct errinfo *ei)
 #ifdef BREAK_SEAL_ANY_LINK
 	return 0;
 #endif
-	if (target[0] == '/')
-		return inode_refuse(ei, entry, "is a link to an absolute path");
-	for (char *part = strtok_r(target, "/", &save); part;
-	     part = strtok_r(NULL, "/", &save)) {
-		if (strcmp(part, ".") == 0)
-			continue;
-		if (strcmp(part, "..") != 0)
-			names_begun = true;
-		else if (names_begun || ++ups >= entry->depth)
-			return inode_refuse(ei, entry,
-					    "is a link that leaves the release");
-	}
-	return 0;
+	verdict = entryname_link_target(entry->path, target, &links);
+	if (verdict == ENTRYNAME_OK)
+		return 0;
+	(void)snprintf(why, sizeof(why), "is a link whose target %s",
+		       entryname_verdict_text(verdict));
+	return inode_refuse(ei, entry, why);
 }
 
 int inode_links_add(struct inode_links *links, const struct stat *st)
@@ -159,7 +159,7 @@ int inode_own(int fd, const struct stat *st, mode_t mode, gid_t gid)
 
 int inode_find(int root_fd, const char *path)
 {
-	char copy[1024], *save = NULL;
+	char copy[ENTRYNAME_PATH_SIZE], *save = NULL;
 	cleanup_close int fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
 
 	if (strlen(path) >= sizeof(copy))

@@ -16,9 +16,13 @@ int inode_refuse(struct errinfo *ei, const struct tree_entry *entry, const char 
 /* Also when they cannot be read. security.selinux is the kernel's own. */
 bool inode_has_foreign_xattr(int fd);
 
-/* Refuses a link that may lead out of the tree. */
-int inode_check_link(const struct tree_entry *entry, struct errinfo *ei)
-	__attribute__((warn_unused_result, nonnull));
+/*
+ * Refuses a link that may lead out of the tree root_fd other than to allowed paths, by
+ * the rule that deployd-unpack goes by (entryname.h).
+ */
+int inode_check_link(int root_fd, const struct tree_entry *entry,
+		     const char *const *allowed, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull(2, 4)));
 
 /* Names of files that have several. Starts as {0}. */
 struct inode_links {

@@ -144,22 +144,45 @@ static bool is_path(const char *path)
 	return true;
 }
 
+static int read_link_targets(struct store_app *app, const json_t *list,
+			     struct errinfo *ei)
+{
+	size_t n = json_array_size(list);
+
+	if (!json_is_array(list))
+		return errinfo_refuse(ei, RESULT_FAILED, "bad request: link_targets");
+	app->link_targets = calloc(n + 1, sizeof(*app->link_targets));
+	if (!app->link_targets)
+		return errinfo_set(ei, ENOMEM, "cannot read the request");
+	for (size_t i = 0; i < n; i++) {
+		app->link_targets[i] = json_string_value(json_array_get(list, i));
+		if (!app->link_targets[i] || app->link_targets[i][0] != '/')
+			return errinfo_refuse(ei, RESULT_FAILED,
+					      "bad request: link_targets");
+	}
+	return 0;
+}
+
 static int read_app(struct store *store, const json_t *object, struct errinfo *ei)
 {
 	struct store_app *app = &store->app;
 	json_int_t gid, deploy_uid, unpack_uid, flags_mode;
+	const json_t *link_targets;
 	size_t n;
 
 	if (request_unpack(
 		    (json_t *)object, ei,
 		    "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
-		    "s:I}",
+		    "s:I, s:o}",
 		    "name", &app->name, "base_dir", &app->base_dir, "deploy_dir",
 		    &app->deploy_dir, "releases_dir", &app->releases_dir, "current_dir",
 		    &app->current_dir, "flags_dir", &app->flags_dir, "scripts_dir",
 		    &app->scripts_dir, "etc_dir", &app->etc_dir, "state_dir",
 		    &app->state_dir, "app_gid", &gid, "deploy_uid", &deploy_uid,
-		    "unpack_uid", &unpack_uid, "flags_mode", &flags_mode) < 0)
+		    "unpack_uid", &unpack_uid, "flags_mode", &flags_mode,
+		    "link_targets", &link_targets) < 0)
+		return -EINVAL;
+	if (read_link_targets(app, link_targets, ei) < 0)
 		return -EINVAL;
 	if (!is_id(gid) || !is_id(deploy_uid) || !is_id(unpack_uid))
 		return errinfo_refuse(ei, RESULT_FAILED, "bad request: uid or gid");
@@ -224,6 +247,15 @@ static int run_verb(const struct verb *verb, struct store *store, json_t *reques
 		       : 0;
 }
 
+static int run_named(const char *name, struct store *store, json_t *request,
+		     json_t *reply, struct errinfo *ei)
+{
+	for (size_t i = 0; name && i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return run_verb(&verbs[i], store, request, reply, ei);
+	return errinfo_refuse(ei, RESULT_FAILED, "unknown verb");
+}
+
 static int run(json_t *reply, struct errinfo *ei)
 {
 	struct store store = {.app_fd = -1,
@@ -255,12 +287,10 @@ static int run(json_t *reply, struct errinfo *ei)
 	app = json_incref(json_object_get(request, "app"));
 	(void)json_object_del(request, "app");
 	r = read_app(&store, app, ei);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; name && i < sizeof(verbs) / sizeof(*verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return run_verb(&verbs[i], &store, request, reply, ei);
-	return errinfo_refuse(ei, RESULT_FAILED, "unknown verb");
+	if (r == 0)
+		r = run_named(name, &store, request, reply, ei);
+	free(store.app.link_targets);
+	return r;
 }
 
 int main(void)

@@ -20,6 +20,7 @@
 
 struct seal {
 	const struct store *store;
+	int root_fd;
 	uint64_t max_bytes, max_entries, max_depth;
 	uint64_t bytes, entries, files;
 	struct treewalk_mount mount;
@@ -75,7 +76,8 @@ static int verify(const struct tree_entry *entry, void *userdata, struct errinfo
 	if (r < 0)
 		return r;
 	if (S_ISLNK(st->st_mode))
-		return inode_check_link(entry, ei);
+		return inode_check_link(seal->root_fd, entry,
+					seal->store->app.link_targets, ei);
 #ifndef BREAK_SEAL_XATTRS
 	if (inode_has_foreign_xattr(entry->fd))
 		return inode_refuse(ei, entry, "has extended attributes");
@@ -245,6 +247,7 @@ static int seal_release(struct store *store, struct seal *seal, const char *rele
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open the staging directory");
+	seal->root_fd = fd;
 	r = start(seal, fd, &st, ei);
 	if (r == 0)
 		r = verify_tree(fd, seal, ei);

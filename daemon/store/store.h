@@ -79,6 +79,7 @@ struct store_app {
 	gid_t app_gid;
 	uid_t deploy_uid, unpack_uid;
 	mode_t flags_mode;
+	const char **link_targets; /* NULL-terminated */
 };
 
 struct store {

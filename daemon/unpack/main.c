@@ -25,7 +25,7 @@
 #define MEMORY_BYTES_MIN     (64u << 20)
 
 struct arguments {
-	const char *staging;
+	const char *staging, *link_targets;
 	uint64_t uid, gid, memory_bytes;
 	struct unpack_limits limits;
 };
@@ -50,6 +50,7 @@ static int parse(struct arguments *a, int argc, char **argv, struct errinfo *ei)
 		{"max-file-bytes", &limits->max_file_bytes, .min = 1, .max = INT64_MAX},
 		{"max-ratio", &limits->max_ratio, .min = 1, .max = INT64_MAX},
 		{"max-depth", &limits->max_depth, .min = 1, .max = DEPTH_MAX},
+		{"link-targets", .text = &a->link_targets, .optional = true},
 		{"cpu-sec", &limits->cpu_sec, .min = 1, .max = 86400},
 		{"memory-bytes", &a->memory_bytes, .min = MEMORY_BYTES_MIN,
 		 .max = INT64_MAX, .optional = true},
@@ -96,6 +97,16 @@ static void on_progress(const struct unpack_totals *totals, void *userdata)
 					  (json_int_t)totals->bytes));
 }
 
+static int split_link_targets(struct arguments *a, struct errinfo *ei)
+{
+	/* It lives as long as the process. */
+	a->limits.link_targets =
+		(const char *const *)args_split(a->link_targets ? a->link_targets : "");
+	return a->limits.link_targets
+		       ? 0
+		       : errinfo_set(ei, ENOMEM, "cannot read the arguments");
+}
+
 static int run(int argc, char **argv, struct unpack_totals *totals, struct errinfo *ei)
 {
 	struct arguments a = {0};
@@ -107,6 +118,8 @@ static int run(int argc, char **argv, struct unpack_totals *totals, struct errin
 	if (r < 0)
 		return r;
 	r = parse(&a, argc, argv, ei);
+	if (r == 0)
+		r = split_link_targets(&a, ei);
 	if (r < 0)
 		return r;
 	/* Names of pax archives are UTF-8; in the C locale libarchive converts them. */
@@ -136,7 +149,7 @@ int main(int argc, char **argv)
 {
 	struct unpack_totals totals = {0};
 	struct errinfo ei = {0};
-	char message[96];
+	char message[96], warning[OMISSION_TEXT_BYTES];
 	int status;
 
 	if (!report_init()) {
@@ -148,11 +161,13 @@ int main(int argc, char **argv)
 	} else {
 		(void)snprintf(message, sizeof(message), "unpacked %llu files",
 			       (unsigned long long)totals.files);
-		status = report_result(RESULT_OK, message,
-				       json_pack("{s:I, s:I, s:I}", "entries",
-						 (json_int_t)totals.entries, "files",
-						 (json_int_t)totals.files, "bytes",
-						 (json_int_t)totals.bytes));
+		status = report_result(
+			RESULT_OK, message,
+			json_pack("{s:I, s:I, s:I, s:s}", "entries",
+				  (json_int_t)totals.entries, "files",
+				  (json_int_t)totals.files, "bytes",
+				  (json_int_t)totals.bytes, "warning",
+				  omissions_text(&totals.omissions, warning)));
 	}
 	/* Not exit(): handlers of libraries would need more system calls. */
 	_exit(status);

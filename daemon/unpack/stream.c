@@ -2,6 +2,7 @@
 
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 
 #define END_MARK_BYTES 1024 /* two blocks of zeros, ustar(5) */
 #define MAGIC_BYTES    6
+#define TAIL_BYTES     512	   /* less than this the parser has not used yet */
+#define TAIL_BYTES_MAX (16u << 20) /* libarchive takes special headers up to 1 MiB */
 
 static int explain(struct stream *stream, struct archive *reader, const char *what)
 {
@@ -23,6 +26,8 @@ static int explain(struct stream *stream, struct archive *reader, const char *wh
 
 int stream_explain(struct stream *stream, struct archive *parser, bool started)
 {
+	const char *kind;
+
 	if (stream->refused)
 		return -EINVAL;
 	if (started)
@@ -34,7 +39,11 @@ int stream_explain(struct stream *stream, struct archive *parser, bool started)
 	if (stream->out_compressed)
 		return errinfo_refuse(stream->ei, RESULT_REJECTED,
 				      "the archive is compressed more than once");
-	return explain(stream, parser, "not a tar");
+	kind = kind_of(stream->start, stream->start_bytes);
+	if (!kind)
+		return explain(stream, parser, "not a tar");
+	return errinfo_refuse(stream->ei, RESULT_REJECTED,
+			      "the archive is not a tar: it %s", kind);
 }
 
 /* Reads the next block into the other of the two buffers: check_unused() may need
@@ -138,10 +147,38 @@ static la_ssize_t on_read(struct archive *decoder, void *userdata,
 	return ARCHIVE_FATAL;
 }
 
+/* What libarchive's words for the decoders' lack of memory hold. */
+static bool is_memory_lack(struct archive *reader)
+{
+	const char *text = archive_error_string(reader);
+
+	return text &&
+	       (archive_errno(reader) == ENOMEM || strcasestr(text, "allocat") ||
+		strcasestr(text, "memory usage"));
+}
+
+static bool is_window_too_large(struct archive *reader)
+{
+	const char *text = archive_error_string(reader);
+
+	return text && strcasestr(text, "requires too much memory");
+}
+
 static int decoder_failed(struct stream *stream)
 {
 	if (stream->refused)
 		return -EINVAL;
+	if (is_window_too_large(stream->decoder))
+		return errinfo_refuse(
+			stream->ei, RESULT_REJECTED,
+			"the archive was compressed with a window of more "
+			"than 128 MiB (zstd --long=28 or more); pack it "
+			"with --long=27 or less");
+	if (is_memory_lack(stream->decoder))
+		return errinfo_refuse(stream->ei, RESULT_REJECTED,
+				      "decompressing the archive needs more than "
+				      "unpack_memory_bytes; compress it with a lower "
+				      "level, or raise that in deployd.conf");
 	return explain(stream, stream->decoder,
 		       stream->in_ended ? "truncated or damaged" : "damaged");
 }
@@ -231,6 +268,16 @@ static size_t trailing_zeros(const unsigned char *block, size_t length)
 	return length - left;
 }
 
+static void keep_start(struct stream *stream, const void *block, size_t length)
+{
+	size_t room = sizeof(stream->start) - stream->start_bytes;
+
+	if (length > room)
+		length = room;
+	memcpy(stream->start + stream->start_bytes, block, length);
+	stream->start_bytes += length;
+}
+
 static int check_block(struct stream *stream, const void *block, size_t length)
 {
 	size_t zeros = trailing_zeros(block, length);
@@ -239,6 +286,7 @@ static int check_block(struct stream *stream, const void *block, size_t length)
 	/* For the message only: the name of the first entry may well be "BZh". */
 	if (stream->out_bytes == 0)
 		stream->out_compressed = is_compressed(block, length);
+	keep_start(stream, block, length);
 	stream->out_bytes += length;
 	stream->zeros_bytes = zeros == length ? stream->zeros_bytes + zeros : zeros;
 	r = limits_check_cpu(stream->limits, stream->ei);
@@ -248,6 +296,70 @@ static int check_block(struct stream *stream, const void *block, size_t length)
 				  stream->ei);
 }
 
+/* Outside of a header libarchive asks for more only when it has less than a block. */
+static void forget_tail(struct stream *stream)
+{
+	size_t surplus;
+
+	if (stream->tail_grows || stream->tail_bytes <= TAIL_BYTES)
+		return;
+	surplus = stream->tail_bytes - TAIL_BYTES;
+	memmove(stream->tail, stream->tail + surplus, TAIL_BYTES);
+	stream->tail_bytes = TAIL_BYTES;
+	stream->tail_start += surplus;
+}
+
+static int keep_tail(struct stream *stream, const void *block, size_t length)
+{
+	size_t needed;
+
+	forget_tail(stream);
+	needed = stream->tail_bytes + length;
+	if (needed > TAIL_BYTES_MAX)
+		return errinfo_refuse(stream->ei, RESULT_REJECTED,
+				      "an entry's headers are larger than %u MiB",
+				      TAIL_BYTES_MAX >> 20);
+	if (needed > stream->tail_room) {
+		unsigned char *tail = realloc(stream->tail, 2 * needed);
+
+		if (!tail)
+			return errinfo_set(stream->ei, ENOMEM,
+					   "cannot read the archive");
+		stream->tail = tail;
+		stream->tail_room = 2 * needed;
+	}
+	memcpy(stream->tail + stream->tail_bytes, block, length);
+	stream->tail_bytes = needed;
+	return 0;
+}
+
+void stream_expect_header(struct stream *stream, uint64_t start)
+{
+	size_t surplus =
+		start > stream->tail_start ? (size_t)(start - stream->tail_start) : 0;
+
+	if (surplus > stream->tail_bytes)
+		surplus = stream->tail_bytes;
+	/* Only then: a block may hold hundreds of entries. */
+	if (surplus > stream->tail_bytes / 2) {
+		stream->tail_bytes -= surplus;
+		stream->tail_start += surplus;
+		memmove(stream->tail, stream->tail + surplus, stream->tail_bytes);
+	}
+	stream->tail_grows = true;
+}
+
+const unsigned char *stream_header(struct stream *stream, uint64_t start,
+				   size_t *ret_length)
+{
+	stream->tail_grows = false;
+	if (start < stream->tail_start ||
+	    start - stream->tail_start > stream->tail_bytes)
+		return NULL;
+	*ret_length = stream->tail_bytes - (size_t)(start - stream->tail_start);
+	return stream->tail + (start - stream->tail_start);
+}
+
 la_ssize_t stream_read(struct archive *parser, void *userdata, const void **ret_block)
 {
 	struct stream *stream = userdata;
@@ -255,7 +367,8 @@ la_ssize_t stream_read(struct archive *parser, void *userdata, const void **ret_
 
 	if (!stream->refused)
 		n = decode(stream, ret_block);
-	if (n > 0 && check_block(stream, *ret_block, (size_t)n) < 0)
+	if (n > 0 && (check_block(stream, *ret_block, (size_t)n) < 0 ||
+		      keep_tail(stream, *ret_block, (size_t)n) < 0))
 		n = -EINVAL;
 	if (n < 0) {
 		/* ei says why; libarchive only has to stop. */
@@ -335,6 +448,8 @@ void stream_deinit(struct stream *stream)
 {
 	(void)archive_read_free(stream->decoder);
 	stream->decoder = NULL;
+	free(stream->tail);
+	stream->tail = NULL;
 	if (stream->is_gzip)
 		gunzip_deinit(&stream->gunzip);
 	stream->is_gzip = false;

@@ -7,6 +7,7 @@
 
 #include "deploy/errinfo.h"
 #include "unpack/gunzip.h"
+#include "unpack/kind.h"
 #include "unpack/limits.h"
 
 #define STREAM_BLOCK_BYTES (128u << 10)
@@ -27,12 +28,18 @@ struct stream {
 	bool out_compressed; /* the tar begins like something compressed */
 	bool peeked;	     /* the first block was read, not yet decoded */
 	bool is_gzip;
+	unsigned char start[KIND_BYTES]; /* of the tar */
+	size_t start_bytes;
 	struct archive *decoder; /* of everything but gzip */
 	struct gunzip gunzip;
 	uint64_t in_bytes;    /* read from fd */
 	uint64_t out_bytes;   /* handed to the parser of tar */
 	uint64_t zeros_bytes; /* of these, zeros at the end */
-	unsigned int block;   /* the one filled last */
+	unsigned char *tail;  /* of the tar as handed out, from tail_start on */
+	size_t tail_bytes, tail_room;
+	uint64_t tail_start;
+	bool tail_grows;    /* a header is being read: nothing is forgotten */
+	unsigned int block; /* the one filled last */
 	size_t block_bytes[2];
 	unsigned char blocks[2][STREAM_BLOCK_BYTES];
 };
@@ -44,6 +51,18 @@ int stream_init(struct stream *stream, int fd, const struct unpack_limits *limit
 /* archive_read_callback of the parser; userdata is the stream. */
 la_ssize_t stream_read(struct archive *parser, void *userdata, const void **ret_block)
 	__attribute__((nonnull));
+
+/*
+ * Before the parser reads the next header, and it has skipped all data: the blocks from
+ * tar offset start on are kept until stream_header() has been asked for them.
+ */
+void stream_expect_header(struct stream *stream, uint64_t start)
+	__attribute__((nonnull));
+
+/* The bytes from start on that the parser was given; fewer than it used: NULL. */
+const unsigned char *stream_header(struct stream *stream, uint64_t start,
+				   size_t *ret_length)
+	__attribute__((nonnull, warn_unused_result));
 
 /*
  * After the parser's end of archive: reads everything that is left, down to the end of

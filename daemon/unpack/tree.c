@@ -31,7 +31,9 @@ static int refuse_making(struct errinfo *ei, int err, const char *path)
 	char text[NAME_TEXT_BYTES];
 
 	if (err == EEXIST)
-		return refuse(ei, path, "is in the archive twice");
+		return refuse(ei, path,
+			      "is in the archive twice, and not as a plain file both "
+			      "times");
 	if (err == ENOTDIR || err == ELOOP)
 		return refuse(ei, path, "lies below something that is no directory");
 	return errinfo_set(ei, err, "cannot make '%s'",
@@ -156,6 +158,18 @@ int tree_make_dir(struct tree *tree, const char *path, struct errinfo *ei)
 	return walk(tree, path, strlen(path), true, ei);
 }
 
+bool tree_is_dir(const char *path, void *userdata)
+{
+	struct tree *tree = userdata;
+	struct errinfo ignored;
+	size_t depth = 1;
+
+	for (const char *p = path; *p; p++)
+		depth += *p == '/';
+	return depth <= tree->max_depth &&
+	       walk(tree, path, strlen(path), false, &ignored) == 0;
+}
+
 /* Counts an entry and goes where it is to be made. */
 static int prepare(struct tree *tree, const char *path, struct errinfo *ei)
 {
@@ -165,16 +179,43 @@ static int prepare(struct tree *tree, const char *path, struct errinfo *ei)
 	return r < 0 ? r : count_entry(tree, ei);
 }
 
-int tree_create_file(struct tree *tree, const char *path, struct errinfo *ei)
+/* As tar(1) has it the last one counts. Through a second name another would change. */
+static int replace_file(struct tree *tree, const char *path, int64_t *ret_replaced,
+			struct errinfo *ei)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(current_fd(tree), leaf(path), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return refuse_making(ei, errno, path);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return refuse(ei, path,
+			      "is in the archive twice, and not as a plain file both "
+			      "times");
+	fd = openat(current_fd(tree), leaf(path),
+		    O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return refuse_making(ei, errno, path);
+	tree->entries--;
+	*ret_replaced = st.st_size;
+	return fd;
+}
+
+int tree_create_file(struct tree *tree, const char *path, int64_t *ret_replaced,
+		     struct errinfo *ei)
 {
 	int fd, r;
 
+	*ret_replaced = -1;
 	r = prepare(tree, path, ei);
 	if (r < 0)
 		return r;
 	fd = openat(current_fd(tree), leaf(path),
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return fd >= 0 ? fd : refuse_making(ei, errno, path);
+	if (fd >= 0)
+		return fd;
+	return errno == EEXIST ? replace_file(tree, path, ret_replaced, ei)
+			       : refuse_making(ei, errno, path);
 }
 
 static int refuse_target(struct errinfo *ei, const char *path, const char *target)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -29,11 +30,12 @@ int tree_make_dir(struct tree *tree, const char *path, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));
 
 /*
- * Makes a new, empty file, mode 0600, and the directories above it. The fd is the
- * caller's. A name that exists, whatever it is, is refused.
+ * Makes an empty file and the directories above it; the fd is the caller's. A file of
+ * that name that has no other name is emptied, *ret_replaced is its size; else it is
+ * -1, and the mode 0600. Any other name that exists is refused.
  */
-int tree_create_file(struct tree *tree, const char *path, struct errinfo *ei)
-	__attribute__((nonnull, warn_unused_result));
+int tree_create_file(struct tree *tree, const char *path, int64_t *ret_replaced,
+		     struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
 
 /* Makes path another name of target, a regular file made before. */
 int tree_make_hardlink(struct tree *tree, const char *path, const char *target,
@@ -42,5 +44,9 @@ int tree_make_hardlink(struct tree *tree, const char *path, const char *target,
 /* Makes a symbolic link. The caller has checked target and makes links last. */
 int tree_make_symlink(struct tree *tree, const char *path, const char *target,
 		      struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
+
+/* Is there a directory at path, no link and below none? userdata is the tree. */
+bool tree_is_dir(const char *path, void *userdata)
+	__attribute__((nonnull, warn_unused_result));
 
 void tree_deinit(struct tree *tree) __attribute__((nonnull));

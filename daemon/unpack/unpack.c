@@ -8,6 +8,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,8 @@
 
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
+#include "unpack/header.h"
+#include "unpack/omission.h"
 #include "unpack/stream.h"
 #include "unpack/tree.h"
 
@@ -33,8 +36,10 @@ struct unpack {
 	struct archive *parser;
 	struct stream stream;
 	struct tree tree;
+	struct header header; /* of the entry that is being made */
 	struct link *links, **links_end;
 	uint64_t n_headers;
+	char last_good[NAME_TEXT_BYTES]; /* escaped; "" before the first */
 	struct unpack_totals totals;
 	time_t now;
 	void (*on_progress)(const struct unpack_totals *totals, void *userdata);
@@ -90,9 +95,24 @@ static void progress(struct unpack *u)
 		u->on_progress(&u->totals, u->userdata);
 }
 
+/* Where the damage is: behind the last entry that is whole. */
+static void tell_last_good(struct unpack *u)
+{
+	static const char damage[] = "the archive is ";
+	size_t length = strlen(u->ei->what);
+
+	if (!*u->last_good || strncmp(u->ei->what, damage, strlen(damage)) != 0)
+		return;
+	(void)snprintf(u->ei->what + length, sizeof(u->ei->what) - length,
+		       "; the last good entry is '%s'", u->last_good);
+}
+
 static int parser_failed(struct unpack *u)
 {
-	return stream_explain(&u->stream, u->parser, u->n_headers > 0);
+	int r = stream_explain(&u->stream, u->parser, u->n_headers > 0);
+
+	tell_last_good(u);
+	return r;
 }
 
 /* The archive's own word on size; what is written is checked against it again. */
@@ -164,7 +184,8 @@ static int finish_file(struct unpack *u, int fd, const char *path,
 		{.tv_nsec = UTIME_OMIT},
 		{.tv_sec = clamp_mtime(u, archive_entry_mtime(entry))},
 	};
-	mode_t mode = (archive_entry_perm(entry) & 0755) | 0400;
+	/* Owner's write: a later entry of the name takes the file's place. */
+	mode_t mode = (archive_entry_perm(entry) & 0755) | 0600;
 	char text[NAME_TEXT_BYTES];
 
 	/* The last hole of a sparse file has no data. */
@@ -178,16 +199,20 @@ static int finish_file(struct unpack *u, int fd, const char *path,
 
 static int make_file(struct unpack *u, struct archive_entry *entry, const char *path)
 {
-	int64_t size = archive_entry_size(entry);
+	int64_t size = archive_entry_size(entry), replaced = -1;
 	cleanup_close int fd = -1;
 	int r;
 
+	fd = tree_create_file(&u->tree, path, &replaced, u->ei);
+	if (fd < 0)
+		return fd;
+	if (replaced >= 0) {
+		u->totals.bytes -= (uint64_t)replaced;
+		u->totals.files--;
+	}
 	r = check_size(u, path, size);
 	if (r < 0)
 		return r;
-	fd = tree_create_file(&u->tree, path, u->ei);
-	if (fd < 0)
-		return fd;
 	r = write_data(u, fd, path, size);
 	if (r < 0)
 		return r;
@@ -198,7 +223,7 @@ static int make_file(struct unpack *u, struct archive_entry *entry, const char *
 static int make_hardlink(struct unpack *u, struct archive_entry *entry,
 			 const char *path)
 {
-	const char *target = archive_entry_hardlink(entry);
+	const char *target = u->header.link;
 	char target_path[ENTRYNAME_PATH_SIZE];
 	enum entryname_verdict verdict;
 
@@ -212,17 +237,17 @@ static int make_hardlink(struct unpack *u, struct archive_entry *entry,
 	return tree_make_hardlink(&u->tree, path, target_path, u->ei);
 }
 
-static int record_symlink(struct unpack *u, struct archive_entry *entry,
-			  const char *path)
+static int record_symlink(struct unpack *u, const char *path)
 {
-	const char *target = archive_entry_symlink(entry);
+	const char *target = u->header.link;
 	enum entryname_verdict verdict;
 	struct link *link;
 	size_t size;
 
-	if (!target)
-		return refuse(u, path, "is a symbolic link without a target");
-	verdict = entryname_link_target(path, target);
+	/* What is a directory, and what a link, is not known before the end. */
+	verdict = entryname_link_target(
+		path, target,
+		&(struct entryname_links){.allowed = u->limits->link_targets});
 	if (verdict != ENTRYNAME_OK)
 		return refuse_target(u, path, "symbolic link", target, verdict);
 
@@ -264,31 +289,138 @@ static int make_root(struct unpack *u, struct archive_entry *entry)
 	return 0; /* mode and owner of the release's directory are ours */
 }
 
+/*
+ * Directories of build machines have the setgid and sticky bit by inheritance; of no
+ * use in a release, they are dropped with the rest of the mode. On a file they were
+ * meant.
+ */
+static int check_bits(struct unpack *u, const char *path, mode_t type, mode_t mode)
+{
+	const char *bit = mode & S_ISUID   ? "setuid"
+			  : mode & S_ISGID ? "setgid"
+			  : mode & S_ISVTX ? "sticky"
+					   : NULL;
+	char why[128];
+
+	if (!bit || (type == AE_IFDIR && !(mode & S_ISUID)))
+		return 0;
+	(void)snprintf(why, sizeof(why),
+		       "has the %s bit, which nothing in a release may have; pack it "
+		       "with `tar --mode=ug-s,-t`",
+		       bit);
+	return refuse(u, path, why);
+}
+
+/* AppleDouble: where tar(1) of macOS keeps what only macOS knows of a file. */
+static bool is_apple_double(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strncmp(slash ? slash + 1 : path, "._", 2) == 0;
+}
+
 static int make_entry(struct unpack *u, struct archive_entry *entry)
 {
-	const char *name = archive_entry_pathname(entry);
+	const char *name = u->header.name;
 	mode_t type = archive_entry_filetype(entry);
 	char path[ENTRYNAME_PATH_SIZE];
 	enum entryname_verdict verdict;
+	int r;
 
-	if (!name)
-		return parser_failed(u);
 	verdict = entryname_canonical(name, u->limits->max_depth, path);
 	if (verdict != ENTRYNAME_OK)
 		return refuse_name(u, name, verdict);
 	if (path[0] == '\0')
 		return make_root(u, entry);
+	if (type == AE_IFREG && !archive_entry_hardlink(entry) &&
+	    is_apple_double(path)) {
+		omission_add(&u->totals.omissions.apple_double, path);
+		return 0;
+	}
+	if (u->header.stripped)
+		omission_add(&u->totals.omissions.stripped, path);
 	if (archive_entry_hardlink(entry))
 		return make_hardlink(u, entry, path);
 	if (type == AE_IFLNK)
-		return record_symlink(u, entry, path);
+		return record_symlink(u, path);
 	if (type != AE_IFREG && type != AE_IFDIR)
 		return refuse(u, path, special_type(type));
-	if (archive_entry_perm(entry) & 07000)
-		return refuse(u, path, "has the setuid, setgid or sticky bit");
+	r = check_bits(u, path, type, archive_entry_perm(entry));
+	if (r < 0)
+		return r;
 	if (type == AE_IFDIR)
 		return tree_make_dir(&u->tree, path, u->ei);
 	return make_file(u, entry, path);
+}
+
+static bool is_ascii(const char *text)
+{
+	while (*text && (unsigned char)*text < 0x80)
+		text++;
+	return *text == '\0';
+}
+
+/* libarchive may say another text only where it brings it into another form. */
+static bool agrees(const char *ours, const char *theirs)
+{
+	if (!ours || !theirs)
+		return !ours && !theirs;
+	return strcmp(ours, theirs) == 0 || (!is_ascii(ours) && !is_ascii(theirs));
+}
+
+/*
+ * Our own reading of the header blocks beside libarchive's. Where the two do not see
+ * the same entry, one of them is being deceived.
+ */
+static int read_header(struct unpack *u, struct archive_entry *entry)
+{
+	uint64_t start = (uint64_t)archive_read_header_position(u->parser);
+	const char *link = archive_entry_hardlink(entry);
+	const unsigned char *bytes;
+	size_t length = 0;
+	int r;
+
+	header_deinit(&u->header);
+	bytes = stream_header(&u->stream, start, &length);
+	if (!bytes)
+		return errinfo_refuse(u->ei, RESULT_FAILED,
+				      "the header at %llu of the tar is lost",
+				      (unsigned long long)start);
+	r = header_read(bytes, length, &u->header, u->ei);
+	if (r < 0)
+		return r;
+	if (!link)
+		link = archive_entry_symlink(entry);
+	if (!agrees(u->header.name, archive_entry_pathname(entry)) ||
+	    (link && !agrees(u->header.link, link)))
+		return refuse(u, u->header.name,
+			      "has a header that can be read in two ways");
+	if (!u->header.link && (link || archive_entry_filetype(entry) == AE_IFLNK))
+		return refuse(u, u->header.name, "is a link without a target");
+	return 0;
+}
+
+/* Of libarchive's warnings one is none: that a name is not UTF-8. */
+static bool is_good(struct unpack *u, int r)
+{
+	const char *text = archive_error_string(u->parser);
+
+	return r == ARCHIVE_OK ||
+	       (r == ARCHIVE_WARN && text &&
+		strstr(text, " can't be converted from UTF-8 to current locale"));
+}
+
+static int next_header(struct unpack *u, struct archive_entry **ret_entry)
+{
+	int r;
+
+	if (u->n_headers > 0) {
+		r = archive_read_data_skip(u->parser);
+		if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
+			return r;
+	}
+	stream_expect_header(&u->stream, (uint64_t)archive_filter_bytes(u->parser, 0));
+	return archive_read_next_header(u->parser, ret_entry);
 }
 
 static int read_entries(struct unpack *u)
@@ -296,27 +428,40 @@ static int read_entries(struct unpack *u)
 	struct archive_entry *entry;
 	int r;
 
-	while ((r = archive_read_next_header(u->parser, &entry)) == ARCHIVE_OK) {
+	while (is_good(u, r = next_header(u, &entry))) {
 		/* Entries that make nothing, "." or a directory again, count too. */
 		if (++u->n_headers > u->limits->max_entries)
 			return errinfo_refuse(
 				u->ei, RESULT_REJECTED,
 				"the archive has more than %llu entries (max_entries)",
 				(unsigned long long)u->limits->max_entries);
-		r = make_entry(u, entry);
+		r = read_header(u, entry);
+		if (r == 0)
+			r = make_entry(u, entry);
 		if (r < 0)
 			return r;
+		(void)names_escape(u->header.name, u->last_good, sizeof(u->last_good));
 		progress(u);
 	}
-	/* ARCHIVE_WARN too: what libarchive has doubts about is not deployed. */
+	/* ARCHIVE_WARN too: what libarchive has other doubts about is not deployed. */
 	return r == ARCHIVE_EOF ? 0 : parser_failed(u);
 }
 
 static int make_symlinks(struct unpack *u)
 {
-	for (struct link *link = u->links; link; link = link->next) {
-		int r = tree_make_symlink(&u->tree, link->path, link->target, u->ei);
+	const struct entryname_links links = {.allowed = u->limits->link_targets,
+					      .is_dir = tree_is_dir,
+					      .userdata = &u->tree};
 
+	for (struct link *link = u->links; link; link = link->next) {
+		enum entryname_verdict verdict =
+			entryname_link_target(link->path, link->target, &links);
+		int r;
+
+		if (verdict != ENTRYNAME_OK)
+			return refuse_target(u, link->path, "symbolic link",
+					     link->target, verdict);
+		r = tree_make_symlink(&u->tree, link->path, link->target, u->ei);
 		if (r < 0)
 			return r;
 	}
@@ -354,8 +499,10 @@ static int unpack(struct unpack *u, int fd)
 		return r;
 	r = stream_finish(&u->stream,
 			  (uint64_t)archive_read_header_position(u->parser));
-	if (r < 0)
+	if (r < 0) {
+		tell_last_good(u);
 		return r;
+	}
 	if (u->totals.files == 0)
 		return errinfo_refuse(u->ei, RESULT_REJECTED,
 				      "the archive holds no regular file");
@@ -373,6 +520,7 @@ static void deinit(struct unpack *u)
 	}
 	(void)archive_read_free(u->parser);
 	stream_deinit(&u->stream);
+	header_deinit(&u->header);
 	tree_deinit(&u->tree);
 }
 

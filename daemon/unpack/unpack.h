@@ -4,11 +4,13 @@
 
 #include "deploy/errinfo.h"
 #include "unpack/limits.h"
+#include "unpack/omission.h"
 
 struct unpack_totals {
 	uint64_t entries; /* files, links and directories made */
 	uint64_t files;	  /* names of regular files, hard links counted */
 	uint64_t bytes;	  /* of regular files, holes counted */
+	struct omissions omissions;
 };
 
 /*
@@ -16,8 +18,8 @@ struct unpack_totals {
  * nothing outside of it whatever the bytes say. Everything of the stream is read, also
  * what follows the archive. Refusals of the content are RESULT_REJECTED and name the
  * entry; root_fd then holds an arbitrary part. on_progress is called for every entry
- * and every block of data. Modes become 0755 or less, owners, times of directories,
- * ACLs and extended attributes are ignored.
+ * and every block of data. Modes become 0755 or less, 0600 or more, owners, times of
+ * directories, ACLs and extended attributes are ignored.
  */
 int unpack_archive(int fd, int root_fd, const struct unpack_limits *limits,
 		   void (*on_progress)(const struct unpack_totals *totals,

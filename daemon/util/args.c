@@ -1,6 +1,7 @@
 #include "util/args.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,4 +67,37 @@ int args_parse(int argc, char **argv, struct args_option *options, size_t n_opti
 					      options[k].name);
 	}
 	return 0;
+}
+
+char *args_words(const char *name, char *const *words)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	(void)fprintf(out, "--%s=", name);
+	for (char *const *word = words; word && *word; word++)
+		(void)fprintf(out, "%s%s", word == words ? "" : " ", *word);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+char **args_split(const char *value)
+{
+	size_t n_max = strlen(value) / 2 + 2, n = 0;
+	/* The text lies behind the pointers to its words. */
+	char **words = malloc(n_max * sizeof(*words) + strlen(value) + 1);
+	char *save = NULL;
+
+	if (!words)
+		return NULL;
+	for (char *word = strtok_r(strcpy((char *)(words + n_max), value), " ", &save);
+	     word; word = strtok_r(NULL, " ", &save))
+		words[n++] = word;
+	words[n] = NULL;
+	return words;
 }

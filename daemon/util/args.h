@@ -19,6 +19,13 @@ struct args_option {
 	bool seen;
 };
 
+/* "--NAME=WORD WORD ..."; the words hold no blanks. malloc'ed, or NULL. */
+char *args_words(const char *name, char *const *words)
+	__attribute__((nonnull(1), warn_unused_result));
+
+/* The words of such a value, NULL-terminated, to be freed with their text; or NULL. */
+char **args_split(const char *value) __attribute__((nonnull, warn_unused_result));
+
 /* Fills the slots of options. Texts point into argv. 0 or -EINVAL. */
 int args_parse(int argc, char **argv, struct args_option *options, size_t n_options,
 	       struct errinfo *ei) __attribute__((nonnull, warn_unused_result));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -16,13 +17,15 @@ enum entryname_verdict {
 	ENTRYNAME_OK,
 	ENTRYNAME_EMPTY,
 	ENTRYNAME_ABSOLUTE,
-	ENTRYNAME_PARENT,  /* a ".." in a name; a link target that leaves the release */
+	ENTRYNAME_PARENT,  /* a ".." in a name */
 	ENTRYNAME_CONTROL, /* C0 or DEL */
 	ENTRYNAME_COMPONENT_TOO_LONG,
 	ENTRYNAME_TOO_LONG,
 	ENTRYNAME_TOO_DEEP,
 	ENTRYNAME_RESERVED,
-	ENTRYNAME_PARENT_AFTER_NAME,
+	ENTRYNAME_NOT_ALLOWED, /* an absolute link target */
+	ENTRYNAME_LEAVES,      /* a link target */
+	ENTRYNAME_PARENT_OF_LINK,
 	ENTRYNAME_VERDICT_COUNT
 };
 
@@ -39,11 +42,21 @@ enum entryname_verdict entryname_canonical(const char *name, size_t max_depth,
 					   char ret_path[ENTRYNAME_PATH_SIZE])
 	__attribute__((nonnull, warn_unused_result));
 
+/* Where symbolic links may point to. */
+struct entryname_links {
+	const char *const *allowed; /* absolute paths, NULL-terminated; or NULL */
+	/* Is the canonical path a directory of the release and no link? NULL: it is. */
+	bool (*is_dir)(const char *path, void *userdata);
+	void *userdata;
+};
+
 /*
- * Whether a symbolic link at the canonical path may point to target: relative, not
- * above the release, and ".." only at its start. The last condition makes the answer
- * true whatever else is a link in the tree: "a/b/.." is a's parent when b is "..",
- * but a leading ".." starts from a real directory, and names only lead down.
+ * Whether a symbolic link at the canonical path may point to target: to an allowed
+ * path or below it, without any "..", or relative and not above the release. What a
+ * ".." goes back from must be a directory: then the answer is true whatever else is a
+ * link in the tree, as "a/b/.." is a's parent when b is "..", but names that come after
+ * only lead down.
  */
-enum entryname_verdict entryname_link_target(const char *path, const char *target)
+enum entryname_verdict entryname_link_target(const char *path, const char *target,
+					     const struct entryname_links *links)
 	__attribute__((nonnull, warn_unused_result));

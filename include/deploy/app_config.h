@@ -44,6 +44,8 @@ struct release_limits {
 		max_ratio; /* unpacked bytes per archive byte, above the first 64 MiB */
 	uint64_t max_depth;
 	uint64_t unpack_sec; /* wall clock for intake and unpack together */
+	char **link_targets; /* absolute paths at or below which symbolic links may
+				lead; NULL-terminated */
 };
 
 /* One value of an option as written or by default; for show --config and stored

@@ -88,6 +88,27 @@ class Tar:
         return data + bytes(-len(data) % 10240)
 
 
+def header(kind, data):
+    """A special header that tarfile would not write, and what it holds."""
+    info = member("special", kind, size=len(data))
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % 512)
+
+
+def pax(*records):
+    """A pax header of KEY=VALUE records, byte for byte."""
+    data = b""
+    for record in records:
+        length = len(record) + 3
+        while len(b"%d %s\n" % (length, record)) != length:
+            length += 1
+        data += b"%d %s\n" % (length, record)
+    return header(tarfile.XHDTYPE, data)
+
+
+def gnu_long(name, kind=tarfile.GNUTYPE_LONGNAME):
+    return header(kind, name)
+
+
 def gz(data):
     return gzip.compress(data, 6, mtime=0)
 
@@ -132,10 +153,21 @@ def make_names():
     hostile("name-long", Tar().file("/".join(["d" * 100] * 42)), "longer than 3839")
     hostile("name-deep", Tar().file("/".join(["d"] * 65)), "nested too deep")
     hostile("name-reserved", Tar().file(".deployd-meta"), "is reserved")
-    latin1 = b"16 path=bin/\xfc\xdf\xff\n"
-    hostile("name-pax-latin1", Tar().raw(
-        member("pax", tarfile.XHDTYPE, size=len(latin1)).tobuf(tarfile.USTAR_FORMAT)
-        ).raw(latin1).file("bin/x"), "can't be converted")
+    hostile("name-pax-nul", Tar().raw(pax(b"path=bin/a\0b")).file("bin/x"), "holds a NUL byte")
+    hostile("name-gnu-nul", Tar().raw(gnu_long(b"bin/a\0b\0")).file("bin/x"),
+            "holds a NUL byte")
+    hostile("target-pax-nul", Tar().raw(pax(b"linkpath=a\0b")).symlink("l", "a"),
+            "'l' holds a NUL byte")
+    hostile("name-pax-global", Tar(pax_headers={"path": "bin/other"}).file("bin/x"),
+            "a global pax header")
+    hostile("name-pax-and-gnu", Tar().raw(gnu_long(b"bin/a\0")).raw(pax(b"path=bin/a"))
+            .file("bin/x"), "in two ways")
+    hostile("name-pax-twice", Tar().raw(pax(b"path=bin/a")).raw(pax(b"path=bin/b"))
+            .file("bin/x"), "damaged")
+    hostile("name-pax-latin1-parent", Tar().raw(pax(b"path=\xfc/../../moo")).file("bin/x"),
+            "leads out of the release")
+    hostile("pax-length", Tar().raw(header(tarfile.XHDTYPE, b"99 path=moo\n")).file("bin/x"),
+            "")
     hostile("file-for-root", Tar().file("."), "'.' is not a directory")
 
 
@@ -153,11 +185,21 @@ def make_symlinks():
     hostile("symlink-over-file", Tar().file("moo").symlink("moo", "bin"), "'moo' is in")
     hostile("symlink-twice", Tar().symlink("l", "bin").symlink("l", "bin"), "'l' is in")
     hostile("two-links", Tar().symlink("cur", ".").symlink("par", "cur/..").file("par/moo"),
-            "'..' after a name")
+            "behind what is no directory")
     hostile("two-links-below", Tar().symlink("cur", ".").symlink("cur/par", "..")
             .file("cur/par/moo"), "'cur")
     hostile("two-links-deep", Tar().dir("a/b").symlink("a/b/up", "../..")
-            .symlink("esc", "a/b/up/.."), "'..' after a name")
+            .symlink("esc", "a/b/up/.."), "behind what is no directory")
+    hostile("symlink-down-and-out", Tar().dir("a").symlink("x", "a/../../moo"),
+            "(absolute targets can be allowed with link_targets)")
+    hostile("symlink-usr-out", Tar().symlink("x", "/usr/../etc/shadow"),
+            "'x' is a symbolic link to '/usr/../etc/shadow': the target is absolute and not "
+            "below one of link_targets")
+    hostile("symlink-usr-like", Tar().symlink("x", "/usrlocal"), "not below one of link_targets")
+    hostile("symlink-usr-write-through", Tar().symlink("usr", "/usr").file("usr/moo"),
+            "'usr' is in the archive twice")
+    hostile("two-links-allowed", Tar().symlink("u", "/usr").symlink("x", "u/../etc"),
+            "behind what is no directory")
     hostile("symlink-control", Tar().symlink("x", "a\x1bb"), "control character")
     hostile("symlink-long", Tar().symlink("x", "/".join(["d" * 100] * 42)), "longer than 3839")
     hostile("symlink-part-long", Tar().symlink("x", "d" * 300), "more than 255 bytes")
@@ -200,9 +242,14 @@ def make_types():
     hostile("device-block", Tar().special("sda", tarfile.BLKTYPE), "'sda' is a block device")
     hostile("fifo", Tar().special("pipe", tarfile.FIFOTYPE), "'pipe' is a FIFO")
     for name, mode in ("setuid", 0o4755), ("setgid", 0o2755), ("sticky", 0o1755):
-        hostile(name, Tar().file("bin/su", mode=mode), "'bin/su' has the setuid")
+        hostile(name, Tar().file("bin/su", mode=mode),
+                f"'bin/su' has the {name} bit, which nothing in a release may have; "
+                "pack it with `tar --mode=ug-s,-t`")
     hostile("setuid-directory", Tar().dir("d", mode=0o4755), "'d' has the setuid")
-    hostile("file-twice", Tar().file("a").file("a"), "'a' is in the archive twice")
+    hostile("file-twice-linked", Tar().file("a").hardlink("b", "a").file("a"),
+            "'a' is in the archive twice, and not as a plain file both times")
+    hostile("file-twice-then-link", Tar().file("a").file("a").symlink("a", "bin"),
+            "'a' is in the archive twice")
     hostile("file-then-directory", Tar().file("a").dir("a"), "entry 'a'")
     hostile("directory-then-file", Tar().dir("a").file("a"), "'a' is in the archive twice")
     hostile("file-as-directory", Tar().file("a").file("a/b"), "below something that is no")
@@ -233,7 +280,7 @@ def make_sizes(bomb_mib, entries):
     dictionary = bytearray(lzma.compress(Tar().bytes()))
     dictionary[16] = 40  # the block header's dictionary size: 4 GiB; then its CRC
     dictionary[20:24] = zlib.crc32(bytes(dictionary[12:20])).to_bytes(4, "little")
-    hostile_raw("bomb-xz-dictionary", bytes(dictionary), "allocate memory", ".tar.xz")
+    hostile_raw("bomb-xz-dictionary", bytes(dictionary), "more than unpack_memory_bytes", ".tar.xz")
     after_end = gz(Tar().bytes()) + gz(bytes(1 << 20)) * bomb_mib
     hostile_raw("bomb-after-end", after_end, "max_ratio", ".tar.gz")
     tar = Tar()
@@ -276,8 +323,9 @@ def make_streams():
         flipped = bytearray(whole)
         flipped[len(whole) // 2] ^= 0x55
         hostile_raw(f"flipped-{suffix}", bytes(flipped), "", f".tar.{suffix}")
-    hostile_raw("truncated-tar", tar[:200_000], "truncated")
-    hostile_raw("truncated-at-entry", Tar().body(), "truncated")
+    hostile_raw("truncated-tar", tar[:200_000],
+                "truncated or damaged: Truncated tar archive; the last good entry is 'bin/hello'")
+    hostile_raw("truncated-at-entry", Tar().body(), "the last good entry is 'bin/hello'")
     hostile_raw("truncated-end-mark", Tar().body() + bytes(512), "truncated")
     hostile("truncated-at-entry-gz", Tar().body(), "truncated")
     hostile_raw("garbage-after-end", Tar().bytes() + b"garbage " * 64, "follows the end")
@@ -289,25 +337,69 @@ def make_streams():
     hostile_raw("gz-in-xz", lzma.compress(gz(tar)), "compressed more than once", ".tar.xz")
     bad = bytearray(Tar().file("second").bytes())
     bad[1024 + 148] ^= 1
-    hostile_raw("bad-checksum", bytes(bad), "damaged")
+    hostile_raw("bad-checksum", bytes(bad), "the last good entry is 'bin/hello'")
     hostile_raw("empty", b"", "is empty (0 bytes)")
     hostile_raw("empty-gz", gz(b""), "is empty", ".tar.gz")
 
 
+def make_kinds():
+    """What is sent in an archive's place: the refusal says what it is."""
+    lz4 = b"\x04\x22\x4d\x18\x64\x40\xa7" + bytes(range(256)) * 4
+    hostile_raw("kind-lz4", lz4, "it is compressed with lz4; tar, tar.gz", ".tar.lz4")
+    hostile_raw("kind-lzip", b"LZIP\x01\x0c" + bytes(range(256)) * 4, "compressed with lzip")
+    hostile_raw("kind-lzma", lzma.compress(Tar().bytes(), lzma.FORMAT_ALONE),
+                "compressed with lzma")
+    page = b"\n<!DOCTYPE html>\n<html><title>Sign in</title></html>\n"
+    hostile_raw("kind-html", page, "it is an HTML page; a download that needs a login")
+    hostile("kind-html-gz", page * 200, "it is an HTML page")
+    hostile_raw("kind-json", b'{"message": "Not Found"}\n', "it is JSON; a download that failed")
+    hostile_raw("kind-xml", b"<?xml version='1.0'?><Error>NoSuchKey</Error>", "an XML document")
+    hostile_raw("kind-7z", b"7z\xbc\xaf\x27\x1c" + bytes(2000), "it is a 7z file")
+    hostile_raw("kind-elf", b"\x7fELF\x02\x01\x01" + bytes(5000), "it is a program (ELF)")
+    hostile_raw("kind-lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+                "it is a pointer of Git LFS")
+    if shutil.which("zstd"):
+        frame = bytearray(zstd(Tar().bytes()))
+        frame[4] &= ~0x20  # no single segment: a window descriptor follows, of 256 MiB
+        hostile_raw("zstd-window", bytes(frame[:4]) + bytes([frame[4] & 0x1c, 18 << 3])
+                    + bytes(frame[5:]), "pack it with --long=27 or less", ".tar.zst")
+
+
 def make_foreign():
     hostile_raw("random", random.Random(2).randbytes(50_000), "not a tar")
-    hostile_raw("text", b"#!/bin/sh\nrm -rf /\n" * 100, "not a tar")
-    hostile("text-gz", b"hello\n" * 1000, "not a tar")
+    hostile_raw("text", b"#!/bin/sh\nrm -rf /\n" * 100, "not a tar: it is a script")
+    hostile("text-gz", b"hello\n" * 1000, "not a tar: it is a text file")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("bin/hello", HELLO)
         archive.writestr("../moo", b"x" * 2000)
-    hostile_raw("zip", buffer.getvalue(), "not a tar", ".tar")
+    hostile_raw("zip", buffer.getvalue(), "not a tar: it is a zip file", ".tar")
+    make_kinds()
     cpio = b"0707070000010000011006440000000000000000010000000000000000000000600000000002"
-    hostile_raw("cpio", (cpio + b"moo\0x\n").ljust(4096, b"\0"), "not a tar")
+    hostile_raw("cpio", (cpio + b"moo\0x\n").ljust(4096, b"\0"), "it is a cpio archive")
     hostile_raw("ar", b"!<arch>\nmoo/            0           0     0     644     2         `\n"
-                + b"x\n" * 400, "not a tar")
-    hostile_raw("mtree", b"#mtree\n./x type=file contents=/etc/shadow\n" * 30, "not a tar")
+                + b"x\n" * 400, "it is an ar archive")
+    hostile_raw("mtree", b"#mtree\n./x type=file contents=/etc/shadow\n" * 30, "it is an mtree listing")
+
+
+def make_good_names():
+    """Names that a reader may want to mend; test_unpack compares them with GNU tar's."""
+    decomposed = "lib/e\u0301.txt"
+    good("names-decomposed", Tar().file(decomposed).symlink("lib/l", "e\u0301.txt")
+         .hardlink("lib/h", decomposed), 3)
+    good("names-latin1", Tar().raw(pax(b"path=lib/\xfc\xdf\xff")).file("lib/x")
+         .raw(pax(b"path=lib/l\xfc", b"linkpath=\xfc\xdf\xff")).symlink("lib/y", "x")
+         .raw(pax(b"linkpath=lib/\xfc\xdf\xff")).hardlink("lib/h", "lib/x"), 3)
+    good("names-hdrcharset", Tar().raw(pax(b"hdrcharset=BINARY", b"path=lib/e\xcc\x81\xff"))
+         .file("lib/x"), 2)
+    good("names-ustar", Tar(tarfile.USTAR_FORMAT).file("lib/e\u0301").file("lib/\udcfc"), 3)
+    good("names-gnu", Tar(tarfile.GNU_FORMAT).file("lib/e\u0301" * 40)
+         .file("lib/" + "\udcfc" * 120).symlink("lib/l", "e\u0301" * 50), 3)
+    good("names-order", Tar().raw(pax(b"path=lib/a", b"path=lib/b")).file("lib/x"), 2)
+    good("names-sparse", Tar().add(member("GNUSparseFile.0/x", pax_headers={
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "lib/e\u0301",
+        "GNU.sparse.realsize": "512"}, size=1024), b"1\n0\n512\n".ljust(512, b"\0")
+        + bytes(512)), 2)
 
 
 def make_good():
@@ -327,6 +419,7 @@ def make_good():
     good("pax-long", Tar().file("d" * 200 + "/" + "n" * 200), 2)
     good("pax-utf8", Tar().file("lib/gr\u00fc\u00dfe-\u65e5\u672c"), 2)
     good("gnu-latin1", Tar(tarfile.GNU_FORMAT).file("lib/gr\udcfc\udcdf"), 2)
+    make_good_names()
     good("pax-global", Tar(pax_headers={"comment": "0123456789abcdef"}))
     good("dot-entry", Tar(hello=False).dir(".", mode=0o700).dir("./bin")
          .file("./bin/hello", HELLO, mode=0o755))
@@ -336,13 +429,23 @@ def make_good():
     good("directory-read-only", Tar().dir("ro", mode=0o555).file("ro/x"), 2)
     good("symlinks", Tar().symlink("current", "bin/hello").symlink("lib/up", "../bin")
          .symlink("self", ".").symlink("a/b/c", "../../bin/./hello/").symlink("dangling", "no"))
+    good("symlinks-venv", Tar().symlink("venv/bin/python3", "/usr/bin/python3")
+         .symlink("venv/bin/python", "python3").symlink("usr", "/usr")
+         .symlink("late", "d/../bin/hello").dir("d/e").symlink("d/e/f", "../../bin/../d"))
     good("hardlinks", Tar().hardlink("lib/hello", "bin/hello").hardlink("h", "./lib/hello")
          .file("lib/x"), 4)
     good("owners", Tar().file("x", uid=12345, gid=54321, uname="root", gname="shadow"), 2)
     good("xattrs", Tar().file("x", pax_headers={
         "SCHILY.xattr.security.capability": "\x01\x00\x00\x02",
         "SCHILY.xattr.user.overlay.opaque": "y"}), 2)
+    good("xattrs-acl", Tar().file("x", pax_headers={"SCHILY.acl.access": "user::rw-"})
+         .file("bin/y", pax_headers={"LIBARCHIVE.xattr.user.a": "eA"}), 3)
+    good("apple-double", Tar().file("._x").file("x").file("bin/._hello").file("a._b")
+         .dir("._d").file("._d/y"), 4)
     good("modes", Tar().file("w", mode=0o666).file("none", mode=0).dir("d", mode=0o777), 3)
+    good("file-twice", Tar().file("twice", b"the first one is longer\n", mode=0o444)
+         .file("twice", b"last\n", mode=0o755), 2)
+    good("directory-bits", Tar().dir("bin", mode=0o2755).dir("d", mode=0o3777).file("d/x"), 2)
     good("mtimes", Tar().file("future", mtime=1 << 40).file("past", mtime=-5), 3)
     good("empty-file", Tar().file("empty", b""), 2)
     good("sparse", Tar(tarfile.GNU_FORMAT).raw(sparse_header(3 << 20)), 2)

@@ -89,6 +89,8 @@ static void show_numbers(FILE *out, const struct app_config *c)
 	SHOW("max_ratio", l->max_ratio);
 	SHOW("max_depth", l->max_depth);
 	SHOW("unpack_sec", l->unpack_sec);
+	for (char **p = l->link_targets; *p; p++)
+		(void)fprintf(out, "links to %s\n", *p);
 	SHOW("require_sha256", c->require_sha256);
 	SHOW("daemon_reload", c->daemon_reload);
 	SHOW("job_timeout_sec", c->job_timeout_sec);

@@ -88,6 +88,7 @@ class Store:
             "deploy_uid": DEPLOY_UID,
             "unpack_uid": UNPACK_UID,
             "flags_mode": 0o755,
+            "link_targets": ["/usr"],
         }
 
     def request(self, verb, fields):

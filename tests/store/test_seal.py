@@ -80,10 +80,10 @@ def make_socket(top, _victim):
         s.bind(top + "/socket")
 
 
-test_an_absolute_link = hostile(link("/etc/shadow"), "link to an absolute path")
-test_a_link_out = hostile(link("../../victim"), "leaves the release")
-test_a_link_out_at_the_top = hostile(link("..", "up"), "leaves the release")
-test_a_link_down_and_up = hostile(link("a/../../.."), "leaves the release")
+test_an_absolute_link = hostile(link("/etc/shadow"), "not below one of link_targets")
+test_a_link_out = hostile(link("../../victim"), "leads out of the release")
+test_a_link_out_at_the_top = hostile(link("..", "up"), "leads out of the release")
+test_a_link_down_and_up = hostile(link("a/../../.."), "leads out of the release")
 test_a_fifo = hostile(owned(lambda top, _: os.mkfifo(top + "/fifo")), "neither file")
 test_a_socket = hostile(owned(make_socket), "neither file")
 test_a_device = hostile(owned(lambda top, _: os.mknod(

@@ -39,9 +39,29 @@ note "good ones"
 while IFS=$'\t' read -r archive files; do
 	[[ $archive = good/* ]] || continue
 	expect 0 ctl stage hello "/tmp/archives/$archive"
+	case $archive in
+	good/xattrs*) assert_contains "$out" "warning: capabilities, ACLs and extended" ;;
+	good/apple-double*) assert_contains "$out" "warning: files ._* of macOS were left out" ;;
+	*) [[ $out != *warning* ]] || fail "$archive: $out" ;;
+	esac
 	release=$(ls /srv/hello/releases | tail -n 1)
 	assert_equal "$(find "/srv/hello/releases/$release" -type f | wc -l)" "$files" "$archive"
 done < /tmp/archives/expect.tsv
+journal=$(journalctl -u deployd -o cat -p warning)
+assert_contains "$journal" "AmbientCapabilities="
+assert_contains "$journal" "files ._* of macOS were left out"
+
+note "what was packed for this machine and leads elsewhere"
+mkdir -p /tmp/venv/bin && ln -s /opt/python/bin/python3 /tmp/venv/bin/python3
+tar -C /tmp/venv -cf /tmp/venv.tar bin
+install -D -m 755 /bin/true /tmp/venv/bin/hello && tar -C /tmp/venv -rf /tmp/venv.tar bin/hello
+expect 10 ctl stage hello /tmp/venv.tar
+assert_contains "$err" "not below one of link_targets"
+sed -i '/^\[release\]/a link_targets = /usr /opt/python' /etc/deployd/apps.d/hello.conf
+systemctl reload deployd
+expect 0 ctl stage hello /tmp/venv.tar
+assert_equal "$(readlink "/srv/hello/releases/$(ls /srv/hello/releases | tail -n 1)/bin/python3")" \
+	/opt/python/bin/python3
 for kind in tar tar.gz tar.xz tar.zst tar.bz2; do
 	pack_hello "kind.$kind" "$kind"
 	expect 0 ctl deploy hello "kind.$kind"

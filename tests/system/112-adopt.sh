@@ -163,8 +163,8 @@ refused() { # WHAT TEXT COMMAND...
 }
 systemctl stop hello deployd.socket deployd.service
 old=$mix_dir/releases/20181114072116
-refused "a link out" "leaves the release" ln -s ../../../../etc/shadow $old/shadow
-refused "a link out" "link to an absolute path" ln -s /etc/shadow $old/shadow
+refused "a link out" "leads out of the release" ln -s ../../../../etc/shadow $old/shadow
+refused "a link out" "not below one of link_targets" ln -s /etc/shadow $old/shadow
 refused "a setuid file" "setuid" chmod 4755 $old/bin/hello
 refused "a device" "neither file, directory nor link" mknod $old/null c 1 3
 refused "a foreign owner" "neither root nor deploy_user" chown eve $old/etc/hello.conf

@@ -174,6 +174,7 @@ struct helper unpack_start(const char *program, const char *staging, int fd)
 			      "--max-ratio=100",
 			      "--max-depth=64",
 			      "--cpu-sec=60",
+			      "--link-targets=/usr /opt/hello",
 			      NULL};
 
 	(void)snprintf(staging_arg, sizeof(staging_arg), "--staging=%s", staging);

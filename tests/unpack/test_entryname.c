@@ -11,6 +11,21 @@
 
 #define DEPTH 4
 
+static bool is_dir(const char *path, void *userdata)
+{
+	(void)userdata;
+	return strcmp(path, "dir") == 0 || strcmp(path, "dir/sub") == 0;
+}
+
+static enum entryname_verdict target(const char *path, const char *to)
+{
+	static const char *const allowed[] = {"/usr", "/opt/a/", NULL};
+
+	return entryname_link_target(
+		path, to,
+		&(struct entryname_links){.allowed = allowed, .is_dir = is_dir});
+}
+
 static void names_become_canonical(void **state)
 {
 	static const struct {
@@ -79,22 +94,21 @@ static void lengths_are_limited(void **state)
 	name[ENTRYNAME_COMPONENT_MAX + 1] = '\0';
 	assert_int_equal(entryname_canonical(name, DEPTH, path),
 			 ENTRYNAME_COMPONENT_TOO_LONG);
-	assert_int_equal(entryname_link_target("x", name),
-			 ENTRYNAME_COMPONENT_TOO_LONG);
+	assert_int_equal(target("x", name), ENTRYNAME_COMPONENT_TOO_LONG);
 	name[ENTRYNAME_COMPONENT_MAX] = '\0';
 	assert_int_equal(entryname_canonical(name, DEPTH, path), ENTRYNAME_OK);
-	assert_int_equal(entryname_link_target("x", name), ENTRYNAME_OK);
+	assert_int_equal(target("x", name), ENTRYNAME_OK);
 
 	memset(name, 'n', sizeof(name));
 	for (size_t i = 200; i < ENTRYNAME_PATH_MAX - 1; i += 200)
 		name[i] = '/';
 	name[ENTRYNAME_PATH_MAX] = '\0';
 	assert_int_equal(entryname_canonical(name, 1000, path), ENTRYNAME_OK);
-	assert_int_equal(entryname_link_target("x", name), ENTRYNAME_OK);
+	assert_int_equal(target("x", name), ENTRYNAME_OK);
 	name[ENTRYNAME_PATH_MAX] = 'n';
 	name[ENTRYNAME_PATH_MAX + 1] = '\0';
 	assert_int_equal(entryname_canonical(name, 1000, path), ENTRYNAME_TOO_LONG);
-	assert_int_equal(entryname_link_target("x", name), ENTRYNAME_TOO_LONG);
+	assert_int_equal(target("x", name), ENTRYNAME_TOO_LONG);
 }
 
 static void link_targets_stay_inside(void **state)
@@ -109,19 +123,36 @@ static void link_targets_stay_inside(void **state)
 		{"a/x", "..", ENTRYNAME_OK},
 		{"a/b/x", "../../c", ENTRYNAME_OK},
 		{"a/b/x", "./.././../c", ENTRYNAME_OK},
-		{"x", "..", ENTRYNAME_PARENT},
-		{"a/x", "../..", ENTRYNAME_PARENT},
-		{"a/x", "../../a", ENTRYNAME_PARENT},
-		{"x", "a/..", ENTRYNAME_PARENT_AFTER_NAME},
-		{"a/b/x", "../c/..", ENTRYNAME_PARENT_AFTER_NAME},
+		{"x", "..", ENTRYNAME_LEAVES},
+		{"a/x", "../..", ENTRYNAME_LEAVES},
+		{"a/x", "../../a", ENTRYNAME_LEAVES},
+		{"x", "a/..", ENTRYNAME_PARENT_OF_LINK},
+		{"x", "dir/..", ENTRYNAME_OK},
+		{"x", "dir/../y", ENTRYNAME_OK},
+		{"x", "dir/sub/../../y", ENTRYNAME_OK},
+		{"x", "dir/sub/../../..", ENTRYNAME_LEAVES},
+		{"x", "dir/../link/..", ENTRYNAME_PARENT_OF_LINK},
+		{"x", "link/sub/..", ENTRYNAME_PARENT_OF_LINK},
+		{"dir/x", "../dir/../../y", ENTRYNAME_LEAVES},
+		{"dir/x", "sub/../../dir/sub/.", ENTRYNAME_OK},
+		{"a/b/x", "../c/..", ENTRYNAME_PARENT_OF_LINK},
+		{"x", "/usr", ENTRYNAME_OK},
+		{"x", "/usr//./bin/python3", ENTRYNAME_OK},
+		{"x", "/opt/a/b", ENTRYNAME_OK},
+		{"x", "/opt/ab", ENTRYNAME_NOT_ALLOWED},
+		{"x", "/usrlocal", ENTRYNAME_NOT_ALLOWED},
+		{"x", "/usr/../etc/shadow", ENTRYNAME_NOT_ALLOWED},
+		{"x", "/usr/..", ENTRYNAME_NOT_ALLOWED},
+		{"x", "//usr/bin", ENTRYNAME_NOT_ALLOWED},
+		{"x", "/usr/\n", ENTRYNAME_ABSOLUTE},
 		{"x", "", ENTRYNAME_EMPTY},
-		{"x", "/", ENTRYNAME_ABSOLUTE},
+		{"x", "/", ENTRYNAME_NOT_ALLOWED},
 		{"x", "a\tb", ENTRYNAME_CONTROL},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		assert_int_equal(entryname_link_target(cases[i].path, cases[i].target),
+		assert_int_equal(target(cases[i].path, cases[i].target),
 				 cases[i].verdict);
 }
 

@@ -86,13 +86,38 @@ static void modes_are_tamed(void **state)
 	assert_int_equal(stat_at(dir_fd, "bin").st_mode, S_IFDIR | 0755);
 	assert_int_equal(stat_at(dir_fd, "bin/hello").st_mode, S_IFREG | 0755);
 	assert_int_equal(stat_at(dir_fd, "w").st_mode, S_IFREG | 0644);
-	assert_int_equal(stat_at(dir_fd, "none").st_mode, S_IFREG | 0400);
+	assert_int_equal(stat_at(dir_fd, "none").st_mode, S_IFREG | 0600);
 	assert_int_equal(stat_at(dir_fd, "d").st_mode, S_IFDIR | 0755);
 	(void)close(dir_fd);
 
 	dir_fd = unpack_good("good/dot-entry.tar.gz");
 	assert_int_equal(stat_at(dir_fd, ".").st_mode, S_IFDIR | 0750);
 	assert_int_equal(stat_at(dir_fd, ".").st_gid, 0);
+	(void)close(dir_fd);
+}
+
+static void bits_of_directories_are_dropped(void **state)
+{
+	int dir_fd = unpack_good("good/directory-bits.tar.gz");
+
+	(void)state;
+	assert_int_equal(stat_at(dir_fd, "bin").st_mode, S_IFDIR | 0755);
+	assert_int_equal(stat_at(dir_fd, "d").st_mode, S_IFDIR | 0755);
+	(void)close(dir_fd);
+}
+
+static void last_of_two_files_counts(void **state)
+{
+	int dir_fd = unpack_good("good/file-twice.tar.gz"), fd;
+	char text[64] = {0};
+
+	(void)state;
+	fd = openat(dir_fd, "twice", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, text, sizeof(text) - 1), 5);
+	assert_string_equal(text, "last\n");
+	assert_int_equal(stat_at(dir_fd, "twice").st_mode, S_IFREG | 0755);
+	(void)close(fd);
 	(void)close(dir_fd);
 }
 
@@ -112,6 +137,46 @@ static void owners_and_xattrs_are_ignored(void **state)
 	assert_int_equal(flistxattr(fd, names, sizeof(names)), 0);
 	(void)close(fd);
 	(void)close(dir_fd);
+}
+
+static void what_is_left_out_is_told(void **state)
+{
+	static const struct {
+		const char *name, *words, *skipped;
+	} cases[] = {
+		{"xattrs",
+		 "(entries: 1, first 'x'); what needs a capability gets it "
+		 "from AmbientCapabilities= of the unit",
+		 NULL},
+		{"xattrs-acl", "(entries: 2, first 'x')", NULL},
+		{"apple-double", "files ._* of macOS were left out (2, first '._x')",
+		 "bin/._hello"},
+		{"gzip", "", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *staging = staging_make(scratch);
+		struct outcome outcome;
+		const char *warning;
+		char path[4096];
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "good/%s.tar.gz", cases[i].name);
+		fd = open_archive(path);
+		outcome = helper_finish(unpack_start(UNPACK, staging, fd));
+		(void)close(fd);
+		warning = json_string_value(json_object_get(outcome.result, "warning"));
+		assert_non_null(warning);
+		(void)printf("%s: %s\n", cases[i].name, warning);
+		assert_non_null(strstr(warning, cases[i].words));
+		assert_true((warning[0] == '\0') == (cases[i].words[0] == '\0'));
+		(void)snprintf(path, sizeof(path), "%s/%s", staging,
+			       cases[i].skipped ? cases[i].skipped : "none");
+		assert_int_equal(access(path, F_OK), -1);
+		outcome_deinit(&outcome);
+		free(staging);
+	}
 }
 
 static void mtimes_are_clamped(void **state)
@@ -150,6 +215,42 @@ static void sparse_file_has_its_size(void **state)
 	(void)state;
 	assert_int_equal(stat_at(dir_fd, "sparse").st_size, 3 << 20);
 	(void)close(dir_fd);
+}
+
+/* What tar(1) restores is what lands, byte for byte: names, targets, sizes. */
+static void names_are_those_of_gnu_tar(void **state)
+{
+	static const char *const names[] = {"decomposed", "latin1", "hdrcharset",
+					    "ustar",	  "gnu",    "order",
+					    "sparse"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char *staging = staging_make(scratch), *other = staging_make(scratch);
+		char archive[64], command[4096];
+		struct outcome outcome;
+		int fd;
+
+		(void)snprintf(archive, sizeof(archive), "good/names-%s.tar.gz",
+			       names[i]);
+		fd = open_archive(archive);
+		outcome = helper_finish(unpack_start(UNPACK, staging, fd));
+		(void)printf("%s: %s\n", archive, outcome_message(&outcome));
+		assert_string_equal(outcome_result(&outcome), "ok");
+		outcome_deinit(&outcome);
+		(void)close(fd);
+		(void)snprintf(command, sizeof(command),
+			       "export LC_ALL=C; tar -C %s --warning=none -xzf %s/%s "
+			       "&& for d in %s %s; do (cd $d && find . -mindepth 1 "
+			       "-not -type d -printf '%%P %%y %%s %%l\\n' | sort > "
+			       "../list.$((n += 1))); n=$((n + 1)); done; "
+			       "cat %s/list.1; cmp %s/list.1 %s/list.2",
+			       other, scratch, archive, staging, other, scratch,
+			       scratch, scratch);
+		assert_int_equal(system(command), 0);
+		free(staging);
+		free(other);
+	}
 }
 
 /* A pipe filled byte by byte: no magic number comes in one piece. */
@@ -320,10 +421,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(modes_are_tamed),
+		cmocka_unit_test(bits_of_directories_are_dropped),
+		cmocka_unit_test(last_of_two_files_counts),
 		cmocka_unit_test(owners_and_xattrs_are_ignored),
+		cmocka_unit_test(what_is_left_out_is_told),
 		cmocka_unit_test(mtimes_are_clamped),
 		cmocka_unit_test(links_are_made),
 		cmocka_unit_test(sparse_file_has_its_size),
+		cmocka_unit_test(names_are_those_of_gnu_tar),
 		cmocka_unit_test(archive_may_come_in_single_bytes),
 		cmocka_unit_test(cpu_time_is_limited),
 		cmocka_unit_test(sizes_are_limited_exactly),

@@ -80,7 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (entryname_canonical(text, MAX_DEPTH, path) == ENTRYNAME_OK) {
 		check_canonical(path);
-		if (path[0] && entryname_link_target(path, target) == ENTRYNAME_OK)
+		if (path[0] &&
+		    entryname_link_target(path, target, &(struct entryname_links){0}) ==
+			    ENTRYNAME_OK)
 			check_target(path, target);
 	}
 	free(text);

@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <fts.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,13 +59,17 @@ static void set_up(void)
 
 static void check_link(const FTSENT *entry, size_t root_length)
 {
-	char target[ENTRYNAME_PATH_SIZE + 1];
+	char target[ENTRYNAME_PATH_SIZE + 1], real[PATH_MAX];
 	ssize_t n = readlink(entry->fts_accpath, target, sizeof(target) - 1);
 
 	require(n > 0);
 	target[n] = '\0';
-	require(entryname_link_target(entry->fts_path + root_length + 1, target) ==
-		ENTRYNAME_OK);
+	require(entryname_link_target(entry->fts_path + root_length + 1, target,
+				      &(struct entryname_links){0}) == ENTRYNAME_OK);
+	/* Nothing, or something inside: whatever it goes through. */
+	if (realpath(entry->fts_accpath, real))
+		require(strncmp(real, entry->fts_path, root_length) == 0 &&
+			(real[root_length] == '/' || real[root_length] == '\0'));
 }
 
 /* Checks everything below root, which has to be all there is in scratch. */
