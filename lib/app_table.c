@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "deploy/limits.h"
+
 #define MANY_BYTES (UINT64_C(1) << 50)
 
 const struct option_spec app_options[] = {
@@ -93,9 +95,10 @@ const struct option_spec app_options[] = {
 	 .max = 10000000},
 	{"release", "max_ratio", "200", .type = OPTION_TYPE_INT, .min = 1,
 	 .max = 100000},
-	{"release", "max_depth", "64", .type = OPTION_TYPE_INT, .min = 1, .max = 256},
+	{"release", "max_depth", "64", .type = OPTION_TYPE_INT, .min = 1,
+	 .max = RELEASE_DEPTH_MAX},
 	{"release", "unpack_sec", "600", .type = OPTION_TYPE_SECONDS, .min = 1,
-	 .max = 86400},
+	 .max = UNPACK_SEC_MAX},
 	{"release", "require_files", NULL, .type = OPTION_TYPE_RELATIVE, .list = true,
 	 .words = true},
 	{"release", "require_sha256", "no", .type = OPTION_TYPE_BOOL},
@@ -187,7 +190,7 @@ const struct option_spec app_health_check_options[APP_HEALTH_CHECK_OPTIONS] = {
 	{"health_check", "interval_sec", "1", .type = OPTION_TYPE_SEC_MS, .min = 100,
 	 .max = 3600000},
 	{"health_check", "timeout_sec", "5", .type = OPTION_TYPE_SEC_MS, .min = 100,
-	 .max = 3600000},
+	 .max = HEALTH_TIMEOUT_MS_MAX},
 	{"health_check", "successes", "1", .type = OPTION_TYPE_INT, .min = 1,
 	 .max = 100},
 };

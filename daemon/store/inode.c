@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,7 +160,7 @@ int inode_own(int fd, const struct stat *st, mode_t mode, gid_t gid)
 
 int inode_find(int root_fd, const char *path)
 {
-	char copy[1024], *save = NULL;
+	char copy[PATH_MAX], *save = NULL;
 	cleanup_close int fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
 
 	if (strlen(path) >= sizeof(copy))

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "deploy/diag.h"
+#include "deploy/limits.h"
 #include "deploy/names.h"
 
 /*
@@ -121,6 +122,11 @@ struct health_check {
 };
 
 const char *health_check_type_name(enum health_check_type type);
+
+/* The accepted codes as deployd-probe takes them: "200,300-399". */
+void health_check_status_text(const struct health_check *check,
+			      char ret_text[HEALTH_STATUS_TEXT_MAX + 1])
+	__attribute__((nonnull));
 
 struct app_health {
 	uint64_t min_healthy_sec;      /* active without a restart for so long */

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "core/command_line.h"
+#include "deploy/command_line.h"
 #include "core/health_judge.h"
 #include "core/proof.h"
 
