@@ -89,12 +89,11 @@ int state_check_schema(const struct store *store, const json_t *schema,
 		return 0;
 	return errinfo_refuse(
 		ei, RESULT_BAD_CONFIG,
-		"'%s' in '%s' was written by a newer deployd (format %lld, this one "
-		"reads up to %d): install that version again, or move '%s' away; the "
-		"releases are kept, but holds, pins and what is known to be good or "
-		"bad "
-		"are lost",
-		file, store->app.state_dir, (long long)number, STORE_SCHEMA,
+		"'%s/%s' was written by a newer deployd (format %lld, this one reads "
+		"up "
+		"to %d): install that one again, or move '%s' away; releases are kept, "
+		"what is known of them is lost",
+		store->app.state_dir, file, (long long)number, STORE_SCHEMA,
 		store->app.state_dir);
 }
 
