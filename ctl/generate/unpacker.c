@@ -56,6 +56,7 @@ static void make_arguments(const struct unpacker *unpacker, struct arguments *ar
 	add(arguments, "max-ratio", limits->max_ratio);
 	add(arguments, "max-depth", limits->max_depth);
 	add(arguments, "cpu-sec", limits->unpack_sec);
+	add(arguments, "memory-bytes", unpacker->memory_bytes);
 }
 
 static _Noreturn void become(const struct arguments *arguments, int archive_fd,

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "store/inode.h"
+#include "util/inode.h"
 #include "store/store.h"
 
 /*

@@ -1,4 +1,4 @@
-#include "store/inode.h"
+#include "util/inode.h"
 
 #include <errno.h>
 #include <fcntl.h>
