@@ -7,6 +7,11 @@
 
 #define MANY_BYTES (UINT64_C(1) << 50)
 
+#define UNDONE_HOOK                                                                    \
+	"hooks are not run; run the command from ExecStartPre= of the unit, or "       \
+	"around "                                                                      \
+	"`deployctl deploy`"
+
 const struct option_spec app_options[] = {
 	{"app", "app_name", NULL, .type = OPTION_TYPE_APP_NAME},
 	{"app", "module_name", NULL, .type = OPTION_TYPE_WORD},
@@ -102,8 +107,11 @@ const struct option_spec app_options[] = {
 	{"release", "require_files", NULL, .type = OPTION_TYPE_RELATIVE, .list = true,
 	 .words = true},
 	{"release", "require_sha256", "no", .type = OPTION_TYPE_BOOL},
-	{"release", "require_signature", NULL, .type = OPTION_TYPE_PATH},
-	{"release", "dedupe", "yes", .type = OPTION_TYPE_BOOL},
+	{"release", "require_signature", NULL, .type = OPTION_TYPE_PATH,
+	 .undone = "signatures are not verified; require_sha256 = yes and a checksum "
+		   "from a source that you trust come nearest"},
+	{"release", "dedupe", "no", .type = OPTION_TYPE_BOOL,
+	 .undone = "files are not shared between releases; remove the line"},
 
 	{"restart", "restart_method", "systemctl", .type = OPTION_TYPE_ENUM,
 	 .choices = "systemctl systemd_flag touch"},
@@ -136,12 +144,16 @@ const struct option_spec app_options[] = {
 	{"environment", "env_files", NULL, .type = OPTION_TYPE_ENV_FILE, .list = true},
 	{"environment", "conform_conf_path", NULL, .type = OPTION_TYPE_PATH},
 
-	{"hooks", "pre_activate", NULL, .type = OPTION_TYPE_TEXT, .list = true},
-	{"hooks", "post_activate", NULL, .type = OPTION_TYPE_TEXT, .list = true},
-	{"hooks", "finished", NULL, .type = OPTION_TYPE_TEXT, .list = true},
-	{"hooks", "failed", NULL, .type = OPTION_TYPE_TEXT, .list = true},
+	{"hooks", "pre_activate", NULL, .type = OPTION_TYPE_TEXT, .list = true,
+	 .undone = UNDONE_HOOK},
+	{"hooks", "post_activate", NULL, .type = OPTION_TYPE_TEXT, .list = true,
+	 .undone = UNDONE_HOOK},
+	{"hooks", "finished", NULL, .type = OPTION_TYPE_TEXT, .list = true,
+	 .undone = UNDONE_HOOK},
+	{"hooks", "failed", NULL, .type = OPTION_TYPE_TEXT, .list = true,
+	 .undone = UNDONE_HOOK},
 	{"hooks", "hook_timeout_sec", "5min", .type = OPTION_TYPE_SECONDS, .min = 1,
-	 .max = 86400},
+	 .max = 86400, .undone = UNDONE_HOOK},
 
 	{"unit", "exec_start", NULL, .type = OPTION_TYPE_EXEC},
 	{"unit", "exec_start_pre", NULL, .type = OPTION_TYPE_EXEC, .list = true},

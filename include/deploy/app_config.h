@@ -213,6 +213,23 @@ void app_config_free(struct app_config *config);
 void app_config_check_pair(const struct app_config *a, const struct app_config *b,
 			   struct diag *diag) __attribute__((nonnull));
 
+/*
+ * An option or a command that this version does not carry out though it is given; false
+ * when there is none. index: 0 for the first, and so on. The texts are the app's.
+ */
+struct app_undone {
+	const char *section, *name, *file;
+	unsigned int line;
+	const char *advice; /* what to do instead */
+};
+bool app_config_undone(const struct app_config *app, size_t index,
+		       struct app_undone *ret_undone)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Reports each of them, as an error or as a warning. */
+void app_config_report_undone(const struct app_config *app, bool is_error,
+			      struct diag *diag) __attribute__((nonnull));
+
 /* Reports a fault of the option's value, at the line where it was set. */
 void app_config_error(const struct app_config *app, const char *option,
 		      struct diag *diag, const char *fmt, ...)
