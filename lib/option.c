@@ -324,7 +324,7 @@ static const char *foreign_hint(const char *text)
 {
 	const char *dollar = strchr(text, '$');
 
-	if (strchr("[{%", text[0]))
+	if (text[0] != '\0' && strchr("[{%", text[0]))
 		return "; of a list in Elixir write one value a line, without brackets "
 		       "and quotes, and {deploy_user} for $DEPLOY_USER";
 	if (dollar && dollar[1] >= 'A' && dollar[1] <= 'Z')
