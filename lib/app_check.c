@@ -198,8 +198,22 @@ static void check_lengths(const struct option_set *options)
 			REQUIRE_FILES_MAX);
 }
 
+/* mix_deploy's default is 235; deployd itself does not run there. */
+static void check_systemd(const struct option_set *options)
+{
+	if (option_known(options, "systemd_version") &&
+	    option_number(options, "systemd_version") < SYSTEMD_VERSION_MIN)
+		option_error(
+			options, "systemd_version",
+			"deployd needs systemd %d or later, so that no app of it can "
+			"be for an older one; remove the line, or name the version "
+			"that the target has",
+			SYSTEMD_VERSION_MIN);
+}
+
 void app_check(const struct option_set *options)
 {
+	check_systemd(options);
 	check_lengths(options);
 	check_users(options);
 	check_deploy_dir(options);

@@ -21,7 +21,7 @@ const struct option_spec app_options[] = {
 	{"app", "version", NULL, .type = OPTION_TYPE_WORD},
 	{"app", "release_system", "mix", .type = OPTION_TYPE_ENUM,
 	 .choices = "mix distillery"},
-	{"app", "systemd_version", "235", .type = OPTION_TYPE_INT, .min = 1,
+	{"app", "systemd_version", "252", .type = OPTION_TYPE_INT, .min = 1,
 	 .max = 9999},
 	{"app", "mix_env", "prod", .type = OPTION_TYPE_WORD},
 	{"app", "env_lang", "en_US.utf8", .type = OPTION_TYPE_WORD},

@@ -324,7 +324,10 @@ static const char *foreign_hint(const char *text)
 {
 	const char *dollar = strchr(text, '$');
 
-	if (text[0] != '\0' && strchr("[{%", text[0]))
+	/* An address of IPv6 begins with '[', too. */
+	if (strncmp(text, "%{", 2) == 0 ||
+	    (text[0] == '[' && text[1] != '\0' && strchr("\"{~%", text[1])) ||
+	    (strncmp(text, "[:", 2) == 0 && text[2] >= 'a' && text[2] <= 'z'))
 		return "; of a list in Elixir write one value a line, without brackets "
 		       "and quotes, and {deploy_user} for $DEPLOY_USER";
 	if (dollar && dollar[1] >= 'A' && dollar[1] <= 'Z')

@@ -5,6 +5,9 @@
  * have their bound from here: what --check accepts works.
  */
 
+/* The oldest systemd that deployd runs with: Debian 12 */
+#define SYSTEMD_VERSION_MIN 252
+
 /* [health_check NAME], and what deployd-probe takes */
 #define HEALTH_STATUS_MIN      100
 #define HEALTH_STATUS_MAX      599
