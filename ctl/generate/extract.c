@@ -89,7 +89,7 @@ static int read_daemon_config(struct extract *extract, struct errinfo *ei)
 	if (!config || diag.has_errors) {
 		r = errinfo_refuse(ei, RESULT_BAD_CONFIG, "%s",
 				   diag.n_messages > 0 ? diag.messages[0]
-					      : "cannot read deployd.conf");
+						       : "cannot read deployd.conf");
 	} else {
 		extract->memory_bytes = config->unpack_memory_bytes;
 		errno = 0;
