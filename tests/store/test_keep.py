@@ -186,6 +186,7 @@ def test_records_outlive_a_disk_that_is_not_mounted(store):
     os.rename(store.app + ".away", store.app)
     view = store.call("recover")["view"]
     assert (view["current"], view["previous"]) == (b, a)
+    assert [e["state"] for e in view["releases"]] == ["good"] * 2, "made again, not kept"
 
 
 def test_recovery_removes_what_a_crash_left(store):
