@@ -39,7 +39,7 @@ static void print_messages(const struct diag *diag)
 static int check(void)
 {
 	struct diag diag = {0};
-	struct config_set *config = config_set_load(&diag);
+	struct config_set *config = config_set_load(true, &diag);
 	int status = result_exit_status(config ? RESULT_OK : RESULT_BAD_CONFIG);
 
 	print_messages(&diag);
@@ -75,7 +75,7 @@ static int run(void)
 	uv_loop_t loop;
 	int fd = -1, r;
 
-	config = config_set_load(&diag);
+	config = config_set_load(false, &diag);
 	print_messages(&diag);
 	diag_deinit(&diag);
 	if (!config) {

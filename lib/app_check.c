@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app_parse.h"
+#include "deploy/limits.h"
 
 /* Is path strictly below dir? */
 static bool is_below(const char *path, const char *dir)
@@ -169,8 +170,51 @@ static void check_health(const struct option_set *options)
 			     option_text(options, "healthy_deadline_sec"));
 }
 
+/* They become parts of requests and arguments of the helpers. */
+static void check_lengths(const struct option_set *options)
+{
+	static const char *const names[] = {"base_dir",	   "deploy_dir", "releases_dir",
+					    "current_dir", "flags_dir",	 "scripts_dir",
+					    "etc_dir"};
+	const struct option_slot *files = option_slot(options, "require_files");
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *dir = known(options, names[i]);
+
+		if (!dir || strlen(dir) <= APP_DIR_MAX)
+			continue;
+		option_error(options, names[i], "is longer than %d bytes", APP_DIR_MAX);
+		break; /* the others are below it, as a rule */
+	}
+	for (size_t i = 0; option_known(options, "require_files") && i < files->n_items;
+	     i++)
+		bytes += strlen(files->items[i].text);
+	if (bytes > REQUIRE_FILES_MAX)
+		option_error(
+			options, "require_files",
+			"names more than %d bytes of paths; fewer files that stand "
+			"for the rest will do",
+			REQUIRE_FILES_MAX);
+}
+
+/* mix_deploy's default is 235; deployd itself does not run there. */
+static void check_systemd(const struct option_set *options)
+{
+	if (option_known(options, "systemd_version") &&
+	    option_number(options, "systemd_version") < SYSTEMD_VERSION_MIN)
+		option_error(
+			options, "systemd_version",
+			"deployd needs systemd %d or later, so that no app of it can "
+			"be for an older one; remove the line, or name the version "
+			"that the target has",
+			SYSTEMD_VERSION_MIN);
+}
+
 void app_check(const struct option_set *options)
 {
+	check_systemd(options);
+	check_lengths(options);
 	check_users(options);
 	check_deploy_dir(options);
 	check_switched(options);

@@ -1,9 +1,12 @@
 /* Sections [health_check NAME]: which options each type has, and their store. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app_parse.h"
+#include "deploy/command_line.h"
+#include "deploy/limits.h"
 #include "option_net.h"
 
 static const struct {
@@ -50,6 +53,37 @@ static void check_options_of_type(const struct app_section *section, size_t type
 	}
 }
 
+/* What deployd-probe, and the start of a command, have room for. */
+static void check_room(const struct option_set *options)
+{
+	const struct option_slot *headers = option_slot(options, "header");
+	const char *command = option_text(options, "command"), *fault = NULL;
+	char **argv;
+
+	if (!option_known(options, "header"))
+		headers = NULL;
+	if (headers && headers->n_items > HEALTH_HEADERS_MAX)
+		option_error(options, "header",
+			     "more than %d of them; divide them among several "
+			     "[health_check NAME]",
+			     HEALTH_HEADERS_MAX);
+	for (size_t i = 0; headers && i < headers->n_items; i++) {
+		if (strcspn(headers->items[i].text, ":") > HEALTH_HEADER_NAME_MAX)
+			option_error(options, "header",
+				     "a name is longer than %d bytes",
+				     HEALTH_HEADER_NAME_MAX);
+		else if (strlen(headers->items[i].text) > HEALTH_HEADER_MAX)
+			option_error(options, "header", "is longer than %d bytes",
+				     HEALTH_HEADER_MAX);
+	}
+	if (!command || !option_known(options, "command"))
+		return;
+	argv = command_line_split(command, &fault);
+	if (!argv)
+		option_error(options, "command", "%s", fault);
+	free(argv);
+}
+
 /* Successes in a row take time; can they be had before the deadline? */
 static void check_time(const struct app_parser *parser,
 		       const struct app_section *section)
@@ -88,6 +122,7 @@ void app_health_check(struct app_parser *parser)
 		if (option_known(&section->options, "type"))
 			check_options_of_type(section,
 					      option_choice(&section->options, "type"));
+		check_room(&section->options);
 		check_time(parser, section);
 	}
 }
@@ -102,6 +137,34 @@ static bool store_statuses(const struct option_slot *slot, struct health_check *
 					&check->statuses[i].to))
 			check->n_statuses++;
 	return true;
+}
+
+/* Codes in order, each once: however they were written, the text has its bound. */
+void health_check_status_text(const struct health_check *check,
+			      char ret_text[HEALTH_STATUS_TEXT_MAX + 1])
+{
+	bool wanted[HEALTH_STATUS_MAX + 2] = {false};
+	size_t used = 0;
+	unsigned int last;
+
+	for (size_t i = 0; i < check->n_statuses; i++)
+		for (unsigned int code = check->statuses[i].from;
+		     code <= check->statuses[i].to; code++)
+			wanted[code] = true;
+	ret_text[0] = '\0';
+	for (unsigned int code = HEALTH_STATUS_MIN; code <= HEALTH_STATUS_MAX;
+	     code = last + 1) {
+		last = code;
+		if (!wanted[code])
+			continue;
+		while (wanted[last + 1])
+			last++;
+		used += (size_t)snprintf(ret_text + used,
+					 HEALTH_STATUS_TEXT_MAX + 1 - used,
+					 code == last ? "%s%u" : "%s%u-%u",
+					 used > 0 ? "," : "", code, last);
+		assert(used <= HEALTH_STATUS_TEXT_MAX);
+	}
 }
 
 /* A copy of the text, if any; false without memory. */

@@ -3,7 +3,14 @@
 
 #include <string.h>
 
+#include "deploy/limits.h"
+
 #define MANY_BYTES (UINT64_C(1) << 50)
+
+#define UNDONE_HOOK                                                                    \
+	"hooks are not run; run the command from ExecStartPre= of the unit, or "       \
+	"around "                                                                      \
+	"`deployctl deploy`"
 
 const struct option_spec app_options[] = {
 	{"app", "app_name", NULL, .type = OPTION_TYPE_APP_NAME},
@@ -14,7 +21,7 @@ const struct option_spec app_options[] = {
 	{"app", "version", NULL, .type = OPTION_TYPE_WORD},
 	{"app", "release_system", "mix", .type = OPTION_TYPE_ENUM,
 	 .choices = "mix distillery"},
-	{"app", "systemd_version", "235", .type = OPTION_TYPE_INT, .min = 1,
+	{"app", "systemd_version", "252", .type = OPTION_TYPE_INT, .min = 1,
 	 .max = 9999},
 	{"app", "mix_env", "prod", .type = OPTION_TYPE_WORD},
 	{"app", "env_lang", "en_US.utf8", .type = OPTION_TYPE_WORD},
@@ -93,16 +100,20 @@ const struct option_spec app_options[] = {
 	 .max = 10000000},
 	{"release", "max_ratio", "200", .type = OPTION_TYPE_INT, .min = 1,
 	 .max = 100000},
-	{"release", "max_depth", "64", .type = OPTION_TYPE_INT, .min = 1, .max = 256},
+	{"release", "max_depth", "64", .type = OPTION_TYPE_INT, .min = 1,
+	 .max = RELEASE_DEPTH_MAX},
 	{"release", "unpack_sec", "600", .type = OPTION_TYPE_SECONDS, .min = 1,
-	 .max = 86400},
+	 .max = UNPACK_SEC_MAX},
 	{"release", "require_files", NULL, .type = OPTION_TYPE_RELATIVE, .list = true,
 	 .words = true},
 	{"release", "link_targets", "/usr", .type = OPTION_TYPE_PATH, .list = true,
 	 .words = true},
 	{"release", "require_sha256", "no", .type = OPTION_TYPE_BOOL},
-	{"release", "require_signature", NULL, .type = OPTION_TYPE_PATH},
-	{"release", "dedupe", "yes", .type = OPTION_TYPE_BOOL},
+	{"release", "require_signature", NULL, .type = OPTION_TYPE_PATH,
+	 .undone = "signatures are not verified; require_sha256 = yes and a checksum "
+		   "from a source that you trust come nearest"},
+	{"release", "dedupe", "no", .type = OPTION_TYPE_BOOL,
+	 .undone = "files are not shared between releases; remove the line"},
 
 	{"restart", "restart_method", "systemctl", .type = OPTION_TYPE_ENUM,
 	 .choices = "systemctl systemd_flag touch"},
@@ -137,12 +148,16 @@ const struct option_spec app_options[] = {
 	{"environment", "env_files", NULL, .type = OPTION_TYPE_ENV_FILE, .list = true},
 	{"environment", "conform_conf_path", NULL, .type = OPTION_TYPE_PATH},
 
-	{"hooks", "pre_activate", NULL, .type = OPTION_TYPE_TEXT, .list = true},
-	{"hooks", "post_activate", NULL, .type = OPTION_TYPE_TEXT, .list = true},
-	{"hooks", "finished", NULL, .type = OPTION_TYPE_TEXT, .list = true},
-	{"hooks", "failed", NULL, .type = OPTION_TYPE_TEXT, .list = true},
+	{"hooks", "pre_activate", NULL, .type = OPTION_TYPE_TEXT, .list = true,
+	 .undone = UNDONE_HOOK},
+	{"hooks", "post_activate", NULL, .type = OPTION_TYPE_TEXT, .list = true,
+	 .undone = UNDONE_HOOK},
+	{"hooks", "finished", NULL, .type = OPTION_TYPE_TEXT, .list = true,
+	 .undone = UNDONE_HOOK},
+	{"hooks", "failed", NULL, .type = OPTION_TYPE_TEXT, .list = true,
+	 .undone = UNDONE_HOOK},
 	{"hooks", "hook_timeout_sec", "5min", .type = OPTION_TYPE_SECONDS, .min = 1,
-	 .max = 86400},
+	 .max = 86400, .undone = UNDONE_HOOK},
 
 	{"unit", "exec_start", NULL, .type = OPTION_TYPE_EXEC},
 	{"unit", "exec_start_pre", NULL, .type = OPTION_TYPE_EXEC, .list = true},
@@ -191,7 +206,7 @@ const struct option_spec app_health_check_options[APP_HEALTH_CHECK_OPTIONS] = {
 	{"health_check", "interval_sec", "1", .type = OPTION_TYPE_SEC_MS, .min = 100,
 	 .max = 3600000},
 	{"health_check", "timeout_sec", "5", .type = OPTION_TYPE_SEC_MS, .min = 100,
-	 .max = 3600000},
+	 .max = HEALTH_TIMEOUT_MS_MAX},
 	{"health_check", "successes", "1", .type = OPTION_TYPE_INT, .min = 1,
 	 .max = 100},
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon_table.h"
+#include "deploy/limits.h"
 #include "deploy/names.h"
 
 const struct option_spec daemon_options[] = {
@@ -18,7 +19,7 @@ const struct option_spec daemon_options[] = {
 	{"deployd", "request_timeout_sec", "10", .type = OPTION_TYPE_SECONDS, .min = 1,
 	 .max = 3600},
 	{"deployd", "intake_idle_sec", "60", .type = OPTION_TYPE_SECONDS, .min = 1,
-	 .max = 86400},
+	 .max = UNPACK_SEC_MAX},
 	{"deployd", "intake_min_bytes_per_sec", "1K", .type = OPTION_TYPE_BYTES,
 	 .max = UINT64_C(1) << 40},
 	{"deployd", "unpack_memory_bytes", "1G", .type = OPTION_TYPE_BYTES,

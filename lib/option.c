@@ -319,6 +319,23 @@ static char *expand(struct option_set *set, const char *owner,
 	return NULL;
 }
 
+/* mix_deploy's configuration is Elixir, and names other options as variables. */
+static const char *foreign_hint(const char *text)
+{
+	const char *dollar = strchr(text, '$');
+
+	/* An address of IPv6 begins with '[', too. */
+	if (strncmp(text, "%{", 2) == 0 ||
+	    (text[0] == '[' && text[1] != '\0' && strchr("\"{~%", text[1])) ||
+	    (strncmp(text, "[:", 2) == 0 && text[2] >= 'a' && text[2] <= 'z'))
+		return "; of a list in Elixir write one value a line, without brackets "
+		       "and quotes, and {deploy_user} for $DEPLOY_USER";
+	if (dollar && dollar[1] >= 'A' && dollar[1] <= 'Z')
+		return "; another option is named in braces here: {deploy_user} for "
+		       "$DEPLOY_USER";
+	return "";
+}
+
 static bool resolve_item(struct option_set *set, const struct option_spec *spec,
 			 struct option_item *item)
 {
@@ -333,8 +350,8 @@ static bool resolve_item(struct option_set *set, const struct option_spec *spec,
 		return true;
 	names_escape(expanded, shown, sizeof(shown));
 	if (item->file)
-		report(set, item->file, item->line, "%s: '%s' %s", spec->name, shown,
-		       fault);
+		report(set, item->file, item->line, "%s: '%s' %s%s", spec->name, shown,
+		       fault, foreign_hint(expanded));
 	else
 		report(set, NULL, 0, "%s: its default '%s' %s; set it", spec->name,
 		       shown, fault);

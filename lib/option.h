@@ -57,6 +57,8 @@ struct option_spec {
 	const char *choices;  /* ENUM: words with a blank between */
 	uint64_t min, max;    /* INT, SECONDS, MS, SEC_MS, BYTES */
 	enum option_type type;
+	/* Not carried out by this version: what to do instead. Unset and "no" are. */
+	const char *undone;
 	bool list;  /* every line adds an item, an empty one drops those before */
 	bool words; /* a list whose lines hold several items */
 };

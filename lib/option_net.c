@@ -1,7 +1,10 @@
 /* What health checks connect to: URLs, addresses, status codes, headers. */
 #include "option_net.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+
+#include "deploy/limits.h"
 
 #define URL_BYTES_MAX 2000
 
@@ -15,15 +18,21 @@ static bool is_name(char c, const char *more)
 /* A name or an address, "[...]" around one of IPv6. */
 static bool host_valid(const char *text, size_t length)
 {
-	static const char hex_or_colon[] = "0123456789abcdefABCDEF:.";
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr parsed;
 	size_t n = 0;
 
-	if (length > 2 && text[0] == '[' && text[length - 1] == ']')
-		return strspn(text + 1, hex_or_colon) == length - 2 &&
-		       memchr(text, ':', length);
+	if (length > 2 && text[0] == '[' && text[length - 1] == ']') {
+		if (length - 2 >= sizeof(address))
+			return false;
+		memcpy(address, text + 1, length - 2);
+		address[length - 2] = '\0';
+		return inet_pton(AF_INET6, address, &parsed) == 1;
+	}
 	while (n < length && is_name(text[n], "_.-"))
 		n++;
-	return n == length && n > 0 && n <= 253 && text[0] != '-' && text[0] != '.';
+	return n == length && n > 0 && n <= HEALTH_HOST_MAX && text[0] != '-' &&
+	       text[0] != '.';
 }
 
 static bool port_valid(const char *text, size_t length)
@@ -102,7 +111,8 @@ bool option_status_range(const char *text, unsigned int *ret_from, unsigned int 
 	}
 	if (n == 3)
 		code[1] = code[0];
-	if (code[0] < 100 || code[1] > 599 || code[0] > code[1])
+	if (code[0] < HEALTH_STATUS_MIN || code[1] > HEALTH_STATUS_MAX ||
+	    code[0] > code[1])
 		return false;
 	*ret_from = code[0];
 	*ret_to = code[1];

@@ -121,7 +121,6 @@ static int examine(const struct setup *setup, const char *deployd_show,
 	if (r == 0) {
 		check_files(setup->app, deployd_show, findings);
 		check_users(setup, findings);
-		check_config(setup->app, findings);
 	}
 	return r;
 }

@@ -23,10 +23,6 @@ void check_unit(const struct app_config *app, const struct unit_facts *facts,
 void check_commands(const struct app_config *app, const struct unit_facts *facts,
 		    struct findings *findings) __attribute__((nonnull));
 
-/* config_checks.c */
-void check_config(const struct app_config *app, struct findings *findings)
-	__attribute__((nonnull));
-
 /* file_checks.c. deployd_show: `systemctl show` of deployd.service. */
 void check_files(const struct app_config *app, const char *deployd_show,
 		 struct findings *findings) __attribute__((nonnull));

@@ -13,20 +13,22 @@
 #include <sys/stat.h>
 
 #include "deploy/cleanup.h"
+#include "deploy/daemon_config.h"
+#include "deploy/diag.h"
 #include "deploy/names.h"
-#include "generate/takeover.h"
 #include "generate/unpacker.h"
 #include "setup/accounts.h"
 #include "setup/lock.h"
 #include "setup/manifest.h"
 #include "setup/place.h"
 #include "setup/setup.h"
+#include "util/config_files.h"
+#include "util/release_tree.h"
 #include "util/treewalk.h"
 #include "verbs.h"
 
-#define UNPACK_USER "deployd-unpack"
-#define BESIDE	    ".extract" /* root's alone; in it the new release, then the old one */
-#define NEW	    "release"
+#define BESIDE ".extract" /* root's alone; in it the new release, then the old one */
+#define NEW    "release"
 
 struct extract {
 	struct setup *setup;
@@ -34,6 +36,7 @@ struct extract {
 	int deploy_fd, beside_fd;
 	uid_t unpack_uid;
 	gid_t unpack_gid, app_gid;
+	uint64_t memory_bytes;
 };
 
 static const char *base_name(const char *path)
@@ -71,9 +74,44 @@ static int open_archive(struct extract *extract, struct errinfo *ei)
 	return 0;
 }
 
+/* Who unpacks, and with how much memory, is deployd's to say here as well. */
+static int read_daemon_config(struct extract *extract, struct errinfo *ei)
+{
+	struct config_file_list files;
+	struct diag diag = {0};
+	struct daemon_config *config;
+	const struct passwd *unpack;
+	int r = 0;
+
+	config_files_read("deployd.conf", &files, &diag);
+	config = daemon_config_parse(files.texts, files.n_texts, &diag);
+	config_file_list_deinit(&files);
+	if (!config || diag.has_errors) {
+		r = errinfo_refuse(ei, RESULT_BAD_CONFIG, "%s",
+				   diag.n_messages > 0 ? diag.messages[0]
+						       : "cannot read deployd.conf");
+	} else {
+		extract->memory_bytes = config->unpack_memory_bytes;
+		errno = 0;
+		unpack = getpwnam(config->unpack_user);
+		if (!unpack || unpack->pw_uid == 0) {
+			r = errinfo_refuse(ei, RESULT_FAILED,
+					   "there is no user %s, who unpacks "
+					   "(unpack_user in deployd.conf); is deployd "
+					   "installed?",
+					   config->unpack_user);
+		} else {
+			extract->unpack_uid = unpack->pw_uid;
+			extract->unpack_gid = unpack->pw_gid;
+		}
+	}
+	daemon_config_free(config);
+	diag_deinit(&diag);
+	return r;
+}
+
 static int find_users(struct extract *extract, struct errinfo *ei)
 {
-	const struct passwd *unpack;
 	struct owner owner;
 	int r;
 
@@ -81,14 +119,9 @@ static int find_users(struct extract *extract, struct errinfo *ei)
 		return errinfo_refuse(ei, RESULT_DENIED,
 				      "only root can unpack as another user, also in a "
 				      "DESTDIR");
-	errno = 0;
-	unpack = getpwnam(UNPACK_USER);
-	if (!unpack || unpack->pw_uid == 0)
-		return errinfo_refuse(ei, RESULT_FAILED,
-				      "there is no user " UNPACK_USER
-				      ", who unpacks; is deployd installed?");
-	extract->unpack_uid = unpack->pw_uid;
-	extract->unpack_gid = unpack->pw_gid;
+	r = read_daemon_config(extract, ei);
+	if (r < 0)
+		return r;
 	r = owner_resolve(extract->setup, "root", extract->setup->app->app_group,
 			  &owner, ei);
 	extract->app_gid = owner.gid;
@@ -153,13 +186,20 @@ static int open_beside(struct extract *extract, struct errinfo *ei)
 static int unpack(const struct extract *extract, struct errinfo *ei)
 {
 	const struct release_limits *limits = &extract->setup->app->limits;
+	struct release_tree tree = {.unpack_uid = extract->unpack_uid,
+				    .max_bytes = limits->max_release_bytes,
+				    .max_entries = limits->max_entries,
+				    .max_depth = limits->max_depth,
+				    .link_targets =
+					    (const char *const *)limits->link_targets};
 	cleanup_close int fd = -1;
 	int r = unpacker_run(&(struct unpacker){.limits = limits,
 						.archive_fd = extract->archive_fd,
 						.dir_fd = extract->beside_fd,
 						.name = NEW,
 						.uid = extract->unpack_uid,
-						.gid = extract->unpack_gid},
+						.gid = extract->unpack_gid,
+						.memory_bytes = extract->memory_bytes},
 			     ei);
 
 	if (r < 0)
@@ -168,7 +208,11 @@ static int unpack(const struct extract *extract, struct errinfo *ei)
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open what was unpacked");
-	r = takeover(fd, limits, extract->unpack_uid, extract->app_gid, ei);
+	tree.root_fd = fd;
+	r = release_tree_verify(&tree, ei);
+	if (r == 0)
+		r = release_tree_own(&tree, extract->app_gid, ei);
+	release_tree_deinit(&tree);
 	if (r == 0 && syncfs(fd) < 0)
 		r = errinfo_set(ei, errno, "cannot make the release durable");
 	return r;

@@ -60,6 +60,7 @@ static void make_arguments(const struct unpacker *unpacker, struct arguments *ar
 	add(arguments, "cpu-sec", limits->unpack_sec);
 	arguments->link_targets = args_words("link-targets", limits->link_targets);
 	arguments->argv[1 + arguments->n++] = arguments->link_targets;
+	add(arguments, "memory-bytes", unpacker->memory_bytes);
 }
 
 static _Noreturn void become(const struct arguments *arguments, int archive_fd,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "deploy/app_config.h"
@@ -18,6 +19,7 @@ struct unpacker {
 	const char *name;
 	uid_t uid;
 	gid_t gid;
+	uint64_t memory_bytes;
 };
 int unpacker_run(const struct unpacker *unpacker, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));

@@ -11,6 +11,12 @@ static size_t find(const struct retention_release *releases, size_t n, const cha
 	return i;
 }
 
+static bool is_better(const struct retention_release *a,
+		      const struct retention_release *than)
+{
+	return a->good != than->good ? a->good : a->seq > than->seq;
+}
+
 size_t retention_rollback_target(const struct retention_release *releases, size_t n,
 				 const char *current)
 {
@@ -19,10 +25,10 @@ size_t retention_rollback_target(const struct retention_release *releases, size_
 	if (at == n)
 		return n;
 	for (size_t i = 0; i < n; i++) {
-		if (!releases[i].good || releases[i].rolled_back ||
-		    releases[i].seq >= releases[at].seq)
+		if (!(releases[i].good || releases[i].unknown) ||
+		    releases[i].rolled_back || releases[i].seq >= releases[at].seq)
 			continue;
-		if (best == n || releases[i].seq > releases[best].seq)
+		if (best == n || is_better(&releases[i], &releases[best]))
 			best = i;
 	}
 	return best;
@@ -36,7 +42,8 @@ static uint64_t rank(const struct retention_release *releases, size_t n, size_t 
 	for (size_t i = 0; i < n; i++)
 		if (releases[i].seq > releases[at].seq &&
 		    releases[i].good == releases[at].good &&
-		    releases[i].bad == releases[at].bad)
+		    releases[i].bad == releases[at].bad &&
+		    releases[i].unknown == releases[at].unknown)
 			newer++;
 	return newer;
 }
@@ -54,7 +61,7 @@ void retention_choose(const struct retention_release *releases, size_t n,
 		ret_prune[i] = false;
 		if (i == live || i == target || r->pinned || r->in_use)
 			continue;
-		if (r->good)
+		if (r->good || r->unknown)
 			ret_prune[i] = rank(releases, n, i) >= keep;
 		else if (r->bad)
 			ret_prune[i] = rank(releases, n, i) >= RETENTION_BAD_KEPT;

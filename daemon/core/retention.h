@@ -16,7 +16,8 @@
 struct retention_release {
 	const char *id;
 	uint64_t seq;
-	bool good, bad;	  /* neither: staged */
+	bool good, bad;	  /* neither: staged, or */
+	bool unknown;	  /* its record was lost */
 	bool rolled_back; /* was gone back from, and not activated since */
 	bool pinned;
 	bool in_use;
@@ -24,7 +25,8 @@ struct retention_release {
 };
 
 /*
- * The last good release before the current one that was not itself gone back from.
+ * The last good release before the current one that was not itself gone back from; the
+ * last one of which nothing is known where there is no good one, as its health decides.
  * Index, or n when there is none. current NULL or unknown: none.
  */
 size_t retention_rollback_target(const struct retention_release *releases, size_t n,
@@ -32,7 +34,8 @@ size_t retention_rollback_target(const struct retention_release *releases, size_
 
 /*
  * Sets ret_prune[i] for those to remove: good ones beyond the newest `keep`, bad ones
- * beyond the newest few, staged ones that waited too long. Never current, the rollback
+ * beyond the newest few, unknown ones beyond the newest `keep`, staged ones that waited
+ * too long. Never current, the rollback
  * target, pinned ones or ones in use.
  */
 void retention_choose(const struct retention_release *releases, size_t n,

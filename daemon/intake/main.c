@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "deploy/limits.h"
 #include "deploy/result.h"
 #include "util/args.h"
 #include "util/fdio.h"
@@ -42,7 +43,7 @@ static int parse(struct intake *intake, int argc, char **argv, struct errinfo *e
 		{"uid", &intake->uid, .min = 1, .max = UINT32_MAX - 1},
 		{"gid", &intake->gid, .min = 1, .max = UINT32_MAX - 1},
 		{"max-bytes", &intake->max_bytes, .min = 1, .max = INT64_MAX},
-		{"idle-sec", &intake->idle_sec, .min = 1, .max = 86400},
+		{"idle-sec", &intake->idle_sec, .min = 1, .max = UNPACK_SEC_MAX},
 		{"min-rate", &intake->min_rate, .max = INT64_MAX},
 	};
 

@@ -218,7 +218,7 @@ static int compare_apps(const void *a, const void *b)
 		      (*(struct app_config *const *)b)->app_name);
 }
 
-static void load_apps(struct config_set *set, struct diag *diag)
+static void load_apps(struct config_set *set, bool strict, struct diag *diag)
 {
 	char **names = config_files_names("apps.d", diag);
 
@@ -236,6 +236,7 @@ static void load_apps(struct config_set *set, struct diag *diag)
 		if (set->apps && files.n_texts > 0)
 			app = app_config_parse(name, files.texts, files.n_texts, diag);
 		if (app) {
+			app_config_report_undone(app, strict, diag);
 			resolve_app_users(app, diag);
 			check_app_users(set, app, diag);
 			set->apps[set->n_apps++] = app;
@@ -287,7 +288,7 @@ static void load_policy(struct config_set *set, struct diag *diag)
 	config_file_list_deinit(&all);
 }
 
-struct config_set *config_set_load(struct diag *diag)
+struct config_set *config_set_load(bool strict, struct diag *diag)
 {
 	struct config_set *set = calloc(1, sizeof(*set));
 
@@ -297,7 +298,7 @@ struct config_set *config_set_load(struct diag *diag)
 	}
 	set->refs = 1;
 	load_daemon(set, diag);
-	load_apps(set, diag);
+	load_apps(set, strict, diag);
 	load_policy(set, diag);
 	if (diag->has_errors || !set->daemon || !set->policy) {
 		config_set_unref(set);

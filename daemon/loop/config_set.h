@@ -29,9 +29,10 @@ struct config_set {
 /*
  * Reads the directories of DESIGN 5 and resolves names: blocks (files, NSS), so it runs
  * before the loop or in a thread. NULL on any error; every message is in diag either
- * way.
+ * way. An option that this version does not carry out is an error when strict (--check,
+ * reload); else (start) it is a warning, and its app refuses deploys.
  */
-struct config_set *config_set_load(struct diag *diag)
+struct config_set *config_set_load(bool strict, struct diag *diag)
 	__attribute__((warn_unused_result, nonnull));
 
 struct config_set *config_set_ref(struct config_set *set) __attribute__((nonnull));

@@ -66,7 +66,7 @@ static void on_reload_work(uv_work_t *work)
 {
 	struct reload *reload = work->data;
 
-	reload->config = config_set_load(&reload->diag);
+	reload->config = config_set_load(true, &reload->diag);
 }
 
 static void reload_end(struct reload *reload, bool ok)

@@ -4,9 +4,10 @@
 #include <sys/stat.h>
 
 #include "deploy/errinfo.h"
+#include "deploy/limits.h"
 
 #define FLAG_FILE_NAME "restart.flag"
-#define FLAG_PATH_MAX  1024 /* bytes of flags_dir with the NUL */
+#define FLAG_PATH_MAX  (APP_DIR_MAX + 1) /* bytes of flags_dir with the NUL */
 
 struct flag_opened {
 	char path[FLAG_PATH_MAX]; /* set by the caller */

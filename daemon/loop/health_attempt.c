@@ -15,9 +15,9 @@
 #include <uv.h>
 
 #include "build_config.h"
-#include "core/command_line.h"
 #include "core/health_judge.h"
 #include "deploy/cleanup.h"
+#include "deploy/command_line.h"
 #include "loop/capture.h"
 #include "loop/probe_report.h"
 #include "loop/unit_request.h"
@@ -26,7 +26,6 @@
 #define PROBE_GRACE_MSEC 2000
 
 #define PROBE_OPTIONS_MAX 8 /* beside headers */
-#define STATUS_TEXT_MAX	  256
 
 /* Every byte may be shown as \xNN, and names_escape() wants some room beyond. */
 #define SHOWN_SIZE (4 * HEALTH_EVIDENCE_BYTES_MAX + 16)
@@ -196,20 +195,6 @@ static void run_exec(struct health_attempt *attempt)
 	run(attempt, &options);
 }
 
-static void status_text(const struct health_check *check,
-			char ret_text[STATUS_TEXT_MAX])
-{
-	size_t used = (size_t)snprintf(ret_text, STATUS_TEXT_MAX, "--status=");
-
-	for (size_t i = 0; i < check->n_statuses && used < STATUS_TEXT_MAX; i++) {
-		const struct status_range *range = &check->statuses[i];
-
-		used += (size_t)snprintf(ret_text + used, STATUS_TEXT_MAX - used,
-					 range->from == range->to ? "%s%u" : "%s%u-%u",
-					 i > 0 ? "," : "", range->from, range->to);
-	}
-}
-
 static char *option(const char *name, const char *value)
 {
 	char *text;
@@ -232,7 +217,7 @@ static char **probe_argv(const struct health_check *check)
 	const size_t n_headers = count(check->headers);
 	char **argv = calloc(PROBE_OPTIONS_MAX + n_headers, sizeof(*argv));
 	const bool http = check->type == HEALTH_CHECK_TYPE_HTTP;
-	char timeout[32], status[STATUS_TEXT_MAX];
+	char timeout[32], status[HEALTH_STATUS_TEXT_MAX + 1];
 	size_t n = 0;
 
 	if (!argv)
@@ -244,8 +229,8 @@ static char **probe_argv(const struct health_check *check)
 	argv[n++] =
 		http ? option("url", check->url) : option("address", check->address);
 	if (http) {
-		status_text(check, status);
-		argv[n++] = strdup(status);
+		health_check_status_text(check, status);
+		argv[n++] = option("status", status);
 	}
 	if (http && check->body)
 		argv[n++] = option("body", check->body);

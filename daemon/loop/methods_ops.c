@@ -108,6 +108,23 @@ static bool sha256_is_given(struct daemon *daemon, struct session *session,
 	return false;
 }
 
+/* What ships a release does all that its file asks for, or nothing. */
+static bool is_carried_out(struct session *session, const struct app_config *settings,
+			   enum op_kind kind)
+{
+	struct app_undone undone;
+
+	if ((kind != OP_KIND_DEPLOY && kind != OP_KIND_STAGE &&
+	     kind != OP_KIND_ACTIVATE) ||
+	    !app_config_undone(settings, 0, &undone))
+		return true;
+	session_refuse(session, RESULT_BAD_CONFIG,
+		       "%s:%u: [%s] %s is not carried out by this version: %s",
+		       undone.file, undone.line, undone.section, undone.name,
+		       undone.advice);
+	return false;
+}
+
 /* Queues it; the session hears at once (wait = false) or watches. */
 static void submit(struct daemon *daemon, struct session *session,
 		   const struct app_config *settings,
@@ -121,6 +138,8 @@ static void submit(struct daemon *daemon, struct session *session,
 	if (daemon->stopping) {
 		session_refuse(session, RESULT_BUSY, "deployd is stopping; try again");
 		result = RESULT_BUSY;
+	} else if (!is_carried_out(session, settings, request->kind)) {
+		result = RESULT_BAD_CONFIG;
 	} else {
 		result = manager_submit(&daemon->manager, daemon->config, settings,
 					request, wait ? id : 0, &operation, &error);

@@ -7,6 +7,7 @@
 
 #include "core/op.h"
 #include "deploy/errinfo.h"
+#include "deploy/limits.h"
 #include "deploy/names.h"
 #include "loop/child.h"
 #include "loop/output.h"
@@ -14,6 +15,9 @@
 #include "loop/session.h"
 #include "loop/store_call.h"
 #include "loop/units.h"
+
+/* releases_dir/.staging/ID; names_release_valid() ids are shorter. */
+#define OPERATION_STAGING_SIZE (APP_DIR_MAX + sizeof("/.staging/") + RELEASE_ID_SIZE)
 
 /*
  * One operation under way: carries out what the state table (core/op.h) asks for, with
@@ -74,7 +78,7 @@ struct operation {
 	uint64_t confirm_sec;
 	int64_t confirm_deadline_sec; /* CLOCK_REALTIME; 0 = none */
 	int64_t until_sec;
-	char staging[512];
+	char staging[OPERATION_STAGING_SIZE];
 
 	struct store_call store;
 	struct child intake, unpack;

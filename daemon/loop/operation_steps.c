@@ -299,7 +299,9 @@ static bool choose_target(struct operation *operation)
 			current, operation->settings->app_name);
 		return false;
 	}
-	if (operation->op.kind == OP_KIND_ROLLBACK && strcmp(state, "good") != 0) {
+	/* Of an unknown one its health decides, like that of a new one. */
+	if (operation->op.kind == OP_KIND_ROLLBACK && strcmp(state, "good") != 0 &&
+	    strcmp(state, "unknown") != 0) {
 		operation_fail(
 			operation, RESULT_NOT_FOUND,
 			"release %s is %s: only a good one can be gone back to%s",

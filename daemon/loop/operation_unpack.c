@@ -231,7 +231,7 @@ static int start_unpack(struct operation *operation, int fd0)
 {
 	const struct release_limits *limits = &operation->settings->limits;
 	const struct config_set *config = operation->config;
-	char args[9][560];
+	char args[9][sizeof("--staging=") + OPERATION_STAGING_SIZE];
 	const char *argv[] = {DEPLOYD_LIBEXECDIR "/deployd-unpack",
 			      args[0],
 			      args[1],

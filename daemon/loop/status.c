@@ -50,6 +50,11 @@ static const char *state_word(const struct app *app, const struct unit_state *un
 	else if (mark && strcmp(mark, "bad") == 0)
 		*ret_reason =
 			"the current release is bad; roll back, or deploy a good one";
+	else if (mark && strcmp(mark, "unknown") == 0)
+		*ret_reason =
+			"what was known of the current release was lost; "
+			"`deployctl restart` or a deploy finds out anew whether it "
+			"is healthy";
 	else if (strcmp(unit->active_state, "failed") == 0)
 		*ret_reason = "the unit has failed";
 	return *ret_reason ? "degraded" : "live";

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "build_config.h"
+#include "deploy/limits.h"
 #include "loop/child.h"
 #include "loop/unit_watch.h"
 
@@ -125,7 +126,7 @@ static void on_child_done(struct child *child)
 static void start_helper(struct touch *touch)
 {
 	const struct app_config *settings = touch->settings;
-	char dir[600], uid[32], gid[32];
+	char dir[sizeof("--dir=") + APP_DIR_MAX], uid[32], gid[32];
 	const char *argv[] = {DEPLOYD_LIBEXECDIR "/deployd-touch", dir, uid, gid, NULL};
 	struct child_options options = {.argv = argv,
 					.fd0 = -1,

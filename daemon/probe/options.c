@@ -43,7 +43,7 @@ bool address_parse(const char *text, char ret_host[ADDRESS_HOST_SIZE],
 	} else if (memchr(text, ':', length)) {
 		return false;
 	}
-	if (length == 0 || length > PROBE_HOST_MAX || memchr(host, '[', length) ||
+	if (length == 0 || length > HEALTH_HOST_MAX || memchr(host, '[', length) ||
 	    memchr(host, ']', length))
 		return false;
 	n_digits = strspn(colon + 1, "0123456789");
@@ -68,7 +68,7 @@ bool header_parse(const char *text, struct header_wanted *ret_header)
 	const char *value;
 	size_t length;
 
-	if (name_length == 0 || name_length > PROBE_HEADER_NAME_MAX ||
+	if (name_length == 0 || name_length > HEALTH_HEADER_NAME_MAX ||
 	    text[name_length] != ':')
 		return false;
 	value = text + name_length + 1;
@@ -94,7 +94,7 @@ static int take_headers(int *argc, char **argv, struct probe_options *options,
 			argv[kept++] = argv[i];
 			continue;
 		}
-		if (options->n_headers == PROBE_HEADERS_MAX)
+		if (options->n_headers == HEALTH_HEADERS_MAX)
 			return refuse(ei, "header", text, "too many headers");
 		if (!header_parse(text, &options->headers[options->n_headers]))
 			return refuse(ei, "header", text, "wanted 'Name: value'");
@@ -110,7 +110,7 @@ static int parse_http(int argc, char **argv, struct probe_options *options,
 	struct args_option list[] = {
 		{"url", .text = &options->url},
 		{"timeout-ms", &options->timeout_ms, .min = 1,
-		 .max = PROBE_TIMEOUT_MS_MAX},
+		 .max = HEALTH_TIMEOUT_MS_MAX},
 		{"status", .text = &options->status_text, .optional = true},
 		{"body", .text = &options->body, .optional = true},
 	};
@@ -135,7 +135,7 @@ static int parse_tcp(int argc, char **argv, struct probe_options *options,
 	struct args_option list[] = {
 		{"address", .text = &address},
 		{"timeout-ms", &options->timeout_ms, .min = 1,
-		 .max = PROBE_TIMEOUT_MS_MAX},
+		 .max = HEALTH_TIMEOUT_MS_MAX},
 	};
 	int r;
 

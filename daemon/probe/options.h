@@ -5,12 +5,8 @@
 #include <stdint.h>
 
 #include "deploy/errinfo.h"
+#include "deploy/limits.h"
 #include "probe/status.h"
-
-#define PROBE_HEADERS_MAX     16
-#define PROBE_HEADER_NAME_MAX 128     /* bytes */
-#define PROBE_HOST_MAX	      253     /* bytes: a name in the DNS */
-#define PROBE_TIMEOUT_MS_MAX  3600000 /* an hour */
 
 enum probe_verb {
 	PROBE_VERB_HTTP,
@@ -35,10 +31,10 @@ struct probe_options {
 	const char *status_text;
 	struct status_set status;
 	const char *body; /* NULL: any */
-	struct header_wanted headers[PROBE_HEADERS_MAX];
+	struct header_wanted headers[HEALTH_HEADERS_MAX];
 	size_t n_headers;
 	/* tcp */
-	char host[PROBE_HOST_MAX + 1];
+	char host[HEALTH_HOST_MAX + 1];
 	uint16_t port;
 };
 
@@ -56,7 +52,7 @@ int options_parse(int argc, char **argv, struct probe_options *ret_options,
  * Splits HOST:PORT or [V6]:PORT. False when it is neither: a bare IPv6 address has no
  * brackets, so that nobody knows where it ends.
  */
-#define ADDRESS_HOST_SIZE (PROBE_HOST_MAX + 1)
+#define ADDRESS_HOST_SIZE (HEALTH_HOST_MAX + 1)
 bool address_parse(const char *text, char ret_host[ADDRESS_HOST_SIZE],
 		   uint16_t *ret_port) __attribute__((nonnull, warn_unused_result));
 

@@ -11,7 +11,7 @@ static const char *read_code(const char *at, long *ret_code)
 			return NULL;
 		code = code * 10 + (*at - '0');
 	}
-	if (code < STATUS_MIN || code > STATUS_MAX)
+	if (code < HEALTH_STATUS_MIN || code > HEALTH_STATUS_MAX)
 		return NULL;
 	*ret_code = code;
 	return at;
@@ -19,7 +19,7 @@ static const char *read_code(const char *at, long *ret_code)
 
 static void add(struct status_set *set, long code)
 {
-	const long bit = code - STATUS_MIN;
+	const long bit = code - HEALTH_STATUS_MIN;
 
 	set->bits[bit / 8] |= (uint8_t)(1u << (bit % 8));
 }
@@ -30,7 +30,7 @@ bool status_parse(const char *text, struct status_set *ret_set)
 	const char *at = text;
 	long first, last;
 
-	if (strnlen(text, STATUS_TEXT_MAX + 1) > STATUS_TEXT_MAX)
+	if (strnlen(text, HEALTH_STATUS_TEXT_MAX + 1) > HEALTH_STATUS_TEXT_MAX)
 		return false;
 	for (;;) {
 		at = read_code(at, &first);
@@ -55,9 +55,9 @@ bool status_parse(const char *text, struct status_set *ret_set)
 
 bool status_in(const struct status_set *set, long code)
 {
-	const long bit = code - STATUS_MIN;
+	const long bit = code - HEALTH_STATUS_MIN;
 
-	if (code < STATUS_MIN || code > STATUS_MAX)
+	if (code < HEALTH_STATUS_MIN || code > HEALTH_STATUS_MAX)
 		return false;
 	return set->bits[bit / 8] & (1u << (bit % 8));
 }

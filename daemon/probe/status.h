@@ -3,10 +3,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STATUS_MIN	 100
-#define STATUS_MAX	 599
-#define STATUS_TEXT_MAX	 256 /* bytes of a list */
-#define STATUS_SET_BYTES ((STATUS_MAX - STATUS_MIN) / 8 + 1)
+#include "deploy/limits.h"
+
+#define STATUS_SET_BYTES ((HEALTH_STATUS_MAX - HEALTH_STATUS_MIN) / 8 + 1)
 
 /* HTTP status codes that pass. */
 struct status_set {

@@ -146,7 +146,7 @@ int tcp_check(const struct probe_options *options, struct finding *ret_finding,
 	static struct lookup lookup;
 	const int64_t timeout_ms = (int64_t)options->timeout_ms;
 	const int64_t deadline_ms = now_ms() + timeout_ms;
-	char host[2 * PROBE_HOST_MAX], target[2 * PROBE_HOST_MAX + 16];
+	char host[2 * HEALTH_HOST_MAX], target[2 * HEALTH_HOST_MAX + 16];
 	int error, r;
 
 	(void)names_escape(options->host, host, sizeof(host));

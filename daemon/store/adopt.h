@@ -1,7 +1,7 @@
 #pragma once
 
-#include "store/inode.h"
 #include "store/store.h"
+#include "util/inode.h"
 
 /*
  * The verb adopt: an installation of mix_deploy becomes a release store. A survey,

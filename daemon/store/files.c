@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "store/store.h"
 #include "util/fdio.h"
+#include "util/treewalk.h"
 
 int dir_sync(int fd, const char *what, struct errinfo *ei)
 {
@@ -83,6 +85,25 @@ int file_replace(struct store *store, int dir_fd, const char *name, const char *
 			*ei = problem;
 	}
 	return r < 0 ? r : dir_sync(dir_fd, name, ei);
+}
+
+int file_set_aside(int dir_fd, const char *name, mode_t type, struct errinfo *ei)
+{
+	char aside[96];
+	struct stat st;
+	int r;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT
+			       ? 0
+			       : errinfo_set(ei, errno, "cannot examine '%s'", name);
+	if ((st.st_mode & S_IFMT) == type)
+		return 0;
+	(void)snprintf(aside, sizeof(aside), ".%s.damaged", name);
+	r = tree_remove(dir_fd, aside, ei);
+	if (r == 0 && renameat(dir_fd, name, dir_fd, aside) < 0)
+		r = errinfo_set(ei, errno, "cannot move '%s' aside", name);
+	return r;
 }
 
 int file_read(int dir_fd, const char *name, size_t max, char **ret_text,

@@ -42,7 +42,9 @@ static int settle(struct store *store, struct store_state *state, bool clear,
 		r = state_settle(state, current, ei);
 	if (r == 0 && sick)
 		r = state_set_sick(state, current, sick, &changed, ei);
-	return r < 0 || !changed ? r : state_save(store, state, ei);
+	if (r == 0 && changed)
+		r = state_save(store, state, ei);
+	return r == 0 && json_is_null(sick) ? mark_healthy(store, current, ei) : r;
 }
 
 static int mark_release(struct store *store, const struct store_state *state,

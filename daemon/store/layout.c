@@ -66,6 +66,16 @@ static int read_only(const struct store *store, struct errinfo *ei)
 			      store->app.name);
 }
 
+/* systemd makes it, and shows it to deployd.service, at its start. */
+static int state_gone(const struct store *store, struct errinfo *ei)
+{
+	return errinfo_refuse(
+		ei, RESULT_FAILED,
+		"'%s' was removed while deployd ran; what can be known is "
+		"made again from the releases: systemctl restart deployd",
+		store->app.state_dir);
+}
+
 struct directory {
 	mode_t mode;
 	uid_t uid;
@@ -146,7 +156,9 @@ static int open_directory(const struct store *store, int dir_fd, const char *nam
 		r = make_directory(dir_fd, name, how);
 #endif
 		if (r == -EROFS)
-			return read_only(store, ei);
+			return strncmp(path, store->app.state_dir, strlen(path)) == 0
+				       ? state_gone(store, ei)
+				       : read_only(store, ei);
 		/* Another app's deployd-store may have made what both lie in. */
 		if (r < 0 && r != -EEXIST && r != -ENOENT)
 			return errinfo_set(ei, r, "cannot make '%s'", path);
@@ -206,9 +218,16 @@ static int open_path(const struct store *store, const char *path,
 static int open_state(struct store *store, struct errinfo *ei)
 {
 	static const struct directory root_only = {0700, 0, 0};
+	static const char *const files[] = {"state", "history", "flag", "lock"};
 	int r;
 
 	r = open_path(store, store->app.state_dir, &root_only, &store->state_fd, ei);
+	if (r < 0)
+		return r;
+	/* All of it can be made again from what is in releases/. */
+	r = file_set_aside(store->state_fd, "meta", S_IFDIR, ei);
+	for (size_t i = 0; r == 0 && i < sizeof(files) / sizeof(*files); i++)
+		r = file_set_aside(store->state_fd, files[i], S_IFREG, ei);
 	if (r < 0)
 		return r;
 	r = open_directory(store, store->state_fd, "meta", "meta", &root_only,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "deploy/limits.h"
 #include "store/adopt.h"
 #include "store/store.h"
 #include "util/privdrop.h"
@@ -17,6 +18,7 @@
 
 #define REQUEST_BYTES_MAX (1u << 20)
 #define PATH_BYTES_MAX	  1000
+_Static_assert(APP_DIR_MAX < PATH_BYTES_MAX, "a directory that --check accepts");
 
 #define LOCK_WAIT_MSEC 10000u
 #define RECOVER_LOCK_WAIT_MSEC                                                         \

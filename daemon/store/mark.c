@@ -65,6 +65,20 @@ int mark_state(struct store *store, const char *release, const char *word,
 	return save_changes(store, release, changes, ei);
 }
 
+int mark_healthy(struct store *store, const char *current, struct errinfo *ei)
+{
+	cleanup_json json_t *meta = NULL;
+	const char *word;
+	int r = *current ? meta_load_existing(store, current, &meta, ei) : -ENOENT;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	word = json_string_value(json_object_get(meta, "state"));
+	return word && strcmp(word, STORE_UNKNOWN) == 0
+		       ? mark_state(store, current, "good", NULL, ei)
+		       : 0;
+}
+
 int verb_mark(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
 	const char *release, *word;

@@ -1,6 +1,7 @@
 /* /var/lib/deployd/APP/meta/ID: what is known of one release, one JSON object each. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,10 +20,10 @@ uint64_t meta_seq_of_id(const char *release)
 static json_t *damaged(const char *release)
 {
 	return json_pack("{s:i, s:I, s:s, s:b, s:{s:s}}", "schema", 1, "seq",
-			 (json_int_t)meta_seq_of_id(release), "state", "bad", "damaged",
-			 1, "evidence", "reason",
-			 "the record of this release is damaged; if it is good, say "
-			 "so: deployctl mark-good");
+			 (json_int_t)meta_seq_of_id(release), "state", STORE_UNKNOWN,
+			 "damaged", 1, "evidence", "reason",
+			 "the record of this release is damaged; it is good once it "
+			 "was seen healthy");
 }
 
 static json_t *verified(const char *text)
@@ -50,12 +51,40 @@ int meta_load(const struct store *store, const char *release, json_t **ret_meta,
 		return r;
 	if (r == 0)
 		meta = verified(text);
+	r = state_check_schema(store, json_object_get(meta, "schema"), release, ei);
+	if (r < 0) {
+		json_decref(meta);
+		return r;
+	}
 	if (!meta)
 		meta = damaged(release);
 	if (!meta)
 		return errinfo_set(ei, ENOMEM, "cannot read the release's meta");
 	*ret_meta = meta;
 	return 0;
+}
+
+int meta_rebuild(struct store *store, const char *release, uint64_t bytes,
+		 uint64_t files, struct errinfo *ei)
+{
+	cleanup_json json_t *meta = NULL;
+	char at[RFC3339_SIZE];
+
+	/* The id begins with the time: 20260131T120000Z-0001. */
+	(void)snprintf(at, sizeof(at), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", release,
+		       release + 4, release + 6, release + 9, release + 11,
+		       release + 13);
+	meta = json_pack("{s:i, s:I, s:s, s:I, s:I, s:s, s:b, s:b, s:{s:s}}", "schema",
+			 1, "seq", (json_int_t)meta_seq_of_id(release), "state",
+			 STORE_UNKNOWN, "bytes", (json_int_t)bytes, "files",
+			 (json_int_t)files, "deployed_at", at, "pinned", 0,
+			 "rolled_back", 0, "evidence", "reason",
+			 "the record of this release was lost or damaged; it is good "
+			 "once it was "
+			 "seen healthy");
+	if (!meta)
+		return errinfo_set(ei, ENOMEM, "cannot write the release's meta");
+	return meta_save(store, release, meta, ei);
 }
 
 int meta_load_existing(const struct store *store, const char *release,

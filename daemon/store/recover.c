@@ -111,6 +111,62 @@ static int remove_orphan(int dir_fd, const char *name, void *userdata,
 	return 0;
 }
 
+struct size {
+	uint64_t bytes, files;
+};
+
+static int add_size(const struct tree_entry *entry, void *userdata, struct errinfo *ei)
+{
+	struct size *size = userdata;
+
+	(void)ei;
+	if (S_ISREG(entry->st.st_mode)) {
+		size->files++;
+		size->bytes += (uint64_t)entry->st.st_size;
+	}
+	return 0;
+}
+
+/*
+ * A release whose record was lost, or is damaged. A record is written before the
+ * release comes into place and removed after it left: none is lost otherwise. Only what
+ * nobody but root could have made or changed is taken for a release.
+ */
+static int rebuild_record(int dir_fd, const char *name, void *userdata,
+			  struct errinfo *ei)
+{
+	const struct recovery *recovery = userdata;
+	struct store *store = recovery->store;
+	cleanup_json json_t *meta = NULL;
+	struct size size = {0};
+	struct stat st;
+	cleanup_close int fd = -1;
+	int r;
+
+	if (!names_release_valid(name))
+		return 0;
+	r = meta_load(store, name, &meta, ei);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 0 && !json_is_true(json_object_get(meta, "damaged")))
+		return 0;
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != 0 ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+		say(recovery, "there is no record, and no safe directory, of", name);
+		return 0;
+	}
+	r = tree_walk(fd, false, add_size, &size, ei);
+	if (r == 0)
+		r = meta_rebuild(store, name, size.bytes, size.files, ei);
+	if (r == 0)
+		say(recovery,
+		    "its record was lost or damaged; it is kept, but not known to be "
+		    "good:",
+		    name);
+	return r;
+}
+
 /* A disk that is not mounted has no releases either: their records are kept then. */
 static int remove_orphans(struct recovery *recovery, struct errinfo *ei)
 {
@@ -213,8 +269,11 @@ static int settle_intent(const struct recovery *recovery, const json_t *boot_id,
 	r = state_load(recovery->store, &state, ei);
 	if (r < 0)
 		return r;
-	if (state.damaged) {
-		say(recovery, "rebuilt the damaged file", "state");
+	if (state.damaged || (state.missing && state.seq > 0)) {
+		say(recovery,
+		    state.damaged ? "rebuilt the damaged file"
+				  : "rebuilt the lost file",
+		    "state");
 		r = state_save(recovery->store, &state, ei);
 	}
 	/* A link that is not ours is told by the view. */
@@ -252,9 +311,13 @@ int verb_recover(struct store *store, json_t *request, json_t *reply,
 	cleanup_json json_t *messages = json_array();
 	struct recovery recovery = {store, messages};
 	const json_t *boot_id = NULL;
+	struct store_state state = {0};
 	int r;
 
 	r = request_unpack(request, ei, "{s?o}", "boot_id", &boot_id);
+	if (r == 0)
+		r = state_load(store, &state, ei); /* a newer one is left alone */
+	state_deinit(&state);
 	if (r == 0)
 		r = make_durable(store, ei);
 	if (r == 0)
@@ -271,6 +334,8 @@ int verb_recover(struct store *store, json_t *request, json_t *reply,
 		r = dir_for_each(store->meta_fd, remove_temporary, &recovery, ei);
 	if (r == 0)
 		r = remove_orphans(&recovery, ei);
+	if (r == 0 && store->releases_fd >= 0)
+		r = dir_for_each(store->releases_fd, rebuild_record, &recovery, ei);
 	if (r == 0)
 		r = settle_intent(&recovery, boot_id, reply, ei);
 	if (r == 0 && json_object_set(reply, "recovered", messages) < 0)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "deploy/limits.h"
 #include "store/store.h"
 #include "util/treewalk.h"
 
@@ -60,7 +61,8 @@ int verb_prepare(struct store *store, json_t *request, json_t *reply,
 		 struct errinfo *ei)
 {
 	cleanup_close int fd = -1;
-	char release[RELEASE_ID_SIZE], staging[768];
+	char release[RELEASE_ID_SIZE],
+		staging[APP_DIR_MAX + sizeof("/" STORE_STAGING "/") + RELEASE_ID_SIZE];
 	json_int_t bytes, inodes;
 	int r;
 

@@ -80,6 +80,32 @@ static json_t *verified(const char *text)
 	return strcmp(crc, said) == 0 ? json_incref(state) : NULL;
 }
 
+int state_check_schema(const struct store *store, const json_t *schema,
+		       const char *file, struct errinfo *ei)
+{
+	json_int_t number = json_integer_value(schema);
+
+	if (number <= STORE_SCHEMA)
+		return 0;
+	return errinfo_refuse(
+		ei, RESULT_BAD_CONFIG,
+		"'%s/%s' was written by a newer deployd (format %lld, this one reads "
+		"up "
+		"to %d): install that one again, or move '%s' away; releases are kept, "
+		"what is known of them is lost",
+		store->app.state_dir, file, (long long)number, STORE_SCHEMA,
+		store->app.state_dir);
+}
+
+/* Before the checksum is looked at: a newer one may have another. */
+static int check_schema(const struct store *store, const char *text, struct errinfo *ei)
+{
+	cleanup_json json_t *file = json_loads(text, 0, NULL);
+
+	return state_check_schema(store, json_object_get(file, "schema"), STATE_NAME,
+				  ei);
+}
+
 int state_load(struct store *store, struct store_state *ret_state, struct errinfo *ei)
 {
 	cleanup_free char *text = NULL;
@@ -90,8 +116,11 @@ int state_load(struct store *store, struct store_state *ret_state, struct errinf
 	r = file_read(store->state_fd, STATE_NAME, STATE_BYTES_MAX, &text, ei);
 	if (r < 0 && r != -ENOENT && !file_is_damaged(r))
 		return r;
+	if (r == 0 && check_schema(store, text, ei) < 0)
+		return -EINVAL;
 	state.json = r == 0 ? verified(text) : NULL;
-	state.damaged = !state.json && r != -ENOENT;
+	state.missing = r == -ENOENT;
+	state.damaged = !state.json && !state.missing;
 	if (!state.json) {
 		r = highest_seq(store, &seq, ei);
 		if (r < 0)
@@ -119,7 +148,8 @@ int state_save(struct store *store, struct store_state *state, struct errinfo *e
 				json_integer((json_int_t)state->seq)) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot write the state");
 	checksum(state->json, crc);
-	file = json_pack("{s:s, s:O}", "crc32", crc, "state", state->json);
+	file = json_pack("{s:i, s:s, s:O}", "schema", STORE_SCHEMA, "crc32", crc,
+			 "state", state->json);
 	text = file ? json_dumps(file, JSON_COMPACT) : NULL;
 	if (!text)
 		return errinfo_set(ei, ENOMEM, "cannot write the state");
@@ -196,6 +226,8 @@ int state_note_sick(struct store *store, const json_t *sick, struct errinfo *ei)
 		r = state_set_sick(&state, current, sick, &changed, ei);
 	if (r == 0 && changed)
 		r = state_save(store, &state, ei);
+	if (r == 0 && json_is_null(sick))
+		r = mark_healthy(store, current, ei);
 	state_deinit(&state);
 	return r;
 }

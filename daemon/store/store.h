@@ -51,10 +51,10 @@
  * activated_at, hold: null or {reason, until_sec, by, since_sec}, confirm: null or
  * {release, from, deadline_sec, job, by}, flag: null or as given, sick: null or text,
  * releases: [{id, seq,
- * state: "good", "bad" or "staged", sha256, version, revision, message, bytes, files,
- * deployed_by, deployed_at, pinned, rolled_back, evidence: null or {}}]}, the newest
- * release first. A hold that is over is not shown, but the view ages: compare
- *until_sec.
+ * state: "good", "bad", "staged" or "unknown" (its record was lost), sha256, version,
+ *revision, message, bytes, files, deployed_by, deployed_at, pinned, rolled_back,
+ *evidence: null or {}}]}, the newest release first. A hold that is over is not shown,
+ *but the view ages: compare until_sec.
  */
 
 #define STORE_STAGING	  ".staging"
@@ -62,6 +62,10 @@
 #define STORE_NEW	  ".new"      /* a directory that is not complete yet */
 #define STORE_LINK_PREFIX ".current." /* a link on its way to being renamed */
 #define STORE_TRASH	  "trash-"
+#define STORE_UNKNOWN	  "unknown" /* the state of a release without a record */
+
+/* Of the files in state_dir. One that is newer is refused, never misread. */
+#define STORE_SCHEMA 2
 
 #define META_BYTES_MAX	   65536
 #define META_REQUEST_MAX   32768 /* of seal's meta: leaves room for evidence */
@@ -102,6 +106,7 @@ struct store_state {
 	uint64_t seq;
 	json_t *intent; /* NULL: none */
 	bool damaged;
+	bool missing;
 };
 
 /* --- layout.c ------------------------------------------------------------------- */
@@ -143,6 +148,13 @@ void *zeroed(size_t n, size_t size) __attribute__((warn_unused_result));
 /* True when a read failed because of what is on the disk, and will fail again. */
 bool file_is_damaged(int err);
 
+/*
+ * What is not of the type (S_IFREG, S_IFDIR) gets out of the way, as ".NAME.damaged".
+ * Nothing there is no error.
+ */
+int file_set_aside(int dir_fd, const char *name, mode_t type, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
+
 /* fsync of a directory; what says which, for the message. */
 int dir_sync(int fd, const char *what, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
@@ -169,6 +181,14 @@ int reserve_use(struct store *store, struct errinfo *ei)
 void reserve_keep(const struct store *store) __attribute__((nonnull));
 
 /* --- state.c -------------------------------------------------------------------- */
+
+/*
+ * RESULT_BAD_CONFIG, with what to do, when schema (NULL: the first) is newer than ours;
+ * file is named below state_dir.
+ */
+int state_check_schema(const struct store *store, const json_t *schema,
+		       const char *file, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull(1, 3, 4)));
 
 int state_load(struct store *store, struct store_state *ret_state, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
@@ -208,7 +228,8 @@ const json_t *state_activated(const struct store_state *state, const char *curre
 
 /*
  * The release's meta object, the caller's. -ENOENT is silent. A damaged one comes as
- * that of a bad release with "damaged": true, which is never pruned.
+ * that of an unknown release with "damaged": true, which is never pruned. One of a
+ * newer deployd is RESULT_BAD_CONFIG.
  */
 int meta_load(const struct store *store, const char *release, json_t **ret_meta,
 	      struct errinfo *ei) __attribute__((warn_unused_result, nonnull));
@@ -225,6 +246,14 @@ int meta_remove(const struct store *store, const char *release, struct errinfo *
 /* The sequence number in an id; 0 when it has none. */
 uint64_t meta_seq_of_id(const char *release) __attribute__((nonnull));
 
+/*
+ * A record for a release that has none: state unknown. bytes and files are what is in
+ * it.
+ */
+int meta_rebuild(struct store *store, const char *release, uint64_t bytes,
+		 uint64_t files, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
+
 /* --- mark.c --------------------------------------------------------------------- */
 
 /*
@@ -238,6 +267,14 @@ int mark_state(struct store *store, const char *release, const char *word,
 /* Sets one key of the meta, durably; takes over value, also on failure. */
 int mark_set(struct store *store, const char *release, const char *key, json_t *value,
 	     struct errinfo *ei) __attribute__((warn_unused_result, nonnull));
+
+/*
+ * What is current was seen healthy: one of which nothing was known is good from here
+ * on.
+ * "" = none.
+ */
+int mark_healthy(struct store *store, const char *current, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
 
 /* evidence.c: a bounded copy; NULL: ei says why. */
 json_t *evidence_bounded(const json_t *evidence, struct errinfo *ei)

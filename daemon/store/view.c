@@ -167,6 +167,7 @@ struct retention_release view_release(const json_t *release)
 		.seq = (uint64_t)json_integer_value(json_object_get(release, "seq")),
 		.good = state && strcmp(state, "good") == 0,
 		.bad = state && strcmp(state, "bad") == 0,
+		.unknown = state && strcmp(state, STORE_UNKNOWN) == 0,
 		.rolled_back = json_is_true(json_object_get(release, "rolled_back")),
 		.pinned = json_is_true(json_object_get(release, "pinned")),
 		.deployed_at_sec = at ? names_rfc3339_parse(at) : 0,

@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "deploy/limits.h"
 #include "unpack/confine.h"
 #include "unpack/unpack.h"
 #include "util/args.h"
 #include "util/privdrop.h"
 #include "util/report.h"
 
-#define DEPTH_MAX	     1000
 #define DEFAULT_MEMORY_BYTES (1u << 30)
 #define MEMORY_BYTES_MIN     (64u << 20)
 
@@ -49,9 +49,9 @@ static int parse(struct arguments *a, int argc, char **argv, struct errinfo *ei)
 		{"max-entries", &limits->max_entries, .min = 1, .max = INT64_MAX},
 		{"max-file-bytes", &limits->max_file_bytes, .min = 1, .max = INT64_MAX},
 		{"max-ratio", &limits->max_ratio, .min = 1, .max = INT64_MAX},
-		{"max-depth", &limits->max_depth, .min = 1, .max = DEPTH_MAX},
+		{"max-depth", &limits->max_depth, .min = 1, .max = RELEASE_DEPTH_MAX},
 		{"link-targets", .text = &a->link_targets, .optional = true},
-		{"cpu-sec", &limits->cpu_sec, .min = 1, .max = 86400},
+		{"cpu-sec", &limits->cpu_sec, .min = 1, .max = UNPACK_SEC_MAX},
 		{"memory-bytes", &a->memory_bytes, .min = MEMORY_BYTES_MIN,
 		 .max = INT64_MAX, .optional = true},
 	};

@@ -6,13 +6,14 @@
 #include <sys/stat.h>
 
 #include "deploy/errinfo.h"
+#include "deploy/limits.h"
 
 /*
  * Walks of a directory tree by file descriptors alone: no path is resolved twice and no
  * link is followed, whatever somebody renames meanwhile.
  */
 
-#define TREEWALK_DEPTH_MAX 128
+#define TREEWALK_DEPTH_MAX RELEASE_DEPTH_MAX /* max_depth is not more */
 
 struct tree_entry {
 	int dir_fd;	  /* the directory it is in */

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "deploy/diag.h"
+#include "deploy/limits.h"
 #include "deploy/names.h"
 
 /*
@@ -124,6 +125,11 @@ struct health_check {
 
 const char *health_check_type_name(enum health_check_type type);
 
+/* The accepted codes as deployd-probe takes them: "200,300-399". */
+void health_check_status_text(const struct health_check *check,
+			      char ret_text[HEALTH_STATUS_TEXT_MAX + 1])
+	__attribute__((nonnull));
+
 struct app_health {
 	uint64_t min_healthy_sec;      /* active without a restart for so long */
 	uint64_t healthy_deadline_sec; /* more than min_healthy_sec */
@@ -209,6 +215,23 @@ void app_config_free(struct app_config *config);
  */
 void app_config_check_pair(const struct app_config *a, const struct app_config *b,
 			   struct diag *diag) __attribute__((nonnull));
+
+/*
+ * An option or a command that this version does not carry out though it is given; false
+ * when there is none. index: 0 for the first, and so on. The texts are the app's.
+ */
+struct app_undone {
+	const char *section, *name, *file;
+	unsigned int line;
+	const char *advice; /* what to do instead */
+};
+bool app_config_undone(const struct app_config *app, size_t index,
+		       struct app_undone *ret_undone)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Reports each of them, as an error or as a warning. */
+void app_config_report_undone(const struct app_config *app, bool is_error,
+			      struct diag *diag) __attribute__((nonnull));
 
 /* Reports a fault of the option's value, at the line where it was set. */
 void app_config_error(const struct app_config *app, const char *option,

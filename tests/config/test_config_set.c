@@ -119,12 +119,14 @@ static int tear_down(void **state)
 }
 
 /* Everything that configures deployd is read with dir as the root directory. */
+static bool strict = true;
+
 static void load(void)
 {
 	config_set_unref(set);
 	diag_deinit(&diag);
 	assert_int_equal(chroot(dir), 0);
-	set = config_set_load(&diag);
+	set = config_set_load(strict, &diag);
 	assert_int_equal(fchdir(old_root_fd), 0);
 	assert_int_equal(chroot("."), 0);
 	assert_true((set == NULL) == diag.has_errors);
@@ -134,6 +136,14 @@ static bool told(const char *message)
 {
 	for (size_t i = 0; i < diag.n_messages; i++)
 		if (strcmp(diag.messages[i], message) == 0)
+			return true;
+	return false;
+}
+
+static bool told_of(const char *words)
+{
+	for (size_t i = 0; i < diag.n_messages; i++)
+		if (strstr(diag.messages[i], words))
 			return true;
 	return false;
 }
@@ -380,6 +390,41 @@ static void unknown_names_have_their_line(void **state)
 		NULL);
 }
 
+static void what_is_not_carried_out_is_no_secret(void **state)
+{
+	struct app_undone undone;
+	const struct app_config *app;
+
+	(void)state;
+	put("etc/deployd/apps.d/hello.conf",
+	    "[users]\ndeploy_user = root\napp_user = hello\n"
+	    "[release]\ndedupe = yes\n"
+	    "[hooks]\nfailed = /bin/true\nhook_timeout_sec = 3\n"
+	    "[commands]\nmigrate = bin/x\n");
+	load();
+	assert_null(set);
+	assert_true(told_of("hello.conf:5: [release] dedupe is not carried out by this "
+			    "version: files are not shared"));
+	assert_true(told_of("hello.conf:7: [hooks] failed is not"));
+	assert_true(told_of("hello.conf:8: [hooks] hook_timeout_sec is not"));
+	assert_true(told_of("hello.conf:10: [commands] migrate is not"));
+	strict = false;
+	load();
+	assert_non_null(set);
+	assert_true(told_of("hello.conf:7: warning: [hooks] failed is not"));
+	app = config_set_app(set, "hello");
+	assert_true(app_config_undone(app, 3, &undone));
+	assert_string_equal(undone.name, "migrate");
+	assert_false(app_config_undone(app, 4, &undone));
+	strict = true;
+	put("etc/deployd/apps.d/hello.conf",
+	    "[users]\ndeploy_user = root\napp_user = hello\n"
+	    "[release]\ndedupe = no\n[hooks]\nfailed =\n");
+	load();
+	assert_non_null(set);
+	assert_false(app_config_undone(config_set_app(set, "hello"), 0, &undone));
+}
+
 static void missing_users_of_transient_units_are_told(void **state)
 {
 	(void)state;
@@ -531,6 +576,7 @@ int main(void)
 		T(a_file_has_a_limit),
 		T(a_name_for_no_terminal),
 		T(unknown_names_have_their_line),
+		T(what_is_not_carried_out_is_no_secret),
 		T(missing_users_of_transient_units_are_told),
 		T(it_is_the_number_that_counts),
 		T(a_large_group_is_found),

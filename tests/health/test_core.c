@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "core/command_line.h"
 #include "core/health_judge.h"
 #include "core/proof.h"
+#include "deploy/command_line.h"
 
 /* --- command lines ------------------------------------------------------------------
  */

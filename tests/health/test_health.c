@@ -191,10 +191,13 @@ static void health_can_be_cancelled_at_any_moment(void **state)
 	struct healed healed = {.world = world};
 	struct app_config *settings =
 		parse("[health_check web]\ntype = tcp\naddress = 127.0.0.1:1\n"
-		      "[health_check run]\ntype = exec\ncommand = /bin/true 'x\n");
+		      "[health_check run]\ntype = exec\ncommand = /bin/true\n");
 	const struct health_options options = {
 		.settings = settings, .checks = true, .deadline_ms = LONG_MSEC};
 
+	/* One that fails before it is run; no file can ask for it. */
+	free(settings->health.checks[1].command);
+	settings->health.checks[1].command = strdup("/bin/true 'x");
 	world_wait_connected(world);
 	world->fake.log_stays = true;
 	for (unsigned int moment = 0; moment < MOMENTS_MAX; moment++) {

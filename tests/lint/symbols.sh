@@ -19,7 +19,7 @@ if nm -u "$(archive deploy)" | grep ' __asan_' > /dev/null; then
 fi
 
 readonly computing='str[a-z0-9_]*|mem[a-z]*|mempcpy|v?s?n?printf|v?asprintf|malloc|calloc
-|realloc|reallocarray|free|qsort|bsearch|abort|is[a-z]+|to(upper|lower)
+|realloc|reallocarray|free|inet_pton|qsort|bsearch|abort|is[a-z]+|to(upper|lower)
 |__ctype_[a-z_]*|__errno_location|__stack_chk_fail|__assert_fail|__[a-z0-9_]+_chk
 |__isoc99_sscanf|__isoc23_[a-z]+|gmtime_r|timegm|sigdescr_np|open_memstream|fmemopen|fclose|fputc|fputs
 |fwrite|fprintf|fflush|_GLOBAL_OFFSET_TABLE_|__sanitizer_[a-z_0-9]*|__gcov_[a-z_]*'

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "deploy/app_config.h"
 #include "probe/options.h"
 #include "probe/status.h"
 #include "run.h"
@@ -37,15 +38,45 @@ static void status_lists(void **state)
 
 static void status_list_is_bounded(void **state)
 {
-	char text[STATUS_TEXT_MAX + 8] = "200";
+	char text[HEALTH_STATUS_TEXT_MAX + 8] = "200";
 	struct status_set set;
 
 	(void)state;
-	while (strlen(text) + 4 <= STATUS_TEXT_MAX)
+	while (strlen(text) + 4 <= HEALTH_STATUS_TEXT_MAX)
 		memcpy(text + strlen(text), ",200", 5);
 	assert_true(status_parse(text, &set));
 	memcpy(text + strlen(text), ",200", 5);
 	assert_false(status_parse(text, &set));
+}
+
+/* What --check accepts: any list, also one of overlapping ranges. */
+static void every_list_of_a_check_is_taken(void **state)
+{
+	struct status_range ranges[500];
+	struct health_check check = {.statuses = ranges};
+	char text[HEALTH_STATUS_TEXT_MAX + 1];
+	struct status_set set;
+
+	(void)state;
+	for (unsigned int length = 1; length <= 8; length++) {
+		check.n_statuses = 0;
+		for (unsigned int code = 100; code <= 599; code++)
+			if (code % (length + 1) != (100 + length) % (length + 1))
+				ranges[check.n_statuses++] =
+					(struct status_range){code, code};
+		health_check_status_text(&check, text);
+		assert_true(status_parse(text, &set));
+		for (unsigned int code = 100; code <= 599; code++)
+			assert_int_equal(status_in(&set, code),
+					 code % (length + 1) !=
+						 (100 + length) % (length + 1));
+		if (length == 2)
+			assert_int_equal(strlen(text), HEALTH_STATUS_TEXT_MAX);
+	}
+	for (check.n_statuses = 0; check.n_statuses < 500; check.n_statuses++)
+		ranges[check.n_statuses] = (struct status_range){200, 299};
+	health_check_status_text(&check, text);
+	assert_string_equal(text, "200-299");
 }
 
 static void addresses(void **state)
@@ -69,16 +100,16 @@ static void addresses(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		if (address_parse(wrong[i], host, &port))
 			fail_msg("accepted: %s", wrong[i]);
-	(void)snprintf(text, sizeof(text), "%0*d:1", PROBE_HOST_MAX, 0);
+	(void)snprintf(text, sizeof(text), "%0*d:1", HEALTH_HOST_MAX, 0);
 	assert_true(address_parse(text, host, &port));
-	(void)snprintf(text, sizeof(text), "%0*d:1", PROBE_HOST_MAX + 1, 0);
+	(void)snprintf(text, sizeof(text), "%0*d:1", HEALTH_HOST_MAX + 1, 0);
 	assert_false(address_parse(text, host, &port));
 }
 
 static void header_conditions(void **state)
 {
 	struct header_wanted h;
-	char name[PROBE_HEADER_NAME_MAX + 3];
+	char name[HEALTH_HEADER_NAME_MAX + 3];
 
 	(void)state;
 	assert_true(header_parse("X-A: \t b: c \t", &h));
@@ -93,12 +124,12 @@ static void header_conditions(void **state)
 	assert_false(header_parse("X A: b", &h));
 	assert_false(header_parse("X-A : b", &h));
 	memset(name, 'a', sizeof(name));
-	name[PROBE_HEADER_NAME_MAX] = ':';
-	name[PROBE_HEADER_NAME_MAX + 1] = '\0';
+	name[HEALTH_HEADER_NAME_MAX] = ':';
+	name[HEALTH_HEADER_NAME_MAX + 1] = '\0';
 	assert_true(header_parse(name, &h));
 	memset(name, 'a', sizeof(name));
-	name[PROBE_HEADER_NAME_MAX + 1] = ':';
-	name[PROBE_HEADER_NAME_MAX + 2] = '\0';
+	name[HEALTH_HEADER_NAME_MAX + 1] = ':';
+	name[HEALTH_HEADER_NAME_MAX + 2] = '\0';
 	assert_false(header_parse(name, &h));
 }
 
@@ -172,16 +203,16 @@ static void usage(void **state)
 
 static void headers_are_bounded(void **state)
 {
-	const char *arguments[PROBE_HEADERS_MAX + 4] = {
+	const char *arguments[HEALTH_HEADERS_MAX + 4] = {
 		"http", "--url=http://127.0.0.1:1/", "--timeout-ms=1000"};
 	struct run run;
 
 	(void)state;
-	for (size_t i = 0; i <= PROBE_HEADERS_MAX; i++)
+	for (size_t i = 0; i <= HEALTH_HEADERS_MAX; i++)
 		arguments[3 + i] = "--header=X-A: b";
-	run = run_probe(0, arguments, 3 + PROBE_HEADERS_MAX);
+	run = run_probe(0, arguments, 3 + HEALTH_HEADERS_MAX);
 	run_end(&run, 1);
-	run = run_probe(0, arguments, 4 + PROBE_HEADERS_MAX);
+	run = run_probe(0, arguments, 4 + HEALTH_HEADERS_MAX);
 	run_end_saying(&run, 2, "too many headers");
 }
 
@@ -190,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_lists),
 		cmocka_unit_test(status_list_is_bounded),
+		cmocka_unit_test(every_list_of_a_check_is_taken),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(header_conditions),
 		cmocka_unit_test(output_is_bounded),

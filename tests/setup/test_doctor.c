@@ -53,7 +53,6 @@ static struct findings examine(const char *config, const char *with, const char 
 		       good);
 	(void)snprintf(facts.files, sizeof(facts.files), "%s", files);
 	check_unit(app, &facts, &findings);
-	check_config(app, &findings);
 	app_config_free(app);
 	return findings;
 }
@@ -219,36 +218,6 @@ static void commands_of_root_that_come_with_a_release(void **state)
 		    "User=hello");
 }
 
-static void checks_that_the_probe_does_not_take(void **state)
-{
-	char text[4096];
-	size_t n;
-
-	(void)state;
-	n = (size_t)snprintf(text, sizeof(text),
-			     PLAIN "[health_check web]\ntype = http\n"
-				   "url = http://127.0.0.1/\nstatus =");
-	for (size_t i = 0; i < 33; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " 200-299");
-	assert_only(examine(text, NULL, ""), "probe-limit",
-		    "[health_check web]: status", "ranges");
-	n = (size_t)snprintf(text, sizeof(text),
-			     PLAIN "[health_check web]\ntype = http\n"
-				   "url = http://127.0.0.1/\n");
-	for (size_t i = 0; i < 16; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "header = X-%zu: 1\n",
-				      i);
-	assert_only(examine(text, NULL, ""), NULL, "", "");
-	n += (size_t)snprintf(text + n, sizeof(text) - n, "header = X-17: 1\n");
-	assert_only(examine(text, NULL, ""), "probe-limit", "16 headers", "several");
-	(void)snprintf(text, sizeof(text),
-		       PLAIN "[health_check web]\ntype = http\n"
-			     "url = http://127.0.0.1/\nheader = X-%0126d: 1\n"
-			     "header = X-%0127d: 1\n",
-		       0, 0);
-	assert_only(examine(text, NULL, ""), "probe-limit", "name of a header", "");
-}
-
 static void values_are_taken_apart(void **state)
 {
 	struct unit_command command;
@@ -336,7 +305,6 @@ int main(void)
 		cmocka_unit_test(touch_needs_a_unit_that_comes_back),
 		cmocka_unit_test(what_does_not_go_through_current),
 		cmocka_unit_test(commands_of_root_that_come_with_a_release),
-		cmocka_unit_test(checks_that_the_probe_does_not_take),
 		cmocka_unit_test(values_are_taken_apart),
 		cmocka_unit_test(a_path_is_roots_only_all_the_way),
 		cmocka_unit_test(old_releases_are_in_the_order_of_their_time),

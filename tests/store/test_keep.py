@@ -5,9 +5,15 @@ usage: test_keep.py PROGRAM [CASE...]
 
 import json
 import os
+import shutil
 import sys
 
-from storelib import UNPACK_UID, refused, require_root, run_cases
+from storelib import UNPACK_UID, refused, require_root, rewrite_state, run_cases
+
+
+def put(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
 
 
 # --- history
@@ -80,17 +86,92 @@ def test_a_damaged_record_is_no_loss(store):
         view = store.call("recover")["view"]
         assert (view["current"], view["previous"]) == (c, a)
         entry = store.entry(b)
-        assert entry["state"] == "bad" and entry["seq"] == 2 and entry["damaged"]
-        assert "mark-good" in entry["evidence"]["reason"]
+        assert entry["state"] == "unknown" and entry["seq"] == 2
+        assert "seen healthy" in entry["evidence"]["reason"]
+        assert entry["files"] == 3 and entry["bytes"] > 0
     for _ in range(4):
         store.deploy()
-    store.finish(store.live(), keep=1)
+    store.finish(store.live(), keep=2)
     assert store.entry(b), "pruned"
     store.call("mark", release=b, mark="good")
     entry = store.entry(b)
     assert entry["state"] == "good" and not entry.get("damaged")
     assert entry["evidence"] is None
     store.switch(b, op="activate")
+
+
+def test_a_lost_state_is_made_again(store):
+    a, b, c = (store.deploy() for _ in range(3))
+    damages = {
+        "deleted": lambda: shutil.rmtree(store.state_dir),
+        "no records": lambda: shutil.rmtree(store.state_dir + "/meta"),
+        "files for directories": lambda: (shutil.rmtree(store.state_dir + "/meta"),
+                                          put(store.state_dir + "/meta", "x")),
+    }
+    for name, damage in damages.items():
+        damage()
+        reply = store.call("recover")
+        view = reply["view"]
+        assert len([t for t in reply["recovered"] if "was lost" in t]) == 3, name
+        assert (view["current"], view["previous"], view["degraded"]) == (c, b, None)
+        assert [e["state"] for e in view["releases"]] == ["unknown"] * 3, name
+        assert store.entry(a)["deployed_at"][:4] == a[:4] and store.entry(a)["files"] == 3
+        assert store.call("recover")["recovered"] == [], name
+    for file in ("state", "history", "flag", "lock"):
+        if os.path.exists(f"{store.state_dir}/{file}"):
+            os.unlink(f"{store.state_dir}/{file}")
+        os.mkdir(f"{store.state_dir}/{file}")
+    store.call("recover")
+    store.call("record", history={"id": 1}, sick="it fails")
+    assert store.entry(c)["state"] == "unknown"
+    store.call("record", history={"id": 2}, sick=None)
+    assert store.entry(c)["state"] == "good", "seen healthy"
+    assert store.entry(b)["state"] == "unknown"
+    d = store.deploy()
+    assert store.view()["previous"] == c, "a good one before unknown ones"
+    assert int(d[17:]) == int(c[17:]) + 1, "no number comes twice"
+    assert {a, b} <= {e["id"] for e in store.view()["releases"]}, "pruned"
+    store.finish(d, keep=1)
+    assert store.entry(b) and not store.entry(a), "the newest unknown ones are kept"
+
+
+def test_only_roots_own_directories_are_taken_for_releases(store):
+    store.deploy()
+    strange = store.releases + "/20260101T000000Z-0099"
+    os.mkdir(strange, 0o755)
+    for uid, mode in ((UNPACK_UID, 0o755), (0, 0o777)):
+        os.chown(strange, uid, 0)
+        os.chmod(strange, mode)
+        assert any("no safe directory" in t for t in store.call("recover")["recovered"])
+        assert not store.entry(strange[-21:])
+    os.rmdir(strange)
+    os.symlink("/etc", strange)
+    store.call("recover")
+    assert not store.entry(strange[-21:])
+
+
+def test_a_state_of_before_is_read_and_one_of_later_refused(store):
+    a = store.deploy()
+    rewrite_state(store, lambda state: None)  # as written by the first version
+    store.call("recover")
+    b = store.deploy()
+    path = store.state_dir + "/state"
+    with open(path, encoding="utf-8") as f:
+        state = json.load(f)
+    assert state["schema"] == 2
+    state.update(schema=3, crc32="of another kind")
+    put(path, json.dumps(state))
+    for verb in ("recover", "prepare", "inspect"):
+        fields = {"need_bytes": 0, "max_entries": 0} if verb == "prepare" else {}
+        refused("bad-config", "newer deployd", store.call, verb, **fields)
+    with open(path, encoding="utf-8") as f:
+        assert json.load(f) == state, "it was touched"
+    os.unlink(path)
+    assert store.call("recover")["view"]["previous"] == a
+    meta = f"{store.state_dir}/meta/{b}"
+    with open(meta, encoding="utf-8") as f:
+        put(meta, json.dumps({**json.load(f), "schema": 9}))
+    refused("bad-config", "newer deployd", store.call, "recover")
 
 
 def test_records_outlive_a_disk_that_is_not_mounted(store):
@@ -105,6 +186,7 @@ def test_records_outlive_a_disk_that_is_not_mounted(store):
     os.rename(store.app + ".away", store.app)
     view = store.call("recover")["view"]
     assert (view["current"], view["previous"]) == (b, a)
+    assert [e["state"] for e in view["releases"]] == ["good"] * 2, "made again, not kept"
 
 
 def test_recovery_removes_what_a_crash_left(store):

@@ -22,6 +22,7 @@ static struct retention_release release(const char *id, uint64_t seq, char state
 					  .seq = seq,
 					  .good = state == 'g',
 					  .bad = state == 'b',
+					  .unknown = state == 'u',
 					  .deployed_at_sec = NOW - 1};
 }
 
@@ -43,6 +44,30 @@ static void rollback_goes_to_the_last_good_one_before(void **state)
 	assert_int_equal(retention_rollback_target(list, 0, "a"), 0);
 	list[1].rolled_back = true;
 	assert_int_equal(retention_rollback_target(list, n, "e"), 0);
+}
+
+static void unknown_ones_are_the_last_resort(void **state)
+{
+	struct retention_release list[] = {
+		release("a", 1, 'g'), release("b", 2, 'u'), release("c", 3, 'u'),
+		release("d", 4, 's'), release("e", 5, 'u'),
+	};
+	const size_t n = sizeof(list) / sizeof(*list);
+	bool prune[5];
+
+	(void)state;
+	assert_int_equal(retention_rollback_target(list, n, "e"), 0);
+	list[0].good = false;
+	list[0].bad = true;
+	assert_int_equal(retention_rollback_target(list, n, "e"), 2);
+	list[2].rolled_back = true;
+	assert_int_equal(retention_rollback_target(list, n, "e"), 1);
+	list[2].rolled_back = false;
+	retention_choose(list, n, "e", 2, NOW + 1, prune);
+	assert_true(prune[1]);
+	assert_false(prune[2]);
+	retention_choose(list, n, "e", 3, NOW + 1, prune);
+	assert_false(prune[1]);
 }
 
 static void the_order_is_that_of_sequence_numbers(void **state)
@@ -147,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rollback_goes_to_the_last_good_one_before),
+		cmocka_unit_test(unknown_ones_are_the_last_resort),
 		cmocka_unit_test(the_order_is_that_of_sequence_numbers),
 		cmocka_unit_test(staged_ones_wait_a_week),
 		cmocka_unit_test(nothing_that_is_needed_is_chosen),

@@ -235,12 +235,6 @@ sed -i 's/deploy_user = deploy/deploy_user = nobody-there/' $app_conf
 expect 1 deployctl doctor hello --json
 assert_contains "$(jq -r '.findings[].id' <<< "$out")" no-user
 
-note "a check that deployd-probe does not take"
-headers=()
-for i in {1..17}; do headers+=("header = X-$i: 1"); done
-write_app '[health_check web]' 'type = http' 'url = http://127.0.0.1:8080/' "${headers[@]}"
-finds probe-limit "more than 16 headers"
-
 note "all apps at once; one whose file has errors ends it"
 write_app
 app_file other other

@@ -84,6 +84,53 @@ assert_contains "$err" "unsafe path: '$mix_dir'"
 expect 0 deployctl create-dirs hello
 expect 0 deployctl extract-release hello "$archives/hello-1.tar.gz"
 
+note "extract-release: unpacks as deployd.conf says, and looks at what came as deployd does"
+readonly unpack=/usr/libexec/deployd/deployd-unpack
+mv "$unpack" "$unpack.real"
+# What an unpacker that was taken over would leave: one plain file, and what is asked for.
+cat > "$unpack" <<-'END'
+	#!/bin/bash
+	printf '%s\n' "$@" > /run/unpack-args
+	for arg; do [[ $arg != --staging=* ]] || cd "${arg#*=}"; done
+	echo x > plain
+	chown other-unpack: plain
+	. /run/unpack-does
+	printf '{"type":"result","result":"ok","message":""}\n' >&3
+END
+chmod 755 "$unpack"
+useradd --system other-unpack
+mkdir -p /etc/deployd/deployd.conf.d
+printf '[deployd]\nunpack_user = other-unpack\nunpack_memory_bytes = 777M\n' \
+	> /etc/deployd/deployd.conf.d/unpack.conf
+while IFS='|' read -r does words; do
+	echo "$does" > /run/unpack-does
+	expect 10 deployctl extract-release hello "$archives/hello-1.tar.gz"
+	assert_contains "$err" "$words"
+	[ ! -e /srv/hello/.extract ] || fail "it was left behind"
+	[ ! -e /srv/hello/current/plain ] || fail "it went live"
+done <<-'END'
+	touch /srv/outside; chown other-unpack: /srv/outside; ln -f /srv/outside link|a file is also linked from outside
+	python3 -c 'import os; os.setxattr("plain", "trusted.x", b"y")'|'plain' has extended attributes
+	chmod u+s plain|'plain' has a setuid, setgid or sticky bit
+	mkfifo p; chown other-unpack: p|'p' is neither file, directory nor link
+	chown root plain|'plain' does not belong to the unpacker
+	ln -s /etc/passwd l; chown -h other-unpack: l|'l' is a link
+END
+assert_contains "$(cat /run/unpack-args)" "--uid=$(id -u other-unpack)"
+assert_contains "$(cat /run/unpack-args)" "--memory-bytes=$((777 << 20))"
+echo true > /run/unpack-does
+expect 0 deployctl extract-release hello "$archives/hello-1.tar.gz"
+assert_equal "$(stat -c '%U:%G %a' /srv/hello/current/plain)" "root:hello 640"
+mv "$unpack.real" "$unpack"
+expect 0 deployctl extract-release hello "$archives/hello-1.tar.gz"
+sed -i 's/other-unpack/nobody-there/' /etc/deployd/deployd.conf.d/unpack.conf
+expect 1 deployctl extract-release hello "$archives/hello-1.tar.gz"
+assert_contains "$err" "there is no user nobody-there"
+echo 'unpack_memory_bytes = 1' >> /etc/deployd/deployd.conf.d/unpack.conf
+expect 6 deployctl extract-release hello "$archives/hello-1.tar.gz"
+assert_contains "$err" "unpack.conf:"
+rm /etc/deployd/deployd.conf.d/unpack.conf
+
 note "an old name is of its own app: no other app's file behind it, in no spelling"
 expect 0 deployctl link-scripts hello --yes
 cat > /run/evil.conf <<-END

@@ -27,7 +27,7 @@ static void try_options(const char *text)
 	long n = 0;
 
 	if (status_parse(text, &set)) {
-		for (long code = STATUS_MIN; code <= STATUS_MAX; code++)
+		for (long code = HEALTH_STATUS_MIN; code <= HEALTH_STATUS_MAX; code++)
 			n += status_in(&set, code);
 		require(n > 0);
 	}
@@ -35,7 +35,7 @@ static void try_options(const char *text)
 		require(port > 0 && host[0] != '\0' && !strpbrk(host, "[]"));
 	if (header_parse(text, &header)) {
 		require(header.name_length > 0 &&
-			header.name_length <= PROBE_HEADER_NAME_MAX);
+			header.name_length <= HEALTH_HEADER_NAME_MAX);
 		require(header.value + header.value_length <= text + strlen(text));
 	}
 }

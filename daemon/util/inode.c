@@ -1,7 +1,8 @@
-#include "store/inode.h"
+#include "util/inode.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "core/command_line.h"
+#include "deploy/command_line.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
