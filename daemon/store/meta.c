@@ -68,20 +68,19 @@ int meta_rebuild(struct store *store, const char *release, uint64_t bytes,
 		 uint64_t files, struct errinfo *ei)
 {
 	cleanup_json json_t *meta = NULL;
+	/* The id begins with the time: 20260131T120000Z-0001, or 20181114072116. */
+	const char *clock = release + (release[8] == 'T' ? 9 : 8);
 	char at[RFC3339_SIZE];
 
-	/* The id begins with the time: 20260131T120000Z-0001. */
 	(void)snprintf(at, sizeof(at), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", release,
-		       release + 4, release + 6, release + 9, release + 11,
-		       release + 13);
+		       release + 4, release + 6, clock, clock + 2, clock + 4);
 	meta = json_pack("{s:i, s:I, s:s, s:I, s:I, s:s, s:b, s:b, s:{s:s}}", "schema",
 			 1, "seq", (json_int_t)meta_seq_of_id(release), "state",
 			 STORE_UNKNOWN, "bytes", (json_int_t)bytes, "files",
 			 (json_int_t)files, "deployed_at", at, "pinned", 0,
 			 "rolled_back", 0, "evidence", "reason",
 			 "the record of this release was lost or damaged; it is good "
-			 "once it was "
-			 "seen healthy");
+			 "once it was seen healthy");
 	if (!meta)
 		return errinfo_set(ei, ENOMEM, "cannot write the release's meta");
 	return meta_save(store, release, meta, ei);
