@@ -183,7 +183,7 @@ static int read_text(const char *path, int fd, char *text, size_t *ret_length,
 
 static int report_ranges(const char *path, int fd, json_t *reply, struct errinfo *ei)
 {
-	cleanup_free char *text = malloc(FILE_BYTES_MAX + 1);
+	cleanup_free char *text = NULL;
 	struct ranges ranges = {
 		.file = path, .list = json_array(), .warnings = json_array()};
 	const struct subuid_reader reader = {on_range, on_fault, &ranges};
@@ -192,10 +192,13 @@ static int report_ranges(const char *path, int fd, json_t *reply, struct errinfo
 
 	(void)json_object_set_new(reply, "ranges", ranges.list);
 	(void)json_object_set_new(reply, "warnings", ranges.warnings);
-	if (!text || !ranges.list || !ranges.warnings)
+	if (!ranges.list || !ranges.warnings)
 		return errinfo_set(ei, ENOMEM, "cannot read '%s'", path);
 	if (fd < 0)
 		return 0;
+	text = malloc(FILE_BYTES_MAX + 1);
+	if (!text)
+		return errinfo_set(ei, ENOMEM, "cannot read '%s'", path);
 	r = read_text(path, fd, text, &length, ei);
 	if (r < 0)
 		return r;

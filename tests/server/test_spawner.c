@@ -217,8 +217,7 @@ static void what_is_none_of_its_words_ends_the_connection(void **state)
 		"started 7 1\n",
 		"hello\n",
 		"\n",
-		"a line that is longer than any word that the spawner has to say, "
-		"ever\n",
+		"a line that is longer than any that the spawner has to say, ever\n",
 	};
 	struct world *world = *state;
 

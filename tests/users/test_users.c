@@ -409,6 +409,11 @@ static void ranges_stay_when_they_cannot_be_read_again(void **state)
 	assert_int_equal(world->n, 4);
 }
 
+/* A name of 64 bytes: one too many. */
+#define LONG_NAME                                                                      \
+	"[[5, 5, 1001, \"01234567890123456789012345678901234567890123456789"           \
+	"01234567890123\"]]"
+
 static void ranges_that_are_nonsense_are_no_ranges(void **state)
 {
 	static const char *const bad[] = {
@@ -419,8 +424,7 @@ static void ranges_that_are_nonsense_are_no_ranges(void **state)
 		"[[5, 0, 1001, \"a\"]]",
 		"[[4294967290, 6, 1001, \"a\"]]",
 		"[[5, 5, 4294967296, \"a\"]]",
-		"[[5, 5, 1001, \"0123456789012345678901234567890123456789012345678901"
-		"234567890123\"]]",
+		LONG_NAME,
 		"[[5, 5, 1001, \"a\", 1]]",
 	};
 	struct world *world = *state;
