@@ -1,5 +1,6 @@
 #include "server/spawner.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -102,6 +103,7 @@ static int send_fds(int socket_fd, const char *text, const int *fds, size_t n_fd
 	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
 	ssize_t n;
 
+	assert(c); /* the buffer has room for it */
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
