@@ -86,7 +86,7 @@ for name in create-users create-dirs copy-files set-perms enable init-local; do
 	expect 0 $scripts/deploy-$name
 	assert_contains "$out" "$verb hello: "
 done
-expect 0 $scripts/deploy-create-dirs -n
+expect 0 $scripts/deploy-create-dirs --dry-run
 expect 2 $scripts/deploy-create-dirs --nonsense
 expect 2 $scripts/deploy-restart another
 
