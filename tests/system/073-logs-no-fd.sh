@@ -16,11 +16,11 @@ expect 0 as deploy timeout "$WAIT_SEC" deployctl logs hello
 [ -n "$out" ] || fail "no lines"
 lines=$out
 
-note "they are the app's and systemd's, not those of the requests"
+note "they are the app's and systemd's, not those of deployd"
 expect 0 ctl status hello
 expect 0 journalctl --sync
 expect 0 journalctl --no-pager -u hello
-assert_contains "$out" "status hello for deploy"
+assert_contains "$out" "deploy hello for deploy"
 expect 0 as deploy timeout "$WAIT_SEC" deployctl logs hello
 assert_contains "$out" "systemd[1]: Started hello.service"
 assert_equal "$(grep -c 'deployd\[' <<< "$out")" 0 "lines of deployd"

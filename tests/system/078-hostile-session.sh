@@ -40,7 +40,7 @@ done
 note "fds only go down"
 attack fd-up eve # deploy's lines are merged by now
 # It says nonsense once the kernel has refused, and nothing when it has not.
-wait_journal "$cursor" 'no JSON object' -u deployd > /dev/null
+wait_journal "$cursor" 'not a JSON object' -u deployd > /dev/null
 
 note "an archive that is said to be here, and never comes"
 attack lost-archive
