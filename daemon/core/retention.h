@@ -25,9 +25,9 @@ struct retention_release {
 };
 
 /*
- * The last good release before the current one that was not itself gone back from; the
- * last one of which nothing is known where there is no good one, as its health decides.
- * Index, or n when there is none. current NULL or unknown: none.
+ * The last good release before the current one that was not itself rolled back. If
+ * there is none, the last one in state unknown: its health decides. Index, or n when
+ * there is none. current NULL or unknown: none.
  */
 size_t retention_rollback_target(const struct retention_release *releases, size_t n,
 				 const char *current) __attribute__((nonnull(1)));

@@ -126,7 +126,7 @@ static void note_down(struct operation *operation, const struct unit_outcome *ou
 			: outcome->state.active_exit_mono_usec;
 }
 
-/* What a job stops is the new release's process once it is gone back from. */
+/* During a rollback, what a job stops is the new release's process. */
 static bool goes_back(const struct operation *operation)
 {
 	return operation->op.state == OP_STATE_RESTORING ||

@@ -45,7 +45,7 @@ static void on_done(struct child *child)
 	json_decref(kept);
 }
 
-/* Takes the request over, which may be NULL for want of memory. */
+/* Takes over the request, which is NULL if memory ran out. */
 static int start(struct store_call *call, uv_loop_t *loop, const char *verb,
 		 json_t *request, int fd, uint64_t timeout_ms)
 {
