@@ -11,21 +11,30 @@ pid=$(systemctl show -P MainPID deployd)
 cp -a "$program" /tmp/deployd-session
 install -m 0755 "$repo/tests/lib/hostile-session.py" /tmp/hostile-session
 
-# The sessions that wait are of the program that is there now. (0: let go of the old ones)
+# The sessions that wait are of the program that is there now.
 use() { # PROGRAM
 	rm -f "$program"
 	cp -a "$1" "$program"
 	systemctl restart deployd-sessions.service
 }
 
-# What a client of such a session sees is its own affair, but it comes to an end.
-attack() { # HOW [USER]
+# What a client of such a session sees is its own affair, but it comes to an end: when the
+# journal says REGEX, or after a while.
+attack() { # HOW [USER REGEX]
+	local client
 	echo "$1" > /run/hostile
 	chmod 0644 /run/hostile
 	use /tmp/hostile-session
 	cursor=$(journal_cursor)
-	timeout 3 setpriv --reuid "${2:-deploy}" --regid "${2:-deploy}" --init-groups \
-		deployctl list > /tmp/out 2> /tmp/err < /dev/null || true
+	setpriv --reuid "${2:-deploy}" --regid "${2:-deploy}" --init-groups \
+		timeout "$([ -n "${3:-}" ] && echo "$WAIT_SEC" || echo 3)" \
+		deployctl list > /tmp/out 2> /tmp/err < /dev/null &
+	client=$!
+	if [ -n "${3:-}" ]; then
+		wait_journal "$cursor" "$3" -u deployd > /dev/null
+		kill "$client" 2> /dev/null || true
+	fi
+	wait "$client" || true
 	use /tmp/deployd-session
 	expect 0 as deploy timeout "$WAIT_SEC" deployctl status hello
 	assert_equal "$(systemctl show -P MainPID deployd)" "$pid" "$1: deployd is another"
@@ -38,13 +47,12 @@ for how in silent version early idle-request twice-ready not-taken garbage no-ob
 done
 
 note "fds only go down"
-attack fd-up eve # deploy's lines are merged by now
-# It says nonsense once the kernel has refused, and nothing when it has not.
-wait_journal "$cursor" 'not a JSON object' -u deployd > /dev/null
+# It says nonsense once the kernel has refused, and nothing when it has not. (eve: deploy's
+# lines are merged by now.)
+attack fd-up eve 'not a JSON object'
 
 note "an archive that is said to be here, and never comes"
-attack lost-archive
-wait_journal "$cursor" 'did not come whole|empty' -u deployd > /dev/null
+attack lost-archive deploy 'deploy by deploy failed.*(incomplete|empty)'
 serves 1
 expect 0 ctl deploy hello hello-2.tar.gz
 serves 2
