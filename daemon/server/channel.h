@@ -63,10 +63,10 @@ int channel_send_fd(struct channel *channel, int fd, json_t *word)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
- * The same for a client's connection, of which deployd must not close the last
- * reference: *fd is closed, and -1, before the session is told to take it. When this
- * fails, *fd is the connection again (-1 if it cannot be recovered), and the channel is
- * useless. Only as long as channel_take_back() finds something.
+ * The same for a client's connection, whose last reference deployd must not close: *fd
+ * is closed, and -1, before the session is told to take it. When this fails, *fd is the
+ * connection again (-1 if it cannot be recovered), and the channel is useless. Only as
+ * long as channel_take_back() finds something.
  */
 int channel_hand_over(struct channel *channel, int *fd, json_t *word)
 	__attribute__((warn_unused_result, nonnull));

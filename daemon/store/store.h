@@ -269,9 +269,8 @@ int mark_set(struct store *store, const char *release, const char *key, json_t *
 	     struct errinfo *ei) __attribute__((warn_unused_result, nonnull));
 
 /*
- * What is current was seen healthy: one of which nothing was known is good from here
- * on.
- * "" = none.
+ * The current release was seen healthy: if its state was unknown, it is good from here
+ * on. "" = none.
  */
 int mark_healthy(struct store *store, const char *current, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));

@@ -322,7 +322,7 @@ static void journald_is_restarted(void **state)
 	received(world, "M=four\n", 7);
 }
 
-/* Who waits for his entry does not wait for a journald that is gone. */
+/* An entry whose sender waits for it does not wait for a journald that is gone. */
 static void journald_dies_while_entries_wait(void **state)
 {
 	struct world *world = *state;
