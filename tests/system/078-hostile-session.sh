@@ -40,10 +40,16 @@ attack() { # HOW [USER REGEX]
 	assert_equal "$(systemctl show -P MainPID deployd)" "$pid" "$1: deployd is another"
 }
 
+begin=$(journal_cursor)
 for how in silent version early idle-request twice-ready not-taken garbage no-object no-type \
 	unknown two-requests number no-call many-fds fds archive deep long pongs gone; do
 	note "$how"
 	attack "$how"
+done
+
+# Else nothing was attacked. (What came through clients of deploy is merged.)
+for why in 'from another version' 'out of turn'; do
+	wait_journal "$begin" "ending session .*$why" -u deployd > /dev/null
 done
 
 note "fds only go down"
