@@ -1,5 +1,5 @@
 /*
- * The wait for an operation. Whoever leaves it, by ^C, by --timeout or because deployd
+ * The wait for a job. Whoever leaves it, by ^C, by --timeout or because deployd
  * went away, is told what becomes of the job.
  */
 #include "follow.h"

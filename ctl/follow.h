@@ -7,7 +7,7 @@
 #include "options.h"
 #include "progress.h"
 
-/* Runs an operation and shows how it goes until it ends, or until the user leaves. */
+/* Runs a job and shows how it goes until it ends, or until the user leaves. */
 
 struct follow {
 	const struct options *options;

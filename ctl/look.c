@@ -91,11 +91,11 @@ static const char *user_of(const json_t *object, const char *key)
 }
 
 /* "unpacking 43%" */
-static void add_operation(struct table *table, const json_t *operation)
+static void add_job(struct table *table, const json_t *job)
 {
-	const char *kind = json_out_text(operation, "kind"),
-		   *phase = json_out_text(operation, "phase");
-	json_int_t percent = json_out_int(operation, "percent", -1);
+	const char *kind = json_out_text(job, "kind"),
+		   *phase = json_out_text(job, "phase");
+	json_int_t percent = json_out_int(job, "percent", -1);
 
 	if (!kind)
 		table_add(table, NULL);
@@ -109,8 +109,8 @@ static void add_operation(struct table *table, const json_t *operation)
 void look_print_list(const json_t *apps, const struct options *options)
 {
 	static const struct table_column columns[] = {
-		{"APP", 0},  {"STATE", 0},  {"RELEASE", 0},  {"VERSION", 0},
-		{"UNIT", 0}, {"ACTIVE", 0}, {"OPERATION", 0}};
+		{"APP", 0},  {"STATE", 0},  {"RELEASE", 0}, {"VERSION", 0},
+		{"UNIT", 0}, {"ACTIVE", 0}, {"JOB", 0}};
 	struct table *table;
 
 	if (nothing(apps, options, "No apps, or no right on any."))
@@ -125,7 +125,7 @@ void look_print_list(const json_t *apps, const struct options *options)
 		table_add(table, json_out_text(app, "version"));
 		table_add(table, json_out_text(app, "unit"));
 		table_add(table, json_out_text(app, "unit_state"));
-		add_operation(table, json_object_get(app, "operation"));
+		add_job(table, json_object_get(app, "job"));
 	}
 	finish(table, options);
 }
@@ -174,7 +174,7 @@ void look_print_history(const json_t *entries, const struct options *options)
 	/* The first five fit 80 columns; the reason has a line of its own. */
 	static const struct table_column columns[] = {
 		{"TIME", 0},
-		{"OPERATION", 0},
+		{"KIND", 0},
 		{"RELEASE", 0},
 		{"RESULT", 0},
 		{"BY", 0},
@@ -194,7 +194,7 @@ void look_print_history(const json_t *entries, const struct options *options)
 		char time[LOOK_TIME_SIZE], span[DURATION_TEXT_SIZE];
 
 		table_add(table, local_time(json_out_text(entry, "time"), false, time));
-		table_add(table, json_out_text(entry, "operation"));
+		table_add(table, json_out_text(entry, "kind"));
 		table_add(table, json_out_text(entry, "to"));
 		table_add(table, json_out_text(entry, "result"));
 		table_add(table, user_of(entry, "by"));

@@ -119,20 +119,18 @@ static void print_by(const char *name, const json_t *by, const char *at, int64_t
 	     at ? ", " : "", at ? when(at, now, time, sizeof(time)) : "");
 }
 
-static void print_operation(const json_t *operation)
+static void print_job(const json_t *job)
 {
-	const char *kind = json_out_text(operation, "kind"),
-		   *phase = json_out_text(operation, "phase"),
-		   *id = json_out_text(operation, "id");
-	json_int_t percent = json_out_int(operation, "percent", -1);
+	const char *kind = json_out_text(job, "kind"),
+		   *phase = json_out_text(job, "phase"), *id = json_out_text(job, "id");
+	json_int_t percent = json_out_int(job, "percent", -1);
 	char text[16] = "";
 
 	if (!kind)
 		return;
 	if (percent >= 0)
 		(void)snprintf(text, sizeof(text), " %d%%", (int)percent);
-	line("Operation", "%s: %s%s (job %s)", kind, phase ? phase : "", text,
-	     id ? id : "");
+	line("Job", "%s: %s%s (job %s)", kind, phase ? phase : "", text, id ? id : "");
 }
 
 static void line_if(const json_t *object, const char *name, const char *key)
@@ -167,7 +165,7 @@ void look_print_status(const json_t *status, int64_t now)
 		   *health = json_out_text(status, "health"),
 		   *method = json_out_text(status, "restart_method"),
 		   *state = json_out_text(status, "state");
-	const json_t *proven = json_object_get(status, "proven");
+	const json_t *verified = json_object_get(status, "verified");
 	const char *drift = json_out_text(status, "drift");
 	bool live = state && strcmp(state, "live") == 0;
 	const char *confirm_by = json_out_text(status, "confirm_by");
@@ -184,10 +182,10 @@ void look_print_status(const json_t *status, int64_t now)
 	print_state(status, now);
 	line("Release", "%s%s", release ? release : "none",
 	     version_of(status, version, sizeof(version)));
-	if (json_is_boolean(proven))
+	if (json_is_boolean(verified))
 		line("Running", "%s%s%s",
-		     json_is_true(proven) ? "proven to be this release"
-					  : "DRIFT: not this release",
+		     json_is_true(verified) ? "verified to be this release"
+					    : "DRIFT: not this release",
 		     drift ? ": " : "", drift ? drift : "");
 	line("Previous", "%s", previous ? previous : "none");
 	print_unit(status, now);
@@ -201,7 +199,7 @@ void look_print_status(const json_t *status, int64_t now)
 	if (confirm_by)
 		line("Confirm by", "%s", look_time(confirm_by, time));
 	print_hold(status);
-	print_operation(json_object_get(status, "operation"));
+	print_job(json_object_get(status, "job"));
 }
 
 /* What speaks against a bad release. */

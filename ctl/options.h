@@ -19,7 +19,7 @@ enum json_mode {
 enum verb_flag {
 	TAKES_ARCHIVE = 1 << 0,	   /* deploy, stage */
 	TAKES_IF_CURRENT = 1 << 1, /* deploy, activate, rollback */
-	TAKES_WAIT = 1 << 2,	   /* operations: --no-block, --timeout */
+	TAKES_WAIT = 1 << 2,	   /* jobs: --no-block, --timeout */
 	TAKES_LINES = 1 << 3,	   /* history, logs */
 	TAKES_FOLLOW = 1 << 4,	   /* logs */
 	TAKES_USER = 1 << 5,	   /* can */

@@ -14,7 +14,7 @@
 int remote_ask(const struct verb *verb, const struct options *options,
 	       json_t **ret_value) __attribute__((warn_unused_result, nonnull));
 
-/* An operation: its lines go to follow_item(). archive_fd is ssh's stdin, -1: none. */
+/* A job: its lines go to follow_item(). archive_fd is ssh's stdin, -1: none. */
 int remote_follow(struct follow *follow, const struct verb *verb, int archive_fd)
 	__attribute__((warn_unused_result, nonnull));
 

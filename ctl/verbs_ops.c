@@ -1,4 +1,4 @@
-/* The verbs that start an operation, and attach. */
+/* The verbs that start a job, and attach. */
 #include "verbs.h"
 
 #include <ctype.h>

@@ -9,11 +9,11 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/config_set.h"
+#include "base/journal.h"
 #include "build_config.h"
+#include "daemon.h"
 #include "deploy/result.h"
-#include "loop/config_set.h"
-#include "loop/daemon.h"
-#include "loop/journal.h"
 
 #define EX_CONFIG 78 /* sysexits.h, systemd.exec(5): not restarted in vain */
 

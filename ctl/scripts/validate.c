@@ -76,7 +76,7 @@ int validate(const struct app_config *app)
 			return r;
 		now_ms = connection_now_ms();
 		see(&watch, status, now_ms);
-		is_busy = json_is_object(json_object_get(status, "operation"));
+		is_busy = json_is_object(json_object_get(status, "job"));
 		has_failed = !is_busy && (is_word(status, "health", "failed") ||
 					  is_word(status, "health", "none"));
 		if (!is_busy && *watch.active_since && now_ms - watch.up_ms >= min_ms) {

@@ -4,7 +4,7 @@
 
 /*
  * Waits until the app's current release is live and its unit has been active for
- * min_healthy_sec, at most healthy_deadline_sec (and as long as an operation runs).
+ * min_healthy_sec, at most healthy_deadline_sec (and as long as a job runs).
  * Returns an exit status; the failure was told.
  */
 int validate(const struct app_config *app) __attribute__((nonnull, warn_unused_result));

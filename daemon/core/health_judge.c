@@ -67,8 +67,8 @@ static void result_words(const struct health_facts *facts, char *ret_words, size
 	(void)snprintf(ret_words, size, "systemd's result is '%s'", facts->result);
 }
 
-static enum health_verdict sick(const struct health_facts *facts, char *ret_why,
-				size_t size, const char *how, bool with_result)
+static enum health_verdict failed(const struct health_facts *facts, char *ret_why,
+				  size_t size, const char *how, bool with_result)
 {
 	char words[WORDS_SIZE] = "";
 
@@ -76,7 +76,7 @@ static enum health_verdict sick(const struct health_facts *facts, char *ret_why,
 		result_words(facts, words, sizeof(words));
 	(void)snprintf(ret_why, size, "%s %s%s%s", facts->unit, how,
 		       with_result ? ": " : "", words);
-	return HEALTH_VERDICT_SICK;
+	return HEALTH_VERDICT_FAILED;
 }
 
 static enum health_verdict judge_memory(const struct health_facts *facts, char *ret_why,
@@ -88,7 +88,7 @@ static enum health_verdict judge_memory(const struct health_facts *facts, char *
 		       "%s: the kernel killed %" PRIu64
 		       " of its processes for want of memory",
 		       facts->unit, n);
-	return HEALTH_VERDICT_SICK;
+	return HEALTH_VERDICT_FAILED;
 }
 
 enum health_verdict health_judge(const struct health_facts *facts, char *ret_why,
@@ -99,19 +99,19 @@ enum health_verdict health_judge(const struct health_facts *facts, char *ret_why
 	if (!is(facts->load_state, "loaded")) {
 		(void)snprintf(ret_why, size, "%s cannot run: systemd calls it %s",
 			       facts->unit, facts->load_state);
-		return HEALTH_VERDICT_SICK;
+		return HEALTH_VERDICT_FAILED;
 	}
 	if (is(facts->active_state, "failed"))
-		return sick(facts, ret_why, size, "has failed", true);
+		return failed(facts, ret_why, size, "has failed", true);
 	if (facts->n_restarts > facts->restarts_before)
-		return sick(facts, ret_why, size,
-			    success ? "ended and was restarted by systemd"
-				    : "was restarted by systemd",
-			    !success);
+		return failed(facts, ret_why, size,
+			      success ? "ended and was restarted by systemd"
+				      : "was restarted by systemd",
+			      !success);
 	if (is(facts->sub_state, "auto-restart"))
-		return sick(facts, ret_why, size, "waits to be restarted", true);
+		return failed(facts, ret_why, size, "waits to be restarted", true);
 	if (!success)
-		return sick(facts, ret_why, size, "is not well", true);
+		return failed(facts, ret_why, size, "is not well", true);
 	if (facts->oom_kills > facts->oom_kills_before)
 		return judge_memory(facts, ret_why, size);
 	if (is(facts->active_state, "active") || is(facts->active_state, "reloading"))
@@ -120,5 +120,5 @@ enum health_verdict health_judge(const struct health_facts *facts, char *ret_why
 		return HEALTH_VERDICT_WAITING;
 	if (facts->oneshot)
 		return HEALTH_VERDICT_ACTIVE;
-	return sick(facts, ret_why, size, "is not running", true);
+	return failed(facts, ret_why, size, "is not running", true);
 }

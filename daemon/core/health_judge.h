@@ -9,7 +9,7 @@
 enum health_verdict {
 	HEALTH_VERDICT_ACTIVE,
 	HEALTH_VERDICT_WAITING, /* between two states */
-	HEALTH_VERDICT_SICK,
+	HEALTH_VERDICT_FAILED,
 };
 
 struct health_facts {
@@ -21,7 +21,7 @@ struct health_facts {
 	bool oneshot; /* ran to its end, and that is all it is there for */
 };
 
-/* When sick: why, in words, in ret_why. */
+/* When failed: why, in words, in ret_why. */
 enum health_verdict health_judge(const struct health_facts *facts, char *ret_why,
 				 size_t size) __attribute__((nonnull));
 

@@ -29,7 +29,7 @@ struct channel_events {
 	/*
 	 * The session has closed its end, or broke the protocol (why is not NULL then).
 	 * Called once; the owner answers with channel_close(). That the channel is
-	 * closed is no proof that the process is gone.
+	 * closed is no verification that the process is gone.
 	 */
 	void (*on_closed)(void *userdata, const char *why);
 };

@@ -15,9 +15,9 @@ struct finding {
 	long status; /* HTTP status, 0: there was no answer */
 	char excerpt[4 * FINDING_EXCERPT_MAX + 1]; /* escaped; with a status only */
 	int64_t took_ms;			   /* -1: not a matter of time */
-	json_t *processes;			   /* of a proof, else NULL; owned */
-	bool truncated;				   /* not all processes are there */
-	bool unit_truncated;			   /* nor all of the app's unit */
+	json_t *processes;   /* of a verification, else NULL; owned */
+	bool truncated;	     /* not all processes are there */
+	bool unit_truncated; /* nor all of the app's unit */
 };
 
 /* Says how the check ended, in words. Untrusted texts must be escaped by the caller. */

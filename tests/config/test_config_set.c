@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "loop/config_set.h"
+#include "base/config_set.h"
 #include "util/config_files.h"
 
 #define APP "[users]\ndeploy_user = deploy\n"
@@ -440,7 +440,7 @@ static void missing_users_of_transient_units_are_told(void **state)
 		     "http or tcp check can pass; run systemd-sysusers"));
 	assert_false(
 		told("deployd.conf: warning: there is no user 'deployd-proc', so no "
-		     "release can be proven; run systemd-sysusers"));
+		     "release can be verified; run systemd-sysusers"));
 }
 
 static void it_is_the_number_that_counts(void **state)

@@ -21,8 +21,8 @@ LIVE = f"hello {ID} live (restart gap 84 ms)\n"
 STATUS = {"schema": 1, "app": "hello", "unit": "hello.service", "state": "live",
           "reason": None, "release": ID, "previous": OLD, "unitState": "active",
           "unitSubState": "running", "mainPid": 4121,
-          "activeSince": "2026-11-23T10:15:01Z", "health": "healthy", "proven": None,
-          "restartMethod": "systemctl", "held": False, "operation": None,
+          "activeSince": "2026-11-23T10:15:01Z", "health": "healthy", "verified": None,
+          "restartMethod": "systemctl", "held": False, "job": None,
           "version": "2.0", "revision": "abc123",
           "deployedBy": {"uid": 1001, "user": "deploy"},
           "deployedAt": "2026-11-23T10:15:00Z"}
@@ -103,6 +103,6 @@ class Case(unittest.TestCase):
                               **(somebody if os.geteuid() == 0 else {}))
 
 
-def begin(server, connection, phase="acting"):
+def begin(server, connection, phase="restarting"):
     server.receive(connection)
     connection.progress(job=JOB, app="hello", phase=phase, percent=None)

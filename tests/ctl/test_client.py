@@ -35,14 +35,14 @@ class Look(Case):
 
     def test_status_degraded(self):
         status = {**STATUS, "state": "degraded", "reason": "the unit has failed",
-                  "proven": False, "version": None, "revision": None,
-                  "operation": {"id": JOB, "kind": "deploy", "phase": "unpacking",
+                  "verified": False, "version": None, "revision": None,
+                  "job": {"id": JOB, "kind": "deploy", "phase": "unpacking",
                                 "percent": 43}}
         with Server(answer(status=status)) as server:
             done = self.check(deployctl(server, "status", "hello"), 0)
         self.assertIn("State: degraded (the unit has failed)", done.stdout)
         self.assertIn("DRIFT", done.stdout)
-        self.assertIn(f"Operation: deploy: unpacking 43% (job {JOB})", done.stdout)
+        self.assertIn(f"      Job: deploy: unpacking 43% (job {JOB})", done.stdout)
 
     def test_status_json(self):
         with Server(answer(status=STATUS)) as server:
@@ -50,7 +50,7 @@ class Look(Case):
         self.assertEqual(done.stdout.count("\n"), 1)
         status = json.loads(done.stdout)
         self.assertEqual(list(status)[0], "schema")
-        self.assertEqual((status["unit_state"], status["main_pid"], status["proven"]),
+        self.assertEqual((status["unit_state"], status["main_pid"], status["verified"]),
                          ("active", 4121, None))
         self.assertEqual(status["deployed_by"], {"uid": 1001, "user": "deploy"})
         with Server(answer(status=STATUS)) as server:
@@ -435,14 +435,14 @@ class Leave(Case):
 
     def test_interrupt(self):
         for ignored in (False, True):
-            err = self.interrupted(signal.SIGINT, ignored, "acting", "restart", "hello")
+            err = self.interrupted(signal.SIGINT, ignored, "restarting", "restart", "hello")
             self.assertIn(f"job {JOB} goes on; `deployctl attach {JOB}` follows it", err)
-        self.interrupted(signal.SIGTERM, False, "acting", "restart", "hello")
+        self.interrupted(signal.SIGTERM, False, "restarting", "restart", "hello")
 
     def test_interrupted_upload(self):
         err = self.interrupted(signal.SIGINT, False, "unpacking", "deploy", "hello", "-")
         self.assertIn(f"job {JOB} goes on if its archive is complete", err)
-        err = self.interrupted(signal.SIGINT, False, "acting", "deploy", "hello", "-")
+        err = self.interrupted(signal.SIGINT, False, "restarting", "deploy", "hello", "-")
         self.assertIn(f"job {JOB} goes on;", err)
         err = self.interrupted(signal.SIGINT, False, "unpacking", "deploy", "hello",
                                self.file)

@@ -18,8 +18,8 @@ from client import (DEPLOYCTL, ID, JOB, LIVE, OLD, STATUS, ENVIRONMENT, Case, an
 from server import Server, TIMEOUT_SEC
 
 
-def entry(operation="deploy", result="ok", took=412, gap=84, message=None, job=None):
-    return {"time": "2026-11-23T10:15:00Z", "operation": operation, "from": OLD, "to": ID,
+def entry(kind="deploy", result="ok", took=412, gap=84, message=None, job=None):
+    return {"time": "2026-11-23T10:15:00Z", "kind": kind, "from": OLD, "to": ID,
             "result": result, "by": {"uid": 1001, "user": "deploy"}, "tookMs": took,
             "restartGapMs": gap, "id": JOB if job is None else f"{job:016x}",
             "message": message}
@@ -157,13 +157,13 @@ class Terminal(Case):
 
     def test_history(self):
         rows = [entry(message="a fix"),
-                entry(operation="rollback", result="rolled-back", took=173000, gap=None,
+                entry(kind="rollback", result="rolled-back", took=173000, gap=None,
                       message="hello.service did not come up: it exited with status 1, "
                               "which is more than a line says")]
         with Server(answer(entries=rows)) as server:
             _, text = self.on_terminal(server, "history", "hello", stream="stdout")
         self.assertEqual(text.replace("\r", ""), """\
-TIME                 OPERATION  RELEASE                RESULT       BY
+TIME                 KIND       RELEASE                RESULT       BY
 2026-11-23 10:15:00  deploy     20261123T101500Z-0002  ok           deploy
     a fix
 2026-11-23 10:15:00  rollback   20261123T101500Z-0002  rolled-back  deploy
@@ -256,7 +256,7 @@ class Host(Case):
         with open(self.ssh, "w", encoding="ascii") as file:
             file.write("#!/bin/sh\necho '" + json.dumps(
                 {"schema": 1, "type": "progress", "job": JOB, "app": "hello",
-                 "phase": "acting"}) + "'\nexit 255\n")
+                 "phase": "restarting"}) + "'\nexit 255\n")
         done = self.check(self.there("/nowhere", "restart", "hello", "--json"), 7, None,
                           "the connection to u@web1 was lost")
         result = json.loads(done.stdout.splitlines()[-1])

@@ -116,7 +116,7 @@ static uint64_t decide(struct world *w)
 			return w->now_us;
 		}
 		flag_submitted(&w->flag);
-		/* Behind another operation, or at once. */
+		/* Behind another job, or at once. */
 		w->begin_us = w->now_us + 1 + below(below(2) ? 30000 : 500);
 		return NEVER;
 	case FLAG_VERDICT_WAIT:

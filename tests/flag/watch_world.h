@@ -5,7 +5,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#include "loop/flag_watch.h"
+#include "flag/flag_watch.h"
 
 /* A flag_watch on a real loop, apps below a directory of root's, and what it tells. */
 

@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
+#include "bus/capture.h"
+#include "bus/clone.h"
+#include "bus/clone_table.h"
+#include "bus/units.h"
 #include "deploy/cleanup.h"
-#include "loop/capture.h"
-#include "loop/clone.h"
-#include "loop/clone_table.h"
-#include "loop/units.h"
 
 #define SYSTEMD	       "org.freedesktop.systemd1"
 #define PROPERTIES_MAX 1000

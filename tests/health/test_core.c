@@ -1,4 +1,4 @@
-/* The pure parts: command lines, what a unit's state means, what a proof is. */
+/* The pure parts: command lines, what a unit's state means, what a verification is. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "core/health_judge.h"
-#include "core/proof.h"
+#include "core/verification.h"
 #include "deploy/command_line.h"
 
 /* --- command lines ------------------------------------------------------------------
@@ -117,7 +117,7 @@ static void assert_sick(const struct health_facts *facts, const char *words)
 {
 	char why[512] = "";
 
-	assert_int_equal(health_judge(facts, why, sizeof(why)), HEALTH_VERDICT_SICK);
+	assert_int_equal(health_judge(facts, why, sizeof(why)), HEALTH_VERDICT_FAILED);
 	if (!strstr(why, words))
 		fail_msg("'%s' does not say '%s'", why, words);
 	assert_non_null(strstr(why, "hello.service"));
@@ -233,7 +233,8 @@ static void one_that_is_there_to_end_may_end(void **state)
 	assert_sick(&facts, "failed");
 }
 
-/* --- proofs -------------------------------------------------------------------------
+/* --- verifications
+ * -------------------------------------------------------------------------
  */
 
 #define NEW "20261124T101500Z-0002"
@@ -243,138 +244,142 @@ static void one_that_is_there_to_end_may_end(void **state)
 static const char *lib_old[] = {DIR "/" OLD "/lib/x.so"};
 static const char *lib_new[] = {DIR "/" NEW "/lib/x.so"};
 
-static struct proof_process process(int64_t pid, const char *cwd, const char *exe)
+static struct verification_process process(int64_t pid, const char *cwd,
+					   const char *exe)
 {
-	return (struct proof_process){
+	return (struct verification_process){
 		.pid = pid, .comm = "hello", .cwd = cwd, .exe = exe, .readable = true};
 }
 
-static enum proof_verdict prove(const struct proof_process *processes, size_t n,
-				char reason[PROOF_REASON_SIZE])
+static enum verification_verdict prove(const struct verification_process *processes,
+				       size_t n, char reason[VERIFICATION_REASON_SIZE])
 {
-	struct proof_report report = {.releases_dir = DIR,
-				      .main_pid = 10,
-				      .processes = processes,
-				      .n_processes = n};
+	struct verification_report report = {.releases_dir = DIR,
+					     .main_pid = 10,
+					     .processes = processes,
+					     .n_processes = n};
 
 	reason[0] = '\0';
-	return proof_judge(&report, NEW, reason);
+	return verification_judge(&report, NEW, reason);
 }
 
-static void one_path_in_the_release_is_proof(void **state)
+static void one_path_in_the_release_is_verification(void **state)
 {
-	char reason[PROOF_REASON_SIZE];
-	struct proof_process p[] = {process(10, DIR "/" NEW, "/usr/bin/node"),
-				    process(11, "/", "/usr/bin/node")};
+	char reason[VERIFICATION_REASON_SIZE];
+	struct verification_process p[] = {process(10, DIR "/" NEW, "/usr/bin/node"),
+					   process(11, "/", "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), PROOF_PROVEN);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
 	p[0] = process(10, "/", DIR "/" NEW "/bin/hello");
-	assert_int_equal(prove(p, 2, reason), PROOF_PROVEN);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
 	p[0] = process(10, "/", "/usr/bin/node");
 	p[0].mapped = lib_new;
 	p[0].n_mapped = 1;
-	assert_int_equal(prove(p, 2, reason), PROOF_PROVEN);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
 	assert_string_equal(reason, "");
 }
 
 static void a_child_of_the_release_does_not_prove_the_main_process(void **state)
 {
-	char reason[PROOF_REASON_SIZE];
-	struct proof_process p[] = {process(10, "/", "/usr/bin/node"),
-				    process(11, DIR "/" NEW, "/usr/bin/node")};
+	char reason[VERIFICATION_REASON_SIZE];
+	struct verification_process p[] = {process(10, "/", "/usr/bin/node"),
+					   process(11, DIR "/" NEW, "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), PROOF_UNKNOWN);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "pid 10"));
-	assert_int_equal(prove(p + 1, 1, reason), PROOF_UNKNOWN);
+	assert_int_equal(prove(p + 1, 1, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "no main process"));
-	assert_int_equal(prove(p, 0, reason), PROOF_UNKNOWN);
+	assert_int_equal(prove(p, 0, reason), VERIFICATION_UNKNOWN);
 }
 
 static void another_release_is_drift(void **state)
 {
-	char reason[PROOF_REASON_SIZE];
-	struct proof_process p[] = {process(10, DIR "/" NEW, DIR "/" NEW "/bin/hello"),
-				    process(11, DIR "/" OLD, "/usr/bin/node")};
+	char reason[VERIFICATION_REASON_SIZE];
+	struct verification_process p[] = {
+		process(10, DIR "/" NEW, DIR "/" NEW "/bin/hello"),
+		process(11, DIR "/" OLD, "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), PROOF_DRIFT);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
 	assert_string_equal(reason, "pid 11 (hello) runs from " DIR "/" OLD);
 	p[1] = process(11, "/", DIR "/" OLD "/bin/x");
-	assert_int_equal(prove(p, 2, reason), PROOF_DRIFT);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
 	p[1] = process(11, "/", "/usr/bin/node");
 	p[1].mapped = lib_old;
 	p[1].n_mapped = 1;
-	assert_int_equal(prove(p, 2, reason), PROOF_DRIFT);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
 	/* A longer name is another name. */
 	p[1] = process(11, DIR "/" NEW "9", "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), PROOF_DRIFT);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
 	p[1] = process(11, DIR "/.staging/x", "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), PROOF_DRIFT);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
 	/* But not what only looks like the directory of releases. */
 	p[1] = process(11, DIR "2/" OLD, "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), PROOF_PROVEN);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
 }
 
 static void drift_is_said_even_when_another_cannot_be_read(void **state)
 {
-	char reason[PROOF_REASON_SIZE];
-	struct proof_process p[] = {process(10, DIR "/" NEW, "/usr/bin/node"),
-				    process(11, "", ""), process(12, DIR "/" OLD, "")};
+	char reason[VERIFICATION_REASON_SIZE];
+	struct verification_process p[] = {process(10, DIR "/" NEW, "/usr/bin/node"),
+					   process(11, "", ""),
+					   process(12, DIR "/" OLD, "")};
 
 	(void)state;
 	p[1].readable = false;
-	assert_int_equal(prove(p, 3, reason), PROOF_DRIFT);
-	assert_int_equal(prove(p, 2, reason), PROOF_UNKNOWN);
+	assert_int_equal(prove(p, 3, reason), VERIFICATION_DRIFT);
+	assert_int_equal(prove(p, 2, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "pid 11"));
 }
 
 static void what_was_deleted_below_the_releases_is_drift(void **state)
 {
-	char reason[PROOF_REASON_SIZE];
-	struct proof_process p[] = {
+	char reason[VERIFICATION_REASON_SIZE];
+	struct verification_process p[] = {
 		process(10, DIR "/" NEW, DIR "/" NEW "/bin/hello (deleted)")};
 
 	(void)state;
 	p[0].deleted = true;
-	assert_int_equal(prove(p, 1, reason), PROOF_DRIFT);
+	assert_int_equal(prove(p, 1, reason), VERIFICATION_DRIFT);
 	assert_non_null(strstr(reason, "deleted"));
 	/* An upgrade of the interpreter. */
 	p[0] = process(10, "/", "/usr/bin/python3 (deleted)");
 	p[0].deleted = true;
 	p[0].mapped = lib_new;
 	p[0].n_mapped = 1;
-	assert_int_equal(prove(p, 1, reason), PROOF_PROVEN);
+	assert_int_equal(prove(p, 1, reason), VERIFICATION_VERIFIED);
 }
 
 static void too_many_processes_prove_nothing(void **state)
 {
-	struct proof_process p = process(10, DIR "/" NEW, "/usr/bin/node");
-	struct proof_report report = {.releases_dir = DIR,
-				      .main_pid = 10,
-				      .processes = &p,
-				      .n_processes = 1,
-				      .truncated = true};
-	char reason[PROOF_REASON_SIZE];
+	struct verification_process p = process(10, DIR "/" NEW, "/usr/bin/node");
+	struct verification_report report = {.releases_dir = DIR,
+					     .main_pid = 10,
+					     .processes = &p,
+					     .n_processes = 1,
+					     .truncated = true};
+	char reason[VERIFICATION_REASON_SIZE];
 
 	(void)state;
-	assert_int_equal(proof_judge(&report, NEW, reason), PROOF_UNKNOWN);
-	assert_false(proof_complete(&report));
+	assert_int_equal(verification_judge(&report, NEW, reason),
+			 VERIFICATION_UNKNOWN);
+	assert_false(verification_complete(&report));
 	report.truncated = false;
-	assert_true(proof_complete(&report));
+	assert_true(verification_complete(&report));
 	p.readable = false;
-	assert_false(proof_complete(&report));
+	assert_false(verification_complete(&report));
 }
 
 static void hostile_names_are_escaped(void **state)
 {
-	struct proof_process p[] = {process(10, DIR "/" OLD "/\x1b[31m\n", "")};
-	char reason[PROOF_REASON_SIZE];
+	struct verification_process p[] = {process(10, DIR "/" OLD "/\x1b[31m\n", "")};
+	char reason[VERIFICATION_REASON_SIZE];
 
 	(void)state;
 	p[0].comm = "a\nb";
-	assert_int_equal(prove(p, 1, reason), PROOF_DRIFT);
+	assert_int_equal(prove(p, 1, reason), VERIFICATION_DRIFT);
 	assert_null(strchr(reason, '\n'));
 	assert_null(strchr(reason, '\x1b'));
 }
@@ -384,14 +389,14 @@ static void a_release_is_found_in_a_path(void **state)
 	char id[RELEASE_ID_SIZE] = "untouched";
 
 	(void)state;
-	assert_false(proof_release_of(DIR, "/srv/hello/current", id));
-	assert_false(proof_release_of(DIR, DIR "/.staging/" NEW, id));
-	assert_false(proof_release_of(DIR, DIR, id));
-	assert_false(proof_release_of(DIR, DIR "/" NEW NEW "/x", id));
+	assert_false(verification_release_of(DIR, "/srv/hello/current", id));
+	assert_false(verification_release_of(DIR, DIR "/.staging/" NEW, id));
+	assert_false(verification_release_of(DIR, DIR, id));
+	assert_false(verification_release_of(DIR, DIR "/" NEW NEW "/x", id));
 	assert_string_equal(id, "untouched");
-	assert_true(proof_release_of(DIR, DIR "/" NEW "/bin/hello", id));
+	assert_true(verification_release_of(DIR, DIR "/" NEW "/bin/hello", id));
 	assert_string_equal(id, NEW);
-	assert_true(proof_release_of(DIR, DIR "/" OLD " (deleted)", id));
+	assert_true(verification_release_of(DIR, DIR "/" OLD " (deleted)", id));
 	assert_string_equal(id, OLD);
 }
 
@@ -408,7 +413,7 @@ int main(void)
 		cmocka_unit_test(an_oom_kill_is_sick),
 		cmocka_unit_test(what_is_not_there_is_sick),
 		cmocka_unit_test(one_that_is_there_to_end_may_end),
-		cmocka_unit_test(one_path_in_the_release_is_proof),
+		cmocka_unit_test(one_path_in_the_release_is_verification),
 		cmocka_unit_test(
 			a_child_of_the_release_does_not_prove_the_main_process),
 		cmocka_unit_test(another_release_is_drift),

@@ -1,4 +1,4 @@
-/* Health and proofs of release against a manager of our own making. */
+/* Health and verifications of release against a manager of our own making. */
 #include "health_world.h"
 
 #include <signal.h>
@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
-#include "loop/health.h"
-#include "loop/oom_count.h"
-#include "loop/probe_report.h"
-#include "loop/proof.h"
+#include "health/health.h"
+#include "health/oom_count.h"
+#include "health/probe_report.h"
+#include "health/verification.h"
 
 /* --- health -------------------------------------------------------------------------
  */
@@ -285,46 +285,49 @@ static void memory_events_are_read(void **state)
 	assert_false(oom_count_parse("", &kills));
 }
 
-/* --- proof --------------------------------------------------------------------------
+/* --- verification
+ * --------------------------------------------------------------------------
  */
 
-struct proven {
+struct verified {
 	struct world *world;
 	unsigned int n;
-	enum proof_verdict verdict;
-	char reason[PROOF_REASON_SIZE];
+	enum verification_verdict verdict;
+	char reason[VERIFICATION_REASON_SIZE];
 	bool complete;
 	char in_use[256];
 };
 
-static void on_proof(void *userdata, const struct proof_outcome *outcome)
+static void on_verification(void *userdata, const struct verification_outcome *outcome)
 {
-	struct proven *proven = userdata;
+	struct verified *verified = userdata;
 	cleanup_free char *in_use = json_dumps(outcome->in_use, JSON_COMPACT);
 
-	proven->n++;
-	proven->verdict = outcome->verdict;
-	proven->complete = outcome->complete;
-	(void)snprintf(proven->reason, sizeof(proven->reason), "%s", outcome->reason);
-	(void)snprintf(proven->in_use, sizeof(proven->in_use), "%s", in_use);
-	uv_stop(&proven->world->loop);
+	verified->n++;
+	verified->verdict = outcome->verdict;
+	verified->complete = outcome->complete;
+	(void)snprintf(verified->reason, sizeof(verified->reason), "%s",
+		       outcome->reason);
+	(void)snprintf(verified->in_use, sizeof(verified->in_use), "%s", in_use);
+	uv_stop(&verified->world->loop);
 }
 
 #define NEW "20261124T101500Z-0002"
 #define OLD "20261123T101500Z-0001"
 
-static void prove(struct proven *proven, const char *report)
+static void prove(struct verified *verified, const char *report)
 {
-	struct world *world = proven->world;
+	struct world *world = verified->world;
 	struct app_config *settings = parse("");
 
 	world_wait_connected(world);
 	command_ends(world, 0);
 	world->fake.control_group = "/system.slice/hello.service";
 	world->fake.log_text = report;
-	proven->n = 0;
-	assert_non_null(proof_start(world->units, settings, NEW, on_proof, proven));
-	while (proven->n == 0)
+	verified->n = 0;
+	assert_non_null(verification_start(world->units, settings, NEW, on_verification,
+					   verified));
+	while (verified->n == 0)
 		turn(world);
 	app_config_free(settings);
 }
@@ -342,61 +345,62 @@ static void prove(struct proven *proven, const char *report)
 static void what_the_probe_saw_is_judged(void **state)
 {
 	struct world *world = *state;
-	struct proven proven = {.world = world};
+	struct verified verified = {.world = world};
 
-	prove(&proven, REPORT(PROCESS("10", NEW)));
-	assert_string_equal(proven.reason, "");
-	assert_int_equal(proven.verdict, PROOF_PROVEN);
-	assert_true(proven.complete);
-	assert_string_equal(proven.in_use, "[\"" NEW "\"]");
-	prove(&proven, REPORT(PROCESS("10", NEW) "," PROCESS("11", OLD)));
-	assert_int_equal(proven.verdict, PROOF_DRIFT);
-	assert_string_equal(proven.in_use, "[\"" NEW "\",\"" OLD "\"]");
+	prove(&verified, REPORT(PROCESS("10", NEW)));
+	assert_string_equal(verified.reason, "");
+	assert_int_equal(verified.verdict, VERIFICATION_VERIFIED);
+	assert_true(verified.complete);
+	assert_string_equal(verified.in_use, "[\"" NEW "\"]");
+	prove(&verified, REPORT(PROCESS("10", NEW) "," PROCESS("11", OLD)));
+	assert_int_equal(verified.verdict, VERIFICATION_DRIFT);
+	assert_string_equal(verified.in_use, "[\"" NEW "\",\"" OLD "\"]");
 	/* A process of somebody else is no drift, but keeps what it runs from. */
-	prove(&proven, REPORT(PROCESS_OF("false", "11", OLD) "," PROCESS("10", NEW)));
-	assert_int_equal(proven.verdict, PROOF_PROVEN);
-	assert_true(proven.complete);
-	assert_string_equal(proven.in_use, "[\"" NEW "\",\"" OLD "\"]");
+	prove(&verified, REPORT(PROCESS_OF("false", "11", OLD) "," PROCESS("10", NEW)));
+	assert_int_equal(verified.verdict, VERIFICATION_VERIFIED);
+	assert_true(verified.complete);
+	assert_string_equal(verified.in_use, "[\"" NEW "\",\"" OLD "\"]");
 	/* Of others not all: that is no doubt of the unit. */
-	prove(&proven, "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[" PROCESS(
-			       "10", NEW) "],\"truncated\":true,"
-					  "\"unit_truncated\":false}\n");
-	assert_int_equal(proven.verdict, PROOF_PROVEN);
-	assert_false(proven.complete);
-	assert_string_equal(proven.in_use, "[\"" NEW "\"]");
-	prove(&proven, REPORT(PROCESS_OF("1", "10", NEW)));
-	assert_int_equal(proven.verdict, PROOF_UNKNOWN);
-	assert_false(proven.complete);
-	prove(&proven, "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[1]}\n");
-	assert_int_equal(proven.verdict, PROOF_UNKNOWN);
-	assert_false(proven.complete);
-	prove(&proven, "garbage");
-	assert_int_equal(proven.verdict, PROOF_UNKNOWN);
-	assert_false(proven.complete);
-	assert_string_equal(proven.in_use, "[]");
+	prove(&verified,
+	      "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[" PROCESS(
+		      "10", NEW) "],\"truncated\":true,"
+				 "\"unit_truncated\":false}\n");
+	assert_int_equal(verified.verdict, VERIFICATION_VERIFIED);
+	assert_false(verified.complete);
+	assert_string_equal(verified.in_use, "[\"" NEW "\"]");
+	prove(&verified, REPORT(PROCESS_OF("1", "10", NEW)));
+	assert_int_equal(verified.verdict, VERIFICATION_UNKNOWN);
+	assert_false(verified.complete);
+	prove(&verified, "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[1]}\n");
+	assert_int_equal(verified.verdict, VERIFICATION_UNKNOWN);
+	assert_false(verified.complete);
+	prove(&verified, "garbage");
+	assert_int_equal(verified.verdict, VERIFICATION_UNKNOWN);
+	assert_false(verified.complete);
+	assert_string_equal(verified.in_use, "[]");
 }
 
-static void a_proof_can_be_cancelled_at_any_moment(void **state)
+static void a_verification_can_be_cancelled_at_any_moment(void **state)
 {
 	struct world *world = *state;
-	struct proven proven = {.world = world};
+	struct verified verified = {.world = world};
 	struct app_config *settings = parse("");
 
 	world_wait_connected(world);
 	world->fake.control_group = "/system.slice/hello.service";
 	world->fake.log_stays = true;
 	for (unsigned int moment = 0; moment < MOMENTS_MAX; moment++) {
-		struct proof *proof =
-			proof_start(world->units, settings, NEW, on_proof, &proven);
+		struct verification *verification = verification_start(
+			world->units, settings, NEW, on_verification, &verified);
 
 		world->fake.calls[0] = '\0';
 		for (unsigned int i = 0; i < moment; i++)
 			(void)uv_run(&world->loop, UV_RUN_NOWAIT);
-		proof_cancel(proof);
+		verification_cancel(verification);
 		for (unsigned int i = 0; i < MOMENTS_MAX; i++)
 			(void)uv_run(&world->loop, UV_RUN_NOWAIT);
 	}
-	assert_int_equal(proven.n, 0);
+	assert_int_equal(verified.n, 0);
 	app_config_free(settings);
 }
 
@@ -412,7 +416,7 @@ int main(void)
 		TEST(a_failing_check_is_repeated_and_is_the_evidence),
 		TEST(health_can_be_cancelled_at_any_moment),
 		TEST(what_the_probe_saw_is_judged),
-		TEST(a_proof_can_be_cancelled_at_any_moment),
+		TEST(a_verification_can_be_cancelled_at_any_moment),
 		cmocka_unit_test(a_report_is_believed_only_as_one),
 		cmocka_unit_test(memory_events_are_read),
 	};

@@ -1,5 +1,5 @@
 /*
- * Commands, checks and proofs on the machine's own systemd: run by
+ * Commands, checks and verifications on the machine's own systemd: run by
  * tests/system/088-commands.sh, which makes the units and the releases.
  */
 #include <setjmp.h>
@@ -15,13 +15,13 @@
 
 #include <cmocka.h>
 
+#include "bus/capture.h"
+#include "bus/unit_watch.h"
+#include "bus/units.h"
 #include "deploy/app_config.h"
 #include "deploy/cleanup.h"
-#include "loop/capture.h"
-#include "loop/health.h"
-#include "loop/proof.h"
-#include "loop/unit_watch.h"
-#include "loop/units.h"
+#include "health/health.h"
+#include "health/verification.h"
 
 #define NEW "20261124T101500Z-0002"
 #define OLD "20261123T101500Z-0001"
@@ -34,8 +34,8 @@ struct world {
 	struct transient_outcome unit;
 	struct health_outcome health;
 	char output[8192];
-	enum proof_verdict verdict;
-	char reason[PROOF_REASON_SIZE];
+	enum verification_verdict verdict;
+	char reason[VERIFICATION_REASON_SIZE];
 	char in_use[512];
 	bool complete;
 	unsigned int n_connected;
@@ -487,10 +487,11 @@ static void an_oom_kill_is_seen(void **state)
 	app_config_free(settings);
 }
 
-/* --- proof --------------------------------------------------------------------------
+/* --- verification
+ * --------------------------------------------------------------------------
  */
 
-static void on_proof(void *userdata, const struct proof_outcome *outcome)
+static void on_verification(void *userdata, const struct verification_outcome *outcome)
 {
 	struct world *world = userdata;
 	cleanup_free char *in_use = json_dumps(outcome->in_use, JSON_COMPACT);
@@ -507,22 +508,23 @@ static void prove(struct world *world, const char *app, const char *release)
 {
 	struct app_config *settings = parse(app, "");
 
-	assert_non_null(proof_start(world->units, settings, release, on_proof, world));
+	assert_non_null(verification_start(world->units, settings, release,
+					   on_verification, world));
 	wait_done(world);
 	app_config_free(settings);
 }
 
-static void the_release_is_proven(void **state)
+static void the_release_is_verified(void **state)
 {
 	struct world *world = *state;
 
 	prove(world, "hello", NEW);
 	assert_string_equal(world->reason, "");
-	assert_int_equal(world->verdict, PROOF_PROVEN);
+	assert_int_equal(world->verdict, VERIFICATION_VERIFIED);
 	assert_string_equal(world->in_use, "[\"" NEW "\"]");
 	assert_true(world->complete);
 	prove(world, "hello", OLD);
-	assert_int_equal(world->verdict, PROOF_DRIFT);
+	assert_int_equal(world->verdict, VERIFICATION_DRIFT);
 	assert_non_null(
 		strstr(world->reason, "(hello) runs from /srv/hello/releases/"));
 }
@@ -533,7 +535,7 @@ static void with_capabilities_of_its_own_too(void **state)
 
 	prove(world, "hello_private", NEW);
 	assert_string_equal(world->reason, "");
-	assert_int_equal(world->verdict, PROOF_PROVEN);
+	assert_int_equal(world->verdict, VERIFICATION_VERIFIED);
 }
 
 static void one_that_does_not_run_is_unknown(void **state)
@@ -542,7 +544,7 @@ static void one_that_does_not_run_is_unknown(void **state)
 
 	run(world, "systemctl stop live-watch.service");
 	prove(world, "live-watch", NEW);
-	assert_int_equal(world->verdict, PROOF_UNKNOWN);
+	assert_int_equal(world->verdict, VERIFICATION_UNKNOWN);
 	assert_true(world->complete);
 	/* By hello.service: the whole machine is looked at. */
 	assert_string_equal(world->in_use, "[\"" NEW "\"]");
@@ -567,7 +569,7 @@ int main(void)
 		TEST(a_check_that_fails_is_the_evidence),
 		TEST(a_unit_that_dies_is_sick_at_once),
 		TEST(an_oom_kill_is_seen),
-		TEST(the_release_is_proven),
+		TEST(the_release_is_verified),
 		TEST(with_capabilities_of_its_own_too),
 		TEST(one_that_does_not_run_is_unknown),
 		TEST(it_is_found_again_after_the_bus_broke),

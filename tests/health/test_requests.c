@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "loop/capture.h"
-#include "loop/unit_watch.h"
+#include "bus/capture.h"
+#include "bus/unit_watch.h"
 
 #define JOB_PATH "/org/freedesktop/systemd1/job/5"
 

@@ -10,8 +10,8 @@ read -ra flags <<< "$(pkg-config --cflags libuv libsystemd libarchive jansson li
 # owners free is seen by LeakSanitizer in the asan tests.
 readonly leaks_unseen="lib/app_health.c lib/app_sections.c lib/app_store.c lib/option.c
 daemon/core/policy_parse.c daemon/core/policy_values.c daemon/core/queue.c
-daemon/loop/recovery.c daemon/loop/transient_spec.c daemon/loop/user_login.c
-daemon/loop/users.c daemon/proc/releases.c ctl/generate/compare.c"
+daemon/job/recovery.c daemon/bus/transient_spec.c daemon/server/user_login.c
+daemon/server/users.c daemon/proc/releases.c ctl/generate/compare.c"
 # A return out of a loop past cleanup_close is reported as the use of a value without a name.
 readonly nameless="daemon/util/config_files.c ctl/setup/accounts.c"
 for file in $leaks_unseen $nameless; do

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$1"
 faults=0
-readonly code=daemon/loop/journal.c catalog=units/deployd.catalog page=man/deployd.8.scd
+readonly code=daemon/base/journal.c catalog=units/deployd.catalog page=man/deployd.8.scd
 ids() { grep -ohE '\b[0-9a-f]{32}\b' "$1" | sort; }
 
 # compare WHAT FILE CODE'S FILE'S: two sorted lists that have to be equal
@@ -30,7 +30,7 @@ unknown=$(comm -23 <(grep -oE '@[A-Z_]+@' $catalog | tr -d '@' | sort -u) <(echo
 
 # An event of journal.h that nobody logs has an explanation that nobody will read.
 for event in $(grep -oE '\[JOURNAL_[A-Z_]+\] =' $code | tr -d '[]= '); do
-	grep -rhE "\b$event\b" daemon/loop --include='*.c' | grep -qv "\[$event\] =" ||
+	grep -rhE "\b$event\b" daemon --include='*.c' | grep -qv "\[$event\] =" ||
 		{ echo "nothing logs $event"; faults=1; }
 done
 exit $faults

@@ -37,8 +37,11 @@ layer lib "deploy" 'jansson\.h|ini\.h'
 layer daemon/util "util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/core "core deploy" 'none'
 layer daemon/base "base core util deploy" 'uv\.h|systemd/.*|jansson\.h'
-layer daemon/server "server util deploy" 'uv\.h|jansson\.h'
-layer daemon/loop "loop server base core util deploy" 'uv\.h|systemd/.*|jansson\.h'
+layer daemon/bus "bus base core util deploy" 'uv\.h|systemd/.*|jansson\.h'
+layer daemon/health "health bus base core util deploy" 'uv\.h|jansson\.h'
+layer daemon/flag "flag bus base core util deploy" 'uv\.h|jansson\.h'
+layer daemon/job "job health flag bus base core util deploy" 'uv\.h|jansson\.h'
+layer daemon/server "server job health flag bus base core util deploy" 'uv\.h|jansson\.h'
 layer daemon/session "session util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/sessions "sessions util deploy" 'none'
 layer daemon/intake "intake util deploy" 'jansson\.h|openssl/.*|seccomp\.h'
@@ -60,7 +63,7 @@ banned() {
 	fi
 }
 banned 'system|popen|strcat|sprintf|gets|mktemp|tmpnam|alloca' lib daemon ctl
-banned 'sd_bus_call|sleep|usleep' daemon/loop daemon/server daemon/base daemon/core
+banned 'sd_bus_call|sleep|usleep' daemon/{core,base,bus,health,flag,job,server}
 
 # A test waits for an event, never for a time.
 if grep -nE '(^|[;&|({ ]|do |then )u?sleep +[0-9."$]' -r tests --include='*.sh' --include='*.c'; then

@@ -184,7 +184,7 @@ static void usage(void **state)
 		{"http", "--url=http:///", "--timeout-ms=1"},
 		{"tcp", "--address=localhost", "--timeout-ms=1"},
 		{"tcp", "--address=localhost:1"},
-		{"proof"},
+		{"verification"},
 	};
 
 	(void)state;

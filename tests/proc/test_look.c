@@ -534,7 +534,7 @@ static void sit_in_false_name(void)
 	(void)sit("", 0, "releases/1", NULL);
 }
 
-static void name_of_another_namespace_is_no_proof(void **state)
+static void name_of_another_namespace_is_no_verification(void **state)
 {
 	const json_t *process;
 	struct run run;
@@ -587,7 +587,7 @@ int main(void)
 		TEST(other_users_cannot_be_read),
 		TEST(others_are_told_when_they_use_a_release),
 		TEST(release_elsewhere_is_recognised),
-		TEST(name_of_another_namespace_is_no_proof),
+		TEST(name_of_another_namespace_is_no_verification),
 		TEST(dead_processes_are_left_out),
 		TEST(a_threaded_cgroup_is_read_from_above),
 		TEST(a_crowd),

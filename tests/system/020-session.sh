@@ -74,7 +74,7 @@ expect 0 ctl show hello
 assert_contains "$out" abc123
 expect 0 ctl show "hello@$first"
 expect 0 ctl history hello --json
-assert_equal "$(jq -r '.[0] | .operation, .from, .to, .result, .by.user' <<< "$out" |
+assert_equal "$(jq -r '.[0] | .kind, .from, .to, .result, .by.user' <<< "$out" |
 	paste -sd ' ')" "deploy $first $second ok deploy"
 expect 0 ctl list
 assert_contains "$out" hello

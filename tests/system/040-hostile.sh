@@ -32,7 +32,7 @@ done < /tmp/archives/expect.tsv
 assert_equal "$(grown)" "" "files outside"
 serves 1
 expect 0 ctl history hello --json
-assert_equal "$(jq -r '.[0] | .operation, .result' <<< "$out" | paste -sd ' ')" \
+assert_equal "$(jq -r '.[0] | .kind, .result' <<< "$out" | paste -sd ' ')" \
 	"deploy rejected"
 
 note "good ones"

@@ -11,7 +11,7 @@ pack_hello crash.tar.gz 3 start=crash
 expect 0 ctl deploy hello hello-1.tar.gz
 [ ! -e $audit ] || fail "$audit is there though the journal works"
 quiet_ctl() { quietly_as deploy deployctl "$@"; }
-audited() { jq -r '[.operation, .app, .user] | join(" ")' $audit; }
+audited() { jq -r '[.kind, .app, .user] | join(" ")' $audit; }
 pid=$(systemctl show -P MainPID deployd)
 
 note "journald is stopped, and its socket is full"
@@ -81,7 +81,7 @@ expect 0 quiet_ctl restart hello
 [ "$(systemctl show -P InvocationID hello)" != "$before" ] || fail "not restarted"
 
 note "a client that hangs up meanwhile loses the reply, not the restart"
-restarts() { deployctl history hello --json | jq '[.[] | select(.operation == "restart")] | length'; }
+restarts() { deployctl history hello --json | jq '[.[] | select(.kind == "restart")] | length'; }
 before=$(restarts)
 quietly_as deploy python3 "$repo/tests/lib/requests.py" leave io.deployd.Restart '{"app":"hello"}'
 expect 0 quiet_ctl restart hello

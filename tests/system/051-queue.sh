@@ -42,7 +42,7 @@ waiting=$(jq -r '.[] | select(.app == "hello" and .phase == "queued") | .id' <<<
 
 note "status answers meanwhile, and says what is going on"
 expect 0 ctl status --json hello
-assert_equal "$(jq -r .operation.kind <<< "$out")" deploy
+assert_equal "$(jq -r .job.kind <<< "$out")" deploy
 serves 1
 
 note "the upload ends: everything is done, the restart before the stage"
@@ -55,7 +55,7 @@ for job in $waiting; do
 done
 serves 2
 expect 0 ctl history hello --json
-assert_equal "$(jq -r '.[:3] | map(.operation) | join(" ")' <<< "$out")" "stage restart deploy"
+assert_equal "$(jq -r '.[:3] | map(.kind) | join(" ")' <<< "$out")" "stage restart deploy"
 
 note "--timeout: the client leaves, the job goes on"
 pack_hello slow.tar.gz 3 start_delay_ms=2500

@@ -120,7 +120,7 @@ for client in $restart1 $restart2; do
 done
 serves 1
 expect 0 deployctl history hello --json
-assert_equal "$(jq -r '.[:3] | map(.operation) | join(" ")' <<< "$out")" \
+assert_equal "$(jq -r '.[:3] | map(.kind) | join(" ")' <<< "$out")" \
 	"restart rollback stage"
 assert_contains "$(jq -r '.[1].message' <<< "$out")" "cancelled the stage of mallory"
 assert_contains "$(jq -r '.[2].message' <<< "$out")" "by a rollback of bob"

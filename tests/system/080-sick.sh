@@ -38,7 +38,7 @@ sick() {
 		fail "$name: no journal lines: $entry"
 	expect 0 ctl history --json hello
 	entry=$(jq -c '.[0]' <<< "$out")
-	assert_equal "$(jq -r '.operation + " " + .result + " " + .from + " " + .to' <<< "$entry")" \
+	assert_equal "$(jq -r '.kind + " " + .result + " " + .from + " " + .to' <<< "$entry")" \
 		"deploy rolled-back $good $bad" "$name: history"
 	note "$name: $(jq -r .message <<< "$entry")"
 }

@@ -122,7 +122,7 @@ wait_journal "$cursor" 'revert by .* failed|not confirmed in time' -t deployd > 
 assert_equal "$(current_id)" "$second"
 serves 2
 expect 0 ctl history --json hello
-assert_equal "$(jq -r '.[0] | .operation + " " + .result + " " + .from + " " + .to' <<< "$out")" \
+assert_equal "$(jq -r '.[0] | .kind + " " + .result + " " + .from + " " + .to' <<< "$out")" \
 	"revert rolled-back $unconfirmed $second"
 expect 0 ctl status --json hello
 assert_equal "$(jq -r '.state + " " + .release' <<< "$out")" "live $second"

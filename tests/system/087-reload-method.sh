@@ -21,7 +21,7 @@ expect 0 ctl deploy hello hello-2.tar.gz
 serves 2
 assert_equal "$(systemctl show -P MainPID hello)" "$pid"
 expect 0 ctl status --json hello
-assert_equal "$(jq -r '(.proven | tostring) + " " + .state' <<< "$out")" "true live"
+assert_equal "$(jq -r '(.verified | tostring) + " " + .state' <<< "$out")" "true live"
 expect 0 ctl rollback hello
 serves 1
 assert_equal "$(systemctl show -P MainPID hello)" "$pid"

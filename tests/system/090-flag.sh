@@ -31,7 +31,7 @@ assert_contains "$out" 'hello: restart.flag of deploy was touched'
 
 note "history names the owner"
 expect 0 ctl history hello --json
-assert_equal "$(jq -r '.[0] | "\(.operation) \(.by.user) \(.result)"' <<< "$out")" \
+assert_equal "$(jq -r '.[0] | "\(.kind) \(.by.user) \(.result)"' <<< "$out")" \
 	"flag deploy ok"
 
 note "what is no flag is told, and is not followed"

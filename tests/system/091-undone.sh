@@ -93,6 +93,6 @@ rm /run/deployd-store-cannot-recover
 expect 0 ctl deploy hello hello-1.tar.gz
 serves 1
 expect 0 ctl history --json hello
-assert_equal "$(jq -r '[.[] | select(.operation == "recover" or .operation == "deploy")][0:2] |
-	map(.operation + " " + .result + " " + .from) | join(", ")' <<< "$out")" \
+assert_equal "$(jq -r '[.[] | select(.kind == "recover" or .kind == "deploy")][0:2] |
+	map(.kind + " " + .result + " " + .from) | join(", ")' <<< "$out")" \
 	"deploy ok $second, recover rolled-back $second"

@@ -69,7 +69,7 @@ expect 0 ctl deploy hello hello-2.tar.gz
 # What the report says of the old release becomes the new one.
 attackers_run "$first" "$(current_id)"
 deploy_under_attack
-assert_equal "$(jq -r .proven <<< "$state")" false
+assert_equal "$(jq -r .verified <<< "$state")" false
 assert_contains "$(jq -r .drift <<< "$state")" "pid $behind"
 [ -x "/srv/hello/releases/$first/bin/hello" ] || fail "a release in use was pruned"
 attackers_end
@@ -164,7 +164,7 @@ kept "${ids[2]}" "a mapping"
 kept "${ids[3]}" "a process of another mount namespace"
 gone "${ids[4]}" "a name that somebody made up"
 expect 0 ctl status --json hello
-assert_equal "$(jq -r .proven <<< "$out")" true
+assert_equal "$(jq -r .verified <<< "$out")" true
 
 note "and no longer when they have ended"
 for pid in "${pids[@]}"; do
@@ -180,6 +180,6 @@ old=$(current_id)
 is_up sit "/srv/hello/releases/$old"
 expect 0 ctl stop hello
 expect 0 ctl status --json hello
-assert_equal "$(jq -r .proven <<< "$out")" null
+assert_equal "$(jq -r .verified <<< "$out")" null
 deploy_some
 kept "$old" "a shell"

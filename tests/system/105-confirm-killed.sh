@@ -5,7 +5,7 @@
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 # What is cut off after: the words in deployd's journal that say that the phase has begun.
-readonly phases=(unpacking sealing switching acting checking baking finishing waiting)
+readonly phases=(unpacking sealing switching restarting checking baking finishing waiting)
 readonly state=/var/tmp/confirm-killed # survives the plug
 
 configure() {

@@ -90,10 +90,10 @@ note "the service was not touched and runs what is current"
 assert_equal "$(systemctl show -P MainPID hello)" "$pid"
 serves 5
 status=$(ctl status hello --json)
-assert_equal "$(jq -c '[.state, .proven, .release, .previous]' <<< "$status")" \
+assert_equal "$(jq -c '[.state, .verified, .release, .previous]' <<< "$status")" \
 	'["live",true,"20181116090000","20181115T080000"]'
 assert_equal "$(ctl show hello --json | jq -c '[.sha256, .deployed_by]')" '[null,null]'
-assert_equal "$(ctl history hello --json | jq -r '.[0].operation')" adopt
+assert_equal "$(ctl history hello --json | jq -r '.[0].kind')" adopt
 expect 0 ctl releases hello
 expect 0 ctl show hello@20181117100000
 assert_contains "$out" "no executable 'bin/hello'"
@@ -141,7 +141,7 @@ expect 0 deployctl adopt hello --yes
 reader_never_failed
 [ -L /srv/hello/current ] || fail "current is no link"
 assert_equal "$(systemctl show -P MainPID hello)" "$pid"
-assert_equal "$(ctl status hello --json | jq -c '[.state, .proven]')" '["live",true]'
+assert_equal "$(ctl status hello --json | jq -c '[.state, .verified]')" '["live",true]'
 single=$(current_id)
 expect 0 ctl deploy hello hello-2.tar.gz
 serves 2

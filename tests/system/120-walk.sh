@@ -57,7 +57,7 @@ after() { # NAME
 		;;
 	names)
 		# deploy-release took what was built last, deploy-rollback went back from it.
-		assert_equal "$(deployctl history foo --json | jq -r '.[0:3] | map(.operation) | join(" ")')" \
+		assert_equal "$(deployctl history foo --json | jq -r '.[0:3] | map(.kind) | join(" ")')" \
 			"rollback restart deploy"
 		assert_equal "$(deployctl releases foo --json | jq -r '.[0].version')" 1.0.1
 		walk_serves 1.0.0

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "fake_users.h"
-#include "loop/user_login.h"
-#include "loop/users.h"
+#include "server/user_login.h"
+#include "server/users.h"
 
 #define ANSWERS_MAX 200
 #define NO_RANGES   "[]"

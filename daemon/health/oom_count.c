@@ -1,0 +1,143 @@
+/*
+ * Reads memory.events of a unit's control group. Files below /sys/fs/cgroup are the
+ * kernel's own: reading one does not wait for a disk.
+ */
+#include "health/oom_count.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bus/unit_facts.h"
+#include "deploy/cleanup.h"
+#include "deploy/names.h"
+
+#define CGROUP_ROOT	 "/sys/fs/cgroup"
+#define EVENTS_BYTES_MAX 4096
+#define LOOKUP_USEC_MIN	 UINT64_C(1000000) /* systemd is asked no more often */
+
+struct oom_count {
+	struct units *units;
+	struct unit_facts_query *query;
+	char unit[UNIT_NAME_MAX + 1];
+	char path[1200]; /* of memory.events, "" = not known */
+	uint64_t looked_up_usec;
+	bool have_before;
+	uint64_t before, now;
+};
+
+static bool is_plain(const char *path)
+{
+	return path[0] == '/' && path[1] != '\0' && !strstr(path, "/../") &&
+	       strcmp(path + strlen(path) - 1, "/") != 0;
+}
+
+bool oom_count_parse(const char *text, uint64_t *ret_kills)
+{
+	const char *line = text;
+
+	while (line) {
+		if (sscanf(line, "oom_kill %" SCNu64, ret_kills) == 1)
+			return true;
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return false;
+}
+
+static bool read_events(const char *path, uint64_t *ret_kills)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[EVENTS_BYTES_MAX + 1];
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, EVENTS_BYTES_MAX);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return oom_count_parse(text, ret_kills);
+}
+
+static void look(struct oom_count *count)
+{
+	uint64_t kills;
+
+	if (!read_events(count->path, &kills)) {
+		/* The group goes with the unit's processes, and another one may come.
+		 */
+		count->path[0] = '\0';
+		return;
+	}
+	if (!count->have_before) {
+		count->have_before = true;
+		count->before = kills;
+	}
+	/* Fewer than before: another group of that name. */
+	if (kills < count->before)
+		count->before = 0;
+	count->now = kills;
+}
+
+static void on_facts(void *userdata, int error, const struct unit_facts *facts)
+{
+	struct oom_count *count = userdata;
+
+	count->query = NULL;
+	if (error < 0 || !is_plain(facts->control_group))
+		return;
+	(void)snprintf(count->path, sizeof(count->path), "%s%s/memory.events",
+		       CGROUP_ROOT, facts->control_group);
+	look(count);
+}
+
+static void look_up(struct oom_count *count)
+{
+	uint64_t now = uv_hrtime() / 1000;
+
+	if (count->query || !units_connected(count->units) ||
+	    (count->looked_up_usec != 0 &&
+	     now - count->looked_up_usec < LOOKUP_USEC_MIN))
+		return;
+	count->looked_up_usec = now;
+	count->query = unit_facts_query(count->units, count->unit, on_facts, count);
+}
+
+struct oom_count *oom_count_new(struct units *units, const char *unit)
+{
+	struct oom_count *count = calloc(1, sizeof(*count));
+
+	if (!count)
+		return NULL;
+	count->units = units;
+	(void)snprintf(count->unit, sizeof(count->unit), "%s", unit);
+	look_up(count);
+	return count;
+}
+
+void oom_count_refresh(struct oom_count *count)
+{
+	if (count->path[0] == '\0')
+		look_up(count);
+	else
+		look(count);
+}
+
+uint64_t oom_count_kills(const struct oom_count *count)
+{
+	return count->now - count->before;
+}
+
+void oom_count_free(struct oom_count *count)
+{
+	if (!count)
+		return;
+	unit_facts_query_cancel(count->query);
+	free(count);
+}

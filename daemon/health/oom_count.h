@@ -1,0 +1,30 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus/units.h"
+
+/*
+ * How many processes of a unit the kernel has killed for want of memory since this
+ * began: with OOMPolicy=continue systemd does not say, the control group does.
+ */
+
+struct oom_count;
+
+/* NULL only without memory. */
+struct oom_count *oom_count_new(struct units *units, const char *unit)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Looks again. */
+void oom_count_refresh(struct oom_count *count) __attribute__((nonnull));
+
+/* 0 while the unit has no control group, or none with a memory controller. */
+uint64_t oom_count_kills(const struct oom_count *count) __attribute__((nonnull));
+
+/* From the text of memory.events; false when it does not tell. */
+bool oom_count_parse(const char *text, uint64_t *ret_kills)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Accepts NULL. */
+void oom_count_free(struct oom_count *count);

@@ -1,0 +1,303 @@
+#include "job/job.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/config_set.h"
+#include "base/journal.h"
+#include "daemon.h"
+#include "job/manager.h"
+#include "server/session.h"
+
+static void make_id(char id[JOB_ID_SIZE])
+{
+	uint64_t bits = 0;
+
+	/* Eight bytes from the kernel's pool come whole, getrandom(2). */
+	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+		bits = uv_hrtime();
+	(void)snprintf(id, JOB_ID_SIZE, "%016llx", (unsigned long long)bits);
+}
+
+static bool copy_text(char **slot, const char *text)
+{
+	if (!text)
+		return true;
+	*slot = strdup(text);
+	return *slot != NULL;
+}
+
+struct job *job_new(struct daemon *daemon, struct app *app, struct config_set *config,
+		    const struct app_config *settings,
+		    const struct job_request *request)
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->staging_fd = -1;
+	job->log_output = OUTPUT_NONE;
+	if (!copy_text(&job->sha256, request->sha256) ||
+	    !copy_text(&job->version, request->version) ||
+	    !copy_text(&job->revision, request->revision) ||
+	    !copy_text(&job->message, request->message) ||
+	    !copy_text(&job->if_current, request->if_current)) {
+		job_free(job);
+		return NULL;
+	}
+	job->daemon = daemon;
+	job->app = app;
+	job->config = config_set_ref(config);
+	job->settings = settings;
+	job->archive_session = request->archive_session;
+	job->force = request->force;
+	job->confirm_sec = request->confirm_sec;
+	job->until_sec = request->until_sec;
+	job->uid = request->uid;
+	job->owner = request->owner != 0 ? request->owner : request->uid;
+	job->created_sec = (int64_t)time(NULL);
+	job->started_mono_ms = uv_now(daemon->loop);
+	(void)snprintf(job->user, sizeof(job->user), "%s", request->user);
+	(void)snprintf(job->target, sizeof(job->target), "%s",
+		       request->release ? request->release : "");
+	job_machine_init(&job->machine, request->kind);
+	if (request->id && strlen(request->id) == sizeof(job->id) - 1)
+		(void)strcpy(job->id, request->id);
+	else
+		make_id(job->id);
+	return job;
+}
+
+void job_free(struct job *job)
+{
+	if (!job)
+		return;
+	job_drop_archive(job);
+	if (job->staging_fd >= 0)
+		(void)close(job->staging_fd);
+	output_close(&job->log_output);
+	config_set_unref(job->config);
+	free(job->sha256);
+	free(job->version);
+	free(job->revision);
+	free(job->message);
+	free(job->if_current);
+	free(job->unit_log_text);
+	free(job->check_output);
+	json_decref(job->in_use);
+	free(job);
+}
+
+void job_fail(struct job *job, enum deploy_result result, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (job->result != RESULT_OK)
+		return;
+	job->result = result;
+	job->error.result = result;
+	va_start(ap, fmt);
+	(void)vsnprintf(job->error.what, sizeof(job->error.what), fmt, ap);
+	va_end(ap);
+	(void)names_trim_utf8(job->error.what);
+}
+
+int job_percent(const struct job *job)
+{
+	if (job->machine.state != JOB_STATE_UNPACKING || job->total_bytes == 0)
+		return -1;
+	if (job->bytes >= job->total_bytes)
+		return 100;
+	return (int)(job->bytes * 100 / job->total_bytes);
+}
+
+static json_t *percent_json(const struct job *job)
+{
+	int percent = job_percent(job);
+
+	return percent < 0 ? json_null() : json_integer(percent);
+}
+
+json_t *job_to_json(const struct job *job)
+{
+	return json_pack("{s:s, s:s, s:s, s:o}", "id", job->id, "kind",
+			 job_kind_name(job->machine.kind), "phase",
+			 job_phase_name(&job->machine), "percent", percent_json(job));
+}
+
+int job_watch(struct job *job, uint64_t session_id)
+{
+	size_t at = 0;
+
+	/* The place of one who hung up is free. */
+	while (at < job->n_watchers &&
+	       server_find(&job->daemon->server, job->watchers[at]))
+		at++;
+	if (at == JOB_WATCHERS_MAX)
+		return -EBUSY;
+	if (at == job->n_watchers)
+		job->n_watchers++;
+	job->watchers[at] = session_id;
+	return 0;
+}
+
+/*
+ * What a waiting job waits for, or which job it has cancelled to start sooner; while a
+ * unit takes long, what systemd is doing.
+ */
+static void add_message(json_t *progress, const struct job *job)
+{
+	char waits_for[160], text[192] = "";
+
+	if (*job->step)
+		(void)json_object_set_new(progress, "message", json_string(job->step));
+	if (job->machine.state != JOB_STATE_QUEUED)
+		return;
+	if (*job->note)
+		(void)snprintf(text, sizeof(text), "%s", job->note);
+	else if (manager_waits_for(job, waits_for, sizeof(waits_for)))
+		(void)snprintf(text, sizeof(text), "waits for %s", waits_for);
+	if (*text)
+		(void)json_object_set_new(progress, "message", json_string(text));
+}
+
+void job_tell(struct job *job)
+{
+	for (size_t i = 0; i < job->n_watchers; i++) {
+		struct session *session =
+			server_find(&job->daemon->server, job->watchers[i]);
+		json_t *progress;
+
+		if (!session || !session_wants_more(session))
+			continue;
+		progress = json_pack("{s:s, s:s, s:s, s:o}", "job", job->id, "app",
+				     job->settings->app_name, "phase",
+				     job_phase_name(&job->machine), "percent",
+				     percent_json(job));
+		add_message(progress, job);
+		if (job->machine.state == JOB_STATE_UNPACKING) {
+			(void)json_object_set_new(progress, "bytes",
+						  json_integer((json_int_t)job->bytes));
+			(void)json_object_set_new(
+				progress, "totalBytes",
+				job->total_bytes > 0
+					? json_integer((json_int_t)job->total_bytes)
+					: json_null());
+			(void)json_object_set_new(
+				progress, "entries",
+				json_integer((json_int_t)job->entries));
+		}
+		session_reply(session, json_pack("{s:o}", "progress", progress), true);
+	}
+}
+
+static void kill_step(struct job *job)
+{
+	if (job->machine.state == JOB_STATE_UNPACKING) {
+		job_kill_pipeline(job);
+	} else {
+		store_call_kill(&job->store);
+	}
+}
+
+static void carry_out(struct job *job, enum job_action action)
+{
+	job_tell(job);
+	switch (action) {
+	case JOB_ACTION_PREPARE:
+		job_prepare(job);
+		break;
+	case JOB_ACTION_UNPACK:
+		job_unpack(job);
+		break;
+	case JOB_ACTION_SEAL:
+		job_seal(job);
+		break;
+	case JOB_ACTION_SWITCH:
+		job_switch(job);
+		break;
+	case JOB_ACTION_RESTART:
+		flags_job_began(job->daemon->flags, job);
+		job_restart(job);
+		break;
+	case JOB_ACTION_CHECK:
+		job_check(job);
+		break;
+	case JOB_ACTION_BAKE:
+		job_bake(job);
+		break;
+	case JOB_ACTION_REVERT:
+		job_revert(job);
+		break;
+	case JOB_ACTION_RESTORE:
+		job_restore(job);
+		break;
+	case JOB_ACTION_RECHECK:
+		job_recheck(job);
+		break;
+	case JOB_ACTION_STOP:
+		job_stop_unit(job);
+		break;
+	case JOB_ACTION_VERIFY:
+		job_verify(job);
+		break;
+	case JOB_ACTION_FINISH:
+		job_finish(job);
+		break;
+	case JOB_ACTION_MARK:
+		job_mark(job);
+		break;
+	case JOB_ACTION_DISCARD:
+		job_discard(job);
+		break;
+	case JOB_ACTION_RECORD:
+		job_record(job);
+		break;
+	case JOB_ACTION_KILL:
+		kill_step(job);
+		break;
+	case JOB_ACTION_REPLY:
+		manager_job_over(&job->daemon->manager, job);
+		break;
+	case JOB_ACTION_NONE:
+	case JOB_ACTION_COUNT:
+		break;
+	}
+}
+
+static void feed(struct job *job, enum job_event event)
+{
+	enum job_action action = JOB_ACTION_NONE;
+
+	if (!job_machine_step(&job->machine, event, &action)) {
+		journal_log(LOG_ERR, "job %s: event %d has no place in state %s",
+			    job->id, (int)event, job_state_name(job->machine.state));
+		return;
+	}
+	carry_out(job, action);
+}
+
+void job_step_done(struct job *job, bool ok)
+{
+	feed(job, ok ? JOB_EVENT_STEP_OK : JOB_EVENT_STEP_FAILED);
+}
+
+void job_start(struct job *job)
+{
+	job->running = true;
+	feed(job, JOB_EVENT_STARTED);
+}
+
+void job_abandon(struct job *job, enum deploy_result result, const char *why)
+{
+	if (job_machine_is_before_switch(&job->machine))
+		job_fail(job, result, "%s", why);
+	feed(job, JOB_EVENT_ABANDON);
+}

@@ -1,0 +1,268 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/child.h"
+#include "base/store_call.h"
+#include "bus/output.h"
+#include "bus/units.h"
+#include "core/job_machine.h"
+#include "deploy/errinfo.h"
+#include "deploy/limits.h"
+#include "deploy/names.h"
+#include "server/peer.h"
+#include "server/session.h"
+
+/* releases_dir/.staging/ID; names_release_valid() ids are shorter. */
+#define JOB_STAGING_SIZE (APP_DIR_MAX + sizeof("/.staging/") + RELEASE_ID_SIZE)
+
+/*
+ * One job under way: carries out what the state table (core/job_machine.h) asks for,
+ * with the helper programs and the unit's jobs, and tells who watches. It outlives the
+ * session that asked for it.
+ */
+
+#define JOB_ID_SIZE	  17 /* 16 hex digits: random, not to be guessed */
+#define JOB_WATCHERS_MAX  16
+#define JOB_LOG_LINES	  20
+#define JOB_LOG_BYTES_MAX 16384
+#define BAKE_SLACK_MSEC	  10000u /* for the bus, beyond bake_sec */
+
+struct app;
+struct config_set;
+struct daemon;
+struct peer;
+
+/* What the client asked for; strings may be NULL. */
+struct job_request {
+	enum job_kind kind;
+	const char *id;	     /* of a job that goes on after a crash; NULL = a new one */
+	const char *release; /* activate, rollback: the target */
+	const char *sha256;
+	const char *version;
+	const char *revision;
+	const char *message;
+	const char *if_current;	  /* "" = none must be current */
+	uint64_t archive_session; /* that reads the archive; 0 = none */
+	bool force;		  /* a release known to be bad is taken all the same */
+	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
+	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
+	uid_t uid;
+	uid_t owner; /* the user who answers for uid (subuid(5)); 0 = uid itself */
+	const char *user;
+};
+
+#define JOB_WARNING_BYTES 400 /* as unpack/omission.h has it */
+
+struct job {
+	struct job *next; /* manager's list */
+	struct daemon *daemon;
+	struct app *app;
+	struct config_set *config;	   /* as it was when the request was allowed */
+	const struct app_config *settings; /* of the app, in config */
+	struct job_machine machine;
+	char id[JOB_ID_SIZE];
+	uid_t uid;
+	uid_t owner; /* whose share of the places it takes */
+	char user[PEER_USER_SIZE];
+	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
+	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
+	char *sha256, *version, *revision, *message, *if_current;
+	uint64_t archive_session; /* 0: there is none, or it is done with */
+	struct archive archive;	  /* as its session said last: that may be gone */
+	int staging_fd; /* open since before the first write: syncfs(2) tells of all */
+	bool force;
+	uint64_t confirm_sec;
+	int64_t confirm_deadline_sec; /* CLOCK_REALTIME; 0 = none */
+	int64_t until_sec;
+	char staging[JOB_STAGING_SIZE];
+
+	struct store_call store;
+	struct child intake, unpack;
+	unsigned int pipeline_left; /* of intake and unpack, those still running */
+	bool archive_awaited;	    /* both are done, the session has not said so */
+	char actual_sha256[65];
+	uint64_t archive_bytes;
+	struct unit_job *unit_job;
+	enum unit_action action; /* the job to come, and who hears of it */
+	unit_done_fn job_done;
+	struct unit_query *unit_query;
+	void (*with_unit)(struct job *job); /* goes on after unit_query */
+	bool reread;			    /* systemd has read the unit's file anew */
+	struct unit_log *unit_log;
+	struct output log_output;
+	struct health *health;
+	struct verification *verification;
+	struct touch *touch;
+	struct unit_state unit_state; /* as the last job left it */
+	bool restarted;	  /* a restart job was done for what is current now */
+	bool marked_good; /* confirm: the first half is done */
+	bool asking;	  /* what became of a switch that failed */
+	struct errinfo switch_error; /* how it did */
+	bool same_boot;	      /* recover: processes of before the crash may still run */
+	bool release_bad;     /* the unit did not come up with it, or did not stay so */
+	char unit_result[32]; /* evidence: systemd's Result */
+	char *check_output;   /* evidence: of the check that failed last; may be NULL */
+	struct errinfo revert_error; /* why the release gone back to is not up either */
+	json_t *in_use; /* releases that processes run from; NULL = not known; owned */
+
+	uint64_t bytes, total_bytes,
+		entries; /* progress of the phase; total 0 = unknown */
+	int64_t created_sec;
+	uint64_t started_mono_ms;
+	bool running;
+
+	enum deploy_result result;
+	struct errinfo error;
+	char stop_note[320]; /* how the stop went, where that was not as it should; or
+				"" */
+	char step[96];	     /* what systemd is at, in words; "" = nothing to tell */
+	bool stop_failed;    /* the old process did not end: the machine is at fault */
+	char note[160]; /* what else it did: a rollback that ended another job; or "" */
+	char warning[JOB_WARNING_BYTES]; /* of the archive, or "" */
+	char *unit_log_text;		 /* last lines of a unit that failed */
+	bool have_gap;
+	uint64_t gap_ms;	       /* without a healthy process */
+	uint64_t down_since_mono_usec; /* when it began; 0 = not known */
+	uint64_t took_ms;
+
+	uint64_t watchers[JOB_WATCHERS_MAX];
+	size_t n_watchers;
+};
+
+/* Copies the request. NULL without memory; the archive fd is the caller's then. */
+struct job *job_new(struct daemon *daemon, struct app *app, struct config_set *config,
+		    const struct app_config *settings,
+		    const struct job_request *request)
+	__attribute__((warn_unused_result, nonnull));
+
+void job_free(struct job *job);
+
+/* Its turn has come. Ends in manager_job_over(). */
+void job_start(struct job *job) __attribute__((nonnull));
+
+/*
+ * deployd stops, or the operator cancels: ends at once before the switch, else goes on
+ * to its end.
+ */
+void job_abandon(struct job *job, enum deploy_result result, const char *why)
+	__attribute__((nonnull));
+
+/* -EBUSY when too many sessions watch already. */
+int job_watch(struct job *job, uint64_t session_id)
+	__attribute__((warn_unused_result, nonnull));
+
+/* {id, kind, phase, percent}: the wire type Job. */
+json_t *job_to_json(const struct job *job) __attribute__((warn_unused_result, nonnull));
+
+/* The wire type Outcome. */
+json_t *job_outcome(const struct job *job) __attribute__((warn_unused_result, nonnull));
+
+/* The parameters of the error that a bad end is answered with. */
+json_t *job_failure(const struct job *job) __attribute__((warn_unused_result, nonnull));
+
+/* -1 when it cannot be said. */
+int job_percent(const struct job *job) __attribute__((nonnull));
+
+/* For job_*.c: records the first failure; later ones are consequences. */
+void job_fail(struct job *job, enum deploy_result result, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4), nonnull(1, 3)));
+
+/* For job_*.c: the step under way has ended. */
+void job_step_done(struct job *job, bool ok) __attribute__((nonnull));
+
+/* For job_*.c: sends a progress line to everyone who watches. */
+void job_tell(struct job *job) __attribute__((nonnull));
+
+/*
+ * job_*.c: carry out an action of the table; each ends in job_step_done.
+ * job_steps.c: what deployd-store does.
+ */
+void job_prepare(struct job *job) __attribute__((nonnull));
+void job_seal(struct job *job) __attribute__((nonnull));
+void job_switch(struct job *job) __attribute__((nonnull));
+
+/* As things stand now, nothing forbids its switch. Changes nothing. */
+bool job_would_switch(struct job *job) __attribute__((warn_unused_result, nonnull));
+
+void job_revert(struct job *job) __attribute__((nonnull));
+void job_finish(struct job *job) __attribute__((nonnull));
+void job_discard(struct job *job) __attribute__((nonnull));
+void job_mark(struct job *job) __attribute__((nonnull));
+void job_record(struct job *job) __attribute__((nonnull));
+
+/* job_unpack.c: the session's archive through intake and unpack. */
+void job_unpack(struct job *job) __attribute__((nonnull));
+
+/* The session with its archive has come further with it, or has failed. */
+void job_archive_changed(struct job *job, const struct session *session)
+	__attribute__((nonnull));
+
+/* It was begun, and all that it needs of its client is here. */
+bool job_has_archive(const struct job *job) __attribute__((nonnull));
+
+/* Ends what is under way of it; the step is done when all of it has ended. */
+void job_kill_pipeline(struct job *job) __attribute__((nonnull));
+
+/* The session may end: nobody wants its archive any more. */
+void job_drop_archive(struct job *job) __attribute__((nonnull));
+
+/* job_restart.c: what the service manager does. */
+void job_restart(struct job *job) __attribute__((nonnull));
+void job_restore(struct job *job) __attribute__((nonnull));
+void job_stop_unit(struct job *job) __attribute__((nonnull));
+
+/* The step ends, failed, once the unit's last lines are here or cannot be had. */
+void job_fail_with_log(struct job *job) __attribute__((nonnull));
+
+/* job_health.c: is it well. */
+void job_check(struct job *job) __attribute__((nonnull));
+void job_bake(struct job *job) __attribute__((nonnull));
+void job_recheck(struct job *job) __attribute__((nonnull));
+void job_verify(struct job *job) __attribute__((nonnull));
+
+/* job_guard.c: what must hold before anything is begun. */
+
+/*
+ * False, with the reason recorded: a hold, a release that awaits its confirmation, or
+ * --if-current forbid it.
+ */
+bool job_may_switch(struct job *job) __attribute__((warn_unused_result, nonnull));
+
+/* False, with the reason recorded: the archive is known to be a bad release. */
+bool job_archive_is_welcome(struct job *job, const char *sha256)
+	__attribute__((warn_unused_result, nonnull));
+
+/*
+ * Looks whether there is a unit to restart, and calls go on then; else the step has
+ * failed: it is better to hear of a masked unit before the switch than after it. With
+ * daemon_reload = yes systemd reads a changed unit file first.
+ */
+void job_with_unit(struct job *job, void (*go_on)(struct job *job))
+	__attribute__((nonnull));
+
+/* With daemon_reload = yes systemd reads a changed unit file; then go on is called. */
+void job_with_unit_file(struct job *job, void (*go_on)(struct job *job))
+	__attribute__((nonnull));
+
+/* job_result.c */
+
+/* What a job that had to go back is called in the end, and why. */
+void job_settle(struct job *job) __attribute__((nonnull));
+
+/* The entry of the history as `history --json` shows it. */
+json_t *job_history(struct job *job) __attribute__((warn_unused_result, nonnull));
+
+/* What speaks against a bad release, for its meta file. */
+json_t *job_evidence(const struct job *job)
+	__attribute__((warn_unused_result, nonnull));
+
+/* Why what is live now is not well: a JSON string; null when it is. */
+json_t *job_unhealthy(const struct job *job)
+	__attribute__((warn_unused_result, nonnull));
+
+/* {uid, user} of who asked for it. */
+json_t *job_by(const struct job *job) __attribute__((warn_unused_result, nonnull));

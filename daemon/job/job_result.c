@@ -1,0 +1,230 @@
+/*
+ * How a job ended, in the forms that are wanted of it: the reply, the error, the
+ * history, the evidence against a release.
+ */
+#include "job/job.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon.h"
+#include "deploy/duration.h"
+
+#define EVIDENCE_OUTPUT_BYTES_MAX 2048
+/* The reason (errinfo) or the deployer's words, and how the stop went. */
+#define MESSAGE_SIZE	 1536
+#define REASON_BYTES_MAX 250 /* of the first failure, before what it led to */
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+json_t *job_by(const struct job *job)
+{
+	return json_pack("{s:I, s:s}", "uid", (json_int_t)job->uid, "user", job->user);
+}
+
+static void live_words(const struct job *job, char *ret_text, size_t size)
+{
+	char gap[80] = "", confirm[128] = "", until[RFC3339_SIZE],
+	     duration[DURATION_TEXT_SIZE];
+	const char *note = job->note;
+
+	if (job->have_gap)
+		(void)snprintf(gap, sizeof(gap), " (restart gap %s)",
+			       duration_text((int64_t)job->gap_ms, duration));
+	if (job->confirm_deadline_sec > 0) {
+		names_rfc3339(job->confirm_deadline_sec, until);
+		(void)snprintf(confirm, sizeof(confirm),
+			       "; goes back at %s unless `deployctl confirm` comes",
+			       until);
+	}
+	(void)snprintf(ret_text, size, "live%s%s%s%s", gap, confirm, *note ? "; " : "",
+		       note);
+}
+
+/* systemd uses the unit as it has read it, and a restart does not change that. */
+static void add_stale_unit(const struct job *job, char *message, size_t size)
+{
+	size_t length = strlen(message);
+
+	(void)snprintf(message + length, size - length,
+		       "; the unit file of %s has changed since systemd read it: "
+		       "`systemctl daemon-reload`, then restart (or set daemon_reload "
+		       "= yes)",
+		       job->settings->unit);
+}
+
+/* Beside the reason, never in it: it is not what went wrong. */
+static void add_stop(const struct job *job, char *message, size_t size)
+{
+	size_t length = strlen(message);
+
+	if (*job->stop_note)
+		(void)snprintf(message + length, size - length, "%s%s",
+			       length > 0 ? "; " : "", job->stop_note);
+	(void)names_trim_utf8(message);
+}
+
+static void add_warning(const struct job *job, char *message, size_t size)
+{
+	size_t length = strlen(message);
+
+	(void)snprintf(message + length, size - length, "; warning: %s", job->warning);
+}
+
+json_t *job_outcome(const struct job *job)
+{
+	char message[MESSAGE_SIZE + JOB_WARNING_BYTES];
+	const char *kind = job_kind_name(job->machine.kind);
+
+	if (job->result != RESULT_OK)
+		(void)snprintf(message, sizeof(message), "%s", job->error.what);
+	else if (job->machine.switched)
+		live_words(job, message, sizeof(message));
+	else if (job->machine.kind == JOB_KIND_STAGE)
+		(void)snprintf(message, sizeof(message), "staged");
+	else
+		(void)snprintf(message, sizeof(message), "%s done", kind);
+	add_stop(job, message, sizeof(message));
+	if (job->result == RESULT_OK && *job->warning)
+		add_warning(job, message, sizeof(message));
+	if (job->result == RESULT_OK && job->unit_state.need_daemon_reload)
+		add_stale_unit(job, message, sizeof(message));
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job", job->id, "app",
+		job->settings->app_name, "kind", kind, "result",
+		result_name(job->result), "release", text_or_null(job->target),
+		"previous", text_or_null(job->from), "restartGapMs",
+		job->have_gap ? json_integer((json_int_t)job->gap_ms) : json_null(),
+		"tookMs", (json_int_t)job->took_ms, "message", message);
+}
+
+static json_t *log_lines(const char *text)
+{
+	json_t *lines = json_array();
+
+	while (text && *text) {
+		size_t length = strcspn(text, "\n");
+
+		if (length > 0)
+			(void)json_array_append_new(lines, json_stringn(text, length));
+		text += length;
+		text += *text == '\n';
+	}
+	return lines;
+}
+
+json_t *job_failure(const struct job *job)
+{
+	json_t *outcome = job_outcome(job);
+	json_t *parameters =
+		json_pack("{s:O, s:o}", "message", json_object_get(outcome, "message"),
+			  "outcome", outcome);
+
+	if (parameters && job->unit_log_text)
+		(void)json_object_set_new(parameters, "unitLog",
+					  log_lines(job->unit_log_text));
+	if (parameters && job->check_output)
+		(void)json_object_set_new(parameters, "checkOutput",
+					  json_string(job->check_output));
+	return parameters;
+}
+
+json_t *job_evidence(const struct job *job)
+{
+	json_t *output = json_null();
+	const char *text = job->check_output;
+
+	if (text && strlen(text) <= EVIDENCE_OUTPUT_BYTES_MAX)
+		output = json_string(text);
+	return json_pack("{s:s, s:o, s:o, s:o}", "reason", job->error.what,
+			 "unit_result", text_or_null(job->unit_result), "check_output",
+			 output ? output : json_null(), "journal",
+			 log_lines(job->unit_log_text));
+}
+
+json_t *job_unhealthy(const struct job *job)
+{
+	bool well = job->result == RESULT_OK || job->result == RESULT_ROLLED_BACK ||
+		    job->result == RESULT_CANCELLED;
+
+	return well ? json_null() : json_string(job->error.what);
+}
+
+/* The first failure stays in front: it is what somebody has to mend. */
+static void conclude(struct job *job, enum deploy_result result, const char *conclusion,
+		     const char *detail)
+{
+	char reason[REASON_BYTES_MAX + 1];
+
+	(void)snprintf(reason, sizeof(reason), "%s", job->error.what);
+	job->result = result;
+	job->error.result = result;
+	(void)snprintf(job->error.what, sizeof(job->error.what), "%s; %s%s",
+		       names_trim_utf8(reason), conclusion, detail);
+	(void)names_trim_utf8(job->error.what);
+}
+
+void job_settle(struct job *job)
+{
+	const struct job_machine *machine = &job->machine;
+	char back[96];
+
+	if (!machine->failed || !machine->switched || job->result == RESULT_OK ||
+	    machine->fallback == JOB_FALLBACK_NONE)
+		return;
+	if (job->stop_failed) {
+		conclude(job, RESULT_FAILED, "nothing new was started",
+			 machine->reverted
+				 ? "; what was live before is current again, and "
+				   "systemd starts it when that process is gone"
+				 : "");
+		return;
+	}
+	if (machine->fallback == JOB_FALLBACK_STOP) {
+		conclude(job, RESULT_ROLLBACK_FAILED,
+			 "there is no earlier release to go back to, so the unit ",
+			 *job->revert_error.what ? job->revert_error.what
+						 : "was stopped");
+		return;
+	}
+	if (machine->reverted && machine->restored) {
+		conclude(job, RESULT_ROLLED_BACK, "rolled back to ", job->from);
+		return;
+	}
+	(void)snprintf(back, sizeof(back),
+		       "and the rollback to %s failed: ", job->from);
+	conclude(job, RESULT_ROLLBACK_FAILED, back, job->revert_error.what);
+}
+
+json_t *job_history(struct job *job)
+{
+	char time_text[RFC3339_SIZE], message[MESSAGE_SIZE];
+	bool is_revert = job->machine.kind == JOB_KIND_REVERT;
+	const char *from = is_revert ? job->target : job->from;
+	const char *to = is_revert ? job->from : job->target;
+	json_t *entry;
+
+	job->took_ms = uv_now(job->daemon->loop) - job->started_mono_ms;
+	names_rfc3339(job->created_sec, time_text);
+	entry = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:I}", "time",
+			  time_text, "id", job->id, "app", job->settings->app_name,
+			  "kind", job_kind_name(job->machine.kind), "from",
+			  text_or_null(from), "to", text_or_null(to), "result",
+			  result_name(job->result), "by", job_by(job), "took_ms",
+			  (json_int_t)job->took_ms);
+	if (job->have_gap)
+		(void)json_object_set_new(entry, "restart_gap_ms",
+					  json_integer((json_int_t)job->gap_ms));
+	(void)snprintf(message, sizeof(message), "%s",
+		       job->result != RESULT_OK ? job->error.what
+		       : job->message		? job->message
+						: job->note);
+	add_stop(job, message, sizeof(message));
+	if (*message)
+		(void)json_object_set_new(entry, "message", json_string(message));
+	return entry;
+}
