@@ -70,6 +70,19 @@ static void what_is_wrong_is_refused_and_named(void **state)
 	}
 }
 
+static void the_largest_number_is_no_larger_one(void **state)
+{
+	struct args_option option = {"n", .number = &number, .max = UINT64_MAX};
+	char largest[] = "--n=18446744073709551615",
+	     larger[] = "--n=18446744073709551616";
+
+	(void)state;
+	assert_int_equal(args_parse(2, (char *[]){NULL, largest}, &option, 1, &ei), 0);
+	assert_true(number == UINT64_MAX);
+	option.seen = false;
+	assert_true(args_parse(2, (char *[]){NULL, larger}, &option, 1, &ei) < 0);
+}
+
 static void an_option_is_given_once_and_a_needed_one_is(void **state)
 {
 	(void)state;
@@ -110,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(what_is_wrong_is_refused_and_named),
+		cmocka_unit_test(the_largest_number_is_no_larger_one),
 		cmocka_unit_test(an_option_is_given_once_and_a_needed_one_is),
 		cmocka_unit_test(words_survive_joining_and_splitting),
 	};
