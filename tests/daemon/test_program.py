@@ -83,7 +83,7 @@ def bad_configuration_does_not_start():
 
 def passed_fd(fd, count):
     """Starts deployd with this fd as systemd would pass it."""
-    command = f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS={count} exec "$0"'
+    command = f'exec 3<&{fd} 4<&{fd}; LISTEN_PID=$$ LISTEN_FDS={count} exec "$0"'
     return subprocess.run(["bash", "-c", command, DEPLOYD], pass_fds=[fd], check=False,
                           capture_output=True, text=True, timeout=STARTS_SEC, env={})
 
