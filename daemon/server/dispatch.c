@@ -11,46 +11,34 @@
 #include "server/certification.h"
 #endif
 
-#define STARTS(name, how, what)                                                        \
-	{                                                                              \
-		name, method_##how, RIGHT_##what, JOB_KIND_##what                      \
-	}
-#define READS(name, how, right)                                                        \
-	{                                                                              \
-		name, method_##how, RIGHT_##right, JOB_KIND_COUNT                      \
-	}
-#define OWN_RULES(name, how)                                                           \
-	{                                                                              \
-		name, method_##how, RIGHT_COUNT, JOB_KIND_COUNT                        \
-	}
-
 static const struct method methods[] = {
-	STARTS("Deploy", take_archive, DEPLOY),
-	STARTS("Stage", take_archive, STAGE),
-	STARTS("Activate", go_to_release, ACTIVATE),
-	STARTS("Rollback", go_to_release, ROLLBACK),
-	STARTS("Confirm", start_job, CONFIRM),
-	STARTS("Hold", hold, HOLD),
+	{"Deploy", method_take_archive, RIGHT_DEPLOY, JOB_KIND_DEPLOY},
+	{"Stage", method_take_archive, RIGHT_STAGE, JOB_KIND_STAGE},
+	{"Activate", method_go_to_release, RIGHT_ACTIVATE, JOB_KIND_ACTIVATE},
+	{"Rollback", method_go_to_release, RIGHT_ROLLBACK, JOB_KIND_ROLLBACK},
+	{"Confirm", method_start_job, RIGHT_CONFIRM, JOB_KIND_CONFIRM},
+	{"Hold", method_hold, RIGHT_HOLD, JOB_KIND_HOLD},
 	{"Unhold", method_start_job, RIGHT_HOLD, JOB_KIND_UNHOLD},
-	STARTS("Restart", start_job, RESTART),
-	STARTS("Reload", start_job, RELOAD),
-	STARTS("Start", start_job, START),
-	STARTS("Stop", start_job, STOP),
-	STARTS("Enable", start_job, ENABLE),
+	{"Restart", method_start_job, RIGHT_RESTART, JOB_KIND_RESTART},
+	{"Reload", method_start_job, RIGHT_RELOAD, JOB_KIND_RELOAD},
+	{"Start", method_start_job, RIGHT_START, JOB_KIND_START},
+	{"Stop", method_start_job, RIGHT_STOP, JOB_KIND_STOP},
+	{"Enable", method_start_job, RIGHT_ENABLE, JOB_KIND_ENABLE},
 	{"Disable", method_start_job, RIGHT_ENABLE, JOB_KIND_DISABLE},
-	READS("Cancel", cancel, CANCEL),
-	READS("Status", status, STATUS),
-	READS("Releases", releases, STATUS),
-	READS("Show", show, STATUS),
-	READS("History", history, HISTORY),
-	READS("Logs", logs, LOGS),
-	OWN_RULES("List", list),
-	OWN_RULES("Jobs", jobs),
-	OWN_RULES("Attach", attach),
-	OWN_RULES("Can", can),
-	OWN_RULES("PolicyList", policy_list),
-	OWN_RULES("ReloadConfiguration", reload_configuration),
-	OWN_RULES("DaemonStatus", daemon_status),
+	{"Cancel", method_cancel, RIGHT_CANCEL, JOB_KIND_COUNT},
+	{"Status", method_status, RIGHT_STATUS, JOB_KIND_COUNT},
+	{"Releases", method_releases, RIGHT_STATUS, JOB_KIND_COUNT},
+	{"Show", method_show, RIGHT_STATUS, JOB_KIND_COUNT},
+	{"History", method_history, RIGHT_HISTORY, JOB_KIND_COUNT},
+	{"Logs", method_logs, RIGHT_LOGS, JOB_KIND_COUNT},
+	{"List", method_list, RIGHT_COUNT, JOB_KIND_COUNT},
+	{"Jobs", method_jobs, RIGHT_COUNT, JOB_KIND_COUNT},
+	{"Attach", method_attach, RIGHT_COUNT, JOB_KIND_COUNT},
+	{"Can", method_can, RIGHT_COUNT, JOB_KIND_COUNT},
+	{"PolicyList", method_policy_list, RIGHT_COUNT, JOB_KIND_COUNT},
+	{"ReloadConfiguration", method_reload_configuration, RIGHT_COUNT,
+	 JOB_KIND_COUNT},
+	{"DaemonStatus", method_daemon_status, RIGHT_COUNT, JOB_KIND_COUNT},
 };
 
 static const struct {
