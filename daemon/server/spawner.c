@@ -1,6 +1,5 @@
 #include "server/spawner.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -89,34 +88,6 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 	}
 }
 
-static int send_fds(int socket_fd, const char *text, const int *fds, size_t n_fds)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * 3)];
-		struct cmsghdr align;
-	} control = {0};
-	struct iovec iov = {(char *)text, strlen(text)};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-	ssize_t n;
-
-	assert(c); /* the buffer has room for it */
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-	memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	do {
-		n = sendmsg(socket_fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	/* A few bytes go whole or not at all; half a request would spoil the next. */
-	return (size_t)n == iov.iov_len ? 0 : -EIO;
-}
-
 static int open_socket(const char *path, int *ret_fd)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -155,7 +126,7 @@ static int connect_to(struct spawner *spawner)
 		return -errno;
 	ours = fds[0];
 	theirs = fds[1];
-	r = send_fds(fd, "p", &theirs, 1);
+	r = fd_send(fd, "p", 1, &theirs, 1);
 	if (r < 0)
 		return r;
 	r = uv_pipe_init(spawner->loop, &spawner->report, 0);
@@ -218,7 +189,7 @@ int spawner_request(struct spawner *spawner, uint64_t number,
 	if (spawner->fd < 0)
 		return -ENOTCONN;
 	(void)snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
-	r = send_fds(spawner->fd, text, fds, sizeof(fds) / sizeof(*fds));
+	r = fd_send(spawner->fd, text, strlen(text), fds, sizeof(fds) / sizeof(*fds));
 	if (r == 0)
 		spawner->retry_msec = SPAWNER_RETRY_MSEC_MIN;
 	return r;
