@@ -16,9 +16,6 @@
  */
 #define CALL_DEPTH_MAX (VARLINK_DEPTH_MAX - 1)
 
-/* More than are accepted, so that one too many is seen and not cut off. */
-#define RECEIVED_FDS_MAX FDIO_FDS_MAX
-
 void client_init(struct client *client, int fd)
 {
 	*client = (struct client){.fd = fd};
@@ -81,10 +78,10 @@ int client_feed(struct client *client, const char *data, size_t length, const in
 int client_receive(struct client *client)
 {
 	static char data[CLIENT_READ_BYTES_MAX];
-	int fds[RECEIVED_FDS_MAX];
+	int fds[FDIO_FDS_MAX]; /* more than are accepted: one too many is not cut off */
 	size_t n_fds;
-	ssize_t n = fd_receive(client->fd, data, sizeof(data), fds, RECEIVED_FDS_MAX,
-			       &n_fds);
+	ssize_t n =
+		fd_receive(client->fd, data, sizeof(data), fds, FDIO_FDS_MAX, &n_fds);
 
 	if (n == 0)
 		client->input_ended = true;
