@@ -44,16 +44,56 @@ static void lose(struct spawner *spawner, int error)
 	spawner->events->on_down(spawner->userdata, error);
 }
 
+/* Decimal digits, nothing else; sscanf() takes signs, and wraps what is too large. */
+static bool take_number(const char **at, uint64_t max, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	const char *digit = *at;
+
+	for (; *digit >= '0' && *digit <= '9'; digit++) {
+		unsigned int value = (unsigned int)(*digit - '0');
+
+		if (number > (max - value) / 10)
+			return false;
+		number = number * 10 + value;
+	}
+	if (digit == *at)
+		return false;
+	*at = digit;
+	*ret_number = number;
+	return true;
+}
+
+static bool take_text(const char **at, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (strncmp(*at, text, length) != 0)
+		return false;
+	*at += length;
+	return true;
+}
+
+static bool is_started(const char *line, uint64_t *ret_number, uint64_t *ret_pid)
+{
+	return take_text(&line, "started ") &&
+	       take_number(&line, UINT64_MAX, ret_number) && take_text(&line, " ") &&
+	       take_number(&line, INT32_MAX, ret_pid) && *line == '\0' && *ret_pid > 1;
+}
+
+static bool is_ended(const char *line, uint64_t *ret_number)
+{
+	return take_text(&line, "ended ") &&
+	       take_number(&line, UINT64_MAX, ret_number) && *line == '\0';
+}
+
 static void take_line(struct spawner *spawner, const char *line)
 {
-	uint64_t number;
-	int pid, end = 0;
+	uint64_t number, pid;
 
-	if (sscanf(line, "started %" SCNu64 " %d%n", &number, &pid, &end) == 2 &&
-	    line[end] == '\0' && pid > 1)
+	if (is_started(line, &number, &pid))
 		spawner->events->on_started(spawner->userdata, number, (pid_t)pid);
-	else if (sscanf(line, "ended %" SCNu64 "%n", &number, &end) == 1 &&
-		 line[end] == '\0')
+	else if (is_ended(line, &number))
 		spawner->events->on_ended(spawner->userdata, number);
 	else
 		lose(spawner, -EBADMSG);
