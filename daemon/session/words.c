@@ -193,8 +193,8 @@ static int receive_fd(int *ret_fd)
 static void broken(struct session *session, const char *why)
 {
 	(void)fprintf(stderr,
-		      "deployd-session: %s; if it is from another "
-		      "version of the package, restart it\n",
+		      "deployd-session: %s; if deployd was upgraded but not restarted, "
+		      "run `systemctl restart deployd`\n",
 		      why);
 	session->over = true;
 }

@@ -321,8 +321,8 @@ static void take_order(struct spawner *spawner)
 		forget_deployd(spawner);
 	}
 	if (r > 0 || r == -EBADMSG)
-		warn("deployd sent an invalid order; if it is from another version of "
-		     "the package, restart it",
+		warn("deployd sent an invalid order; if deployd was upgraded but not "
+		     "restarted, run `systemctl restart deployd`",
 		     0);
 }
 
