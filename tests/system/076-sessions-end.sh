@@ -88,7 +88,7 @@ says='deployd cannot answer: deployd-sessions.socket is stopped; root starts it 
 says+=' `systemctl start deployd-sessions.socket`'
 clients=()
 declare -A commands=([status]='status hello' [logs]='logs hello' [restart]='restart hello'
-	[patient]='restart hello --timeout=2s' [json]='restart hello --json')
+	[patient]='restart hello --timeout=2' [json]='restart hello --json')
 for name in "${!commands[@]}"; do
 	# shellcheck disable=SC2086
 	{
