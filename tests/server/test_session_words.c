@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -220,6 +221,7 @@ static void start_session(void)
 	assert_true(fake_spawner_take(&world.spawner, &world.ends) == last_id);
 	world.pid = fork();
 	if (world.pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)close_range(3, ~0U, 0); /* the ends are the test's alone */
 		for (;;)
 			(void)pause();
@@ -551,6 +553,8 @@ static const struct {
 	{ALL, "{\"type\":\"pong\",\"number\":0}"},
 	{ALL, "{\"type\":\"pong\",\"number\":1}"},
 	{ALL & ~BIT(CONNECTED), REQUEST},
+	{BIT(BUSY) | BIT(ASKED) | BIT(COMPLETE),
+	 "{\"type\":\"request\",\"request\":2,\"fds\":0" CALL},
 	{ALL, "{\"type\":\"request\",\"request\":0,\"fds\":0" CALL},
 	{ALL, "{\"type\":\"request\",\"request\":2,\"fds\":9" CALL},
 	{ALL, "{\"type\":\"request\",\"request\":3,\"fds\":0" CALL},
@@ -760,6 +764,25 @@ static void one_that_does_not_answer_a_ping_is_hung(void **state)
 	}
 }
 
+static void an_answer_to_another_ping_is_a_lie(void **state)
+{
+	static const char *const numbers[] = {"0",	    "2",   "-1",
+					      "4294967297", "1.0", "\"1\""};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		char text[64];
+
+		get_to(CONNECTED);
+		session_check(world.session);
+		(void)snprintf(text, sizeof(text), "{\"type\":\"pong\",\"number\":%s}",
+			       numbers[i]);
+		say(text);
+		expect_caught(CONNECTED, text);
+		end_session();
+	}
+}
+
 /* deployd closes, and the process says on what it had begun. */
 static void nothing_is_heard_of_a_closed_session(void **state)
 {
@@ -788,6 +811,7 @@ int main(void)
 		TEST(an_answer_to_a_session_that_died_is_harmless),
 		TEST(one_that_never_reads_is_hung),
 		TEST(one_that_does_not_answer_a_ping_is_hung),
+		TEST(an_answer_to_another_ping_is_a_lie),
 		TEST(nothing_is_heard_of_a_closed_session),
 	};
 
