@@ -6,7 +6,7 @@
 #include "bus/units.h"
 
 /*
- * How many processes of a unit the kernel has killed for want of memory since this
+ * How many processes of a unit the kernel has killed for lack of memory since this
  * began: with OOMPolicy=continue systemd does not say, the control group does.
  */
 
@@ -16,7 +16,7 @@ struct oom_count;
 struct oom_count *oom_count_new(struct units *units, const char *unit)
 	__attribute__((warn_unused_result, nonnull));
 
-/* Looks again. */
+/* Reads the count again. */
 void oom_count_refresh(struct oom_count *count) __attribute__((nonnull));
 
 /* 0 while the unit has no control group, or none with a memory controller. */

@@ -12,6 +12,7 @@
 #include "base/journal.h"
 #include "build_config.h"
 #include "bus/output.h"
+#include "bus/unit_log.h"
 #include "daemon.h"
 #include "deploy/names.h"
 #include "server/service.h"

@@ -6,7 +6,10 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -105,16 +108,15 @@ static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
 
 static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 {
-	static const struct fake_unit gone = {.load_state = "not-found",
-					      .active_state = "inactive",
-					      .sub_state = "dead"};
+	static const struct fake_unit ended = {.active_state = "inactive",
+					       .sub_state = "dead",
+					       .exec_main_code = CLD_EXITED};
+	bool transient = strstr(sd_bus_message_get_path(call), "/deployd_2d");
 	struct fake_unit now = fake->unit;
 
-	if (strstr(sd_bus_message_get_path(call), "deployd_2dlogs"))
-		return answer_properties(call, fake->log_over ? &gone : &fake->unit,
-					 NULL, NULL);
-	if (fake->transient_state &&
-	    strstr(sd_bus_message_get_path(call), "/deployd_2d"))
+	if (transient && fake->log_over)
+		return answer_properties(call, &ended, NULL, NULL);
+	if (transient && fake->transient_state)
 		now.active_state = fake->transient_state;
 	if (fake->later) {
 		fake->unit = *fake->later;
@@ -207,7 +209,7 @@ static int on_job(struct fake_manager *fake, sd_bus_message *call)
 	return 1;
 }
 
-/* --- the transient unit of units_log ---------------------------------------------- */
+/* --- transient units ---------------------------------------------- */
 
 /* As the service manager does. */
 static int open_output(sd_bus_message *call)
@@ -227,16 +229,23 @@ static int open_output(sd_bus_message *call)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
-void fake_manager_send_unit_removed(struct fake_manager *fake, const char *unit)
+void fake_manager_send_transient_changed(struct fake_manager *fake)
 {
-	assert_true(sd_bus_emit_signal(fake->bus, MANAGER_PATH, MANAGER, "UnitRemoved",
-				       "so", unit, MANAGER_PATH "/unit/x") >= 0);
+	char *path;
+
+	assert_true(sd_bus_path_encode(MANAGER_PATH "/unit", fake->log_unit, &path) >=
+		    0);
+	assert_true(sd_bus_emit_signal(fake->bus, path,
+				       "org.freedesktop.DBus.Properties",
+				       "PropertiesChanged", "sa{sv}as",
+				       "org.freedesktop.systemd1.Unit", 0, 0) >= 0);
+	free(path);
 }
 
 void fake_manager_end_log(struct fake_manager *fake)
 {
 	fake->log_over = true;
-	fake_manager_send_unit_removed(fake, fake->log_unit);
+	fake_manager_send_transient_changed(fake);
 }
 
 static int on_start_log(struct fake_manager *fake, sd_bus_message *call)
@@ -246,6 +255,7 @@ static int on_start_log(struct fake_manager *fake, sd_bus_message *call)
 	int fd;
 
 	new_job(fake);
+	fake->log_over = false;
 	assert_true(sd_bus_message_read(call, "ss", &name, &mode) >= 0);
 	(void)snprintf(fake->log_unit, sizeof(fake->log_unit), "%s", name);
 	fd = open_output(call);

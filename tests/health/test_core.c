@@ -113,7 +113,7 @@ static enum health_verdict judge(const struct health_facts *facts)
 	return health_judge(facts, why, sizeof(why));
 }
 
-static void assert_sick(const struct health_facts *facts, const char *words)
+static void assert_failed(const struct health_facts *facts, const char *words)
 {
 	char why[512] = "";
 
@@ -138,15 +138,15 @@ static void one_that_runs_is_active(void **state)
 	assert_int_equal(judge(&facts), HEALTH_VERDICT_WAITING);
 }
 
-static void every_sickness_has_its_words(void **state)
+static void every_failure_has_its_words(void **state)
 {
 	static const char *const results[][2] = {
 		{"oom-kill", "memory"},
 		{"watchdog", "watchdog"},
 		{"start-limit-hit", "often"},
-		{"timeout", "longer"},
+		{"timeout", "time limit"},
 		{"protocol", "Type="},
-		{"resources", "means"},
+		{"resources", "set it up"},
 		{"exec-condition", "ExecCondition"},
 		{"something-new", "'something-new'"},
 	};
@@ -156,68 +156,68 @@ static void every_sickness_has_its_words(void **state)
 	facts.active_state = "failed";
 	for (size_t i = 0; i < sizeof(results) / sizeof(*results); i++) {
 		facts.result = results[i][0];
-		assert_sick(&facts, results[i][1]);
+		assert_failed(&facts, results[i][1]);
 	}
 	facts.result = "exit-code";
 	facts.exec_main_code = CLD_EXITED;
 	facts.exec_main_status = 7;
-	assert_sick(&facts, "exited with status 7");
+	assert_failed(&facts, "exited with status 7");
 	facts.result = "signal";
 	facts.exec_main_code = CLD_KILLED;
 	facts.exec_main_status = SIGKILL;
-	assert_sick(&facts, "killed by signal 9 (Killed)");
+	assert_failed(&facts, "killed by signal 9 (Killed)");
 	facts.result = "core-dump";
 	facts.exec_main_code = CLD_DUMPED;
 	facts.exec_main_status = SIGSEGV;
-	assert_sick(&facts, "dumped core");
+	assert_failed(&facts, "dumped core");
 }
 
-static void a_result_other_than_success_is_sick_though_active(void **state)
+static void a_result_other_than_success_fails_though_active(void **state)
 {
 	struct health_facts facts = running();
 
 	(void)state;
 	facts.result = "watchdog";
-	assert_sick(&facts, "watchdog");
+	assert_failed(&facts, "watchdog");
 }
 
-static void a_restart_is_sick(void **state)
+static void a_restart_fails(void **state)
 {
 	struct health_facts facts = running();
 
 	(void)state;
 	facts.n_restarts = 4;
-	assert_sick(&facts, "restarted by systemd");
+	assert_failed(&facts, "systemd restarted it");
 	facts = running();
 	facts.active_state = "activating";
 	facts.sub_state = "auto-restart";
 	facts.result = "exit-code";
 	facts.exec_main_code = CLD_EXITED;
 	facts.exec_main_status = 1;
-	assert_sick(&facts, "exited with status 1");
+	assert_failed(&facts, "exited with status 1");
 }
 
-static void an_oom_kill_is_sick(void **state)
+static void an_oom_kill_fails(void **state)
 {
 	struct health_facts facts = running();
 
 	(void)state;
 	facts.oom_kills = 3;
-	assert_sick(&facts, "killed 1 of its processes");
+	assert_failed(&facts, "killed 1 of its processes");
 }
 
-static void what_is_not_there_is_sick(void **state)
+static void what_is_not_there_fails(void **state)
 {
 	struct health_facts facts = running();
 
 	(void)state;
 	facts.load_state = "masked";
-	assert_sick(&facts, "masked");
+	assert_failed(&facts, "masked");
 	facts.load_state = "not-found";
-	assert_sick(&facts, "not-found");
+	assert_failed(&facts, "not-found");
 	facts = running();
 	facts.active_state = "inactive";
-	assert_sick(&facts, "not running");
+	assert_failed(&facts, "not running");
 }
 
 static void one_that_is_there_to_end_may_end(void **state)
@@ -230,7 +230,7 @@ static void one_that_is_there_to_end_may_end(void **state)
 	assert_int_equal(judge(&facts), HEALTH_VERDICT_ACTIVE);
 	facts.active_state = "failed";
 	facts.result = "exit-code";
-	assert_sick(&facts, "failed");
+	assert_failed(&facts, "failed");
 }
 
 /* --- verifications
@@ -407,11 +407,11 @@ int main(void)
 		cmocka_unit_test(a_line_that_cannot_be_split_says_why),
 		cmocka_unit_test(the_number_of_words_is_bounded),
 		cmocka_unit_test(one_that_runs_is_active),
-		cmocka_unit_test(every_sickness_has_its_words),
-		cmocka_unit_test(a_result_other_than_success_is_sick_though_active),
-		cmocka_unit_test(a_restart_is_sick),
-		cmocka_unit_test(an_oom_kill_is_sick),
-		cmocka_unit_test(what_is_not_there_is_sick),
+		cmocka_unit_test(every_failure_has_its_words),
+		cmocka_unit_test(a_result_other_than_success_fails_though_active),
+		cmocka_unit_test(a_restart_fails),
+		cmocka_unit_test(an_oom_kill_fails),
+		cmocka_unit_test(what_is_not_there_fails),
 		cmocka_unit_test(one_that_is_there_to_end_may_end),
 		cmocka_unit_test(one_path_in_the_release_is_verification),
 		cmocka_unit_test(

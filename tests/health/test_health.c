@@ -56,7 +56,7 @@ static void one_that_stays_active_is_healthy(void **state)
 	app_config_free(settings);
 }
 
-static void one_that_fails_meanwhile_is_sick_at_once(void **state)
+static void a_unit_that_fails_meanwhile_fails_at_once(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -79,7 +79,7 @@ static void one_that_fails_meanwhile_is_sick_at_once(void **state)
 	app_config_free(settings);
 }
 
-static void a_restart_since_the_baseline_is_sick(void **state)
+static void a_restart_since_the_baseline_fails(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -101,7 +101,7 @@ static void a_restart_since_the_baseline_is_sick(void **state)
 	app_config_free(settings);
 }
 
-static void one_that_never_gets_active_is_sick_at_the_deadline(void **state)
+static void one_that_never_gets_active_fails_at_the_deadline(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -112,11 +112,11 @@ static void one_that_never_gets_active_is_sick_at_the_deadline(void **state)
 	run_health(&healed,
 		   &(struct health_options){.settings = settings, .deadline_ms = 100});
 	assert_false(healed.outcome.healthy);
-	assert_non_null(strstr(healed.outcome.error.what, "not active"));
+	assert_non_null(strstr(healed.outcome.error.what, "did not become active"));
 	app_config_free(settings);
 }
 
-static void a_lost_bus_is_no_sickness(void **state)
+static void a_lost_bus_is_no_failure(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -136,7 +136,7 @@ static void a_lost_bus_is_no_sickness(void **state)
 	app_config_free(settings);
 }
 
-static void no_answer_until_the_deadline_is_sick(void **state)
+static void no_answer_until_the_deadline_fails(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -154,7 +154,7 @@ static void no_answer_until_the_deadline_is_sick(void **state)
 	while (healed.n == 0)
 		turn(world);
 	assert_false(healed.outcome.healthy);
-	assert_non_null(strstr(healed.outcome.error.what, "systemd did not tell"));
+	assert_non_null(strstr(healed.outcome.error.what, "systemd did not report"));
 	app_config_free(settings);
 }
 
@@ -408,11 +408,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_that_stays_active_is_healthy),
-		TEST(one_that_fails_meanwhile_is_sick_at_once),
-		TEST(a_restart_since_the_baseline_is_sick),
-		TEST(one_that_never_gets_active_is_sick_at_the_deadline),
-		TEST(a_lost_bus_is_no_sickness),
-		TEST(no_answer_until_the_deadline_is_sick),
+		TEST(a_unit_that_fails_meanwhile_fails_at_once),
+		TEST(a_restart_since_the_baseline_fails),
+		TEST(one_that_never_gets_active_fails_at_the_deadline),
+		TEST(a_lost_bus_is_no_failure),
+		TEST(no_answer_until_the_deadline_fails),
 		TEST(a_failing_check_is_repeated_and_is_the_evidence),
 		TEST(health_can_be_cancelled_at_any_moment),
 		TEST(what_the_probe_saw_is_judged),

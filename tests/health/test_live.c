@@ -444,7 +444,7 @@ static void a_check_that_fails_is_the_evidence(void **state)
 	assert_string_equal(world->output, "why\n");
 }
 
-static void a_unit_that_dies_is_sick_at_once(void **state)
+static void a_unit_that_dies_fails_at_once(void **state)
 {
 	struct world *world = *state;
 	struct app_config *settings = parse("live-watch", "");
@@ -567,7 +567,7 @@ int main(void)
 		TEST(a_good_release_is_healthy),
 		TEST(checks_reach_a_private_network),
 		TEST(a_check_that_fails_is_the_evidence),
-		TEST(a_unit_that_dies_is_sick_at_once),
+		TEST(a_unit_that_dies_fails_at_once),
 		TEST(an_oom_kill_is_seen),
 		TEST(the_release_is_verified),
 		TEST(with_capabilities_of_its_own_too),
