@@ -432,7 +432,8 @@ struct health *health_start(struct units *units, const struct health_options *op
 	uv_update_time(units_loop(units));
 	(void)uv_timer_start(&health->deadline, on_deadline, options->deadline_ms, 0);
 	(void)uv_timer_start(&health->poll, on_poll, OOM_POLL_MSEC, OOM_POLL_MSEC);
-	health->oom = oom_count_new(units, options->settings->unit);
+	health->oom =
+		oom_count_new(units, options->settings->unit, OOM_COUNT_CGROUP_ROOT);
 	health->watch =
 		unit_watch_new(units, options->settings->unit, on_changed, health);
 	if (!health->oom || !health->watch)

@@ -17,7 +17,6 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 
-#define CGROUP_ROOT	 "/sys/fs/cgroup"
 #define EVENTS_BYTES_MAX 4096
 #define QUERY_USEC_MIN	 UINT64_C(1000000) /* systemd is asked no more often */
 
@@ -25,6 +24,7 @@ struct oom_count {
 	struct units *units;
 	struct unit_query *query;
 	char unit[UNIT_NAME_MAX + 1];
+	const char *cgroup_root;
 	char path[1200]; /* of memory.events, "" = not known */
 	uint64_t queried_usec;
 	bool have_before;
@@ -93,7 +93,7 @@ static void on_state(void *userdata, int error, const struct unit_state *state)
 	if (error < 0 || !is_plain(state->control_group))
 		return;
 	(void)snprintf(count->path, sizeof(count->path), "%s%s/memory.events",
-		       CGROUP_ROOT, state->control_group);
+		       count->cgroup_root, state->control_group);
 	refresh(count);
 }
 
@@ -108,13 +108,15 @@ static void query_group(struct oom_count *count)
 	count->query = units_query(count->units, count->unit, on_state, count);
 }
 
-struct oom_count *oom_count_new(struct units *units, const char *unit)
+struct oom_count *oom_count_new(struct units *units, const char *unit,
+				const char *cgroup_root)
 {
 	struct oom_count *count = calloc(1, sizeof(*count));
 
 	if (!count)
 		return NULL;
 	count->units = units;
+	count->cgroup_root = cgroup_root;
 	(void)snprintf(count->unit, sizeof(count->unit), "%s", unit);
 	query_group(count);
 	return count;

@@ -12,8 +12,12 @@
 
 struct oom_count;
 
-/* NULL only without memory. */
-struct oom_count *oom_count_new(struct units *units, const char *unit)
+#define OOM_COUNT_CGROUP_ROOT "/sys/fs/cgroup"
+
+/* cgroup_root: where the kernel shows control groups; borrowed. NULL only without
+ * memory. */
+struct oom_count *oom_count_new(struct units *units, const char *unit,
+				const char *cgroup_root)
 	__attribute__((warn_unused_result, nonnull));
 
 /* Reads the count again. */

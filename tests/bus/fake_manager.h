@@ -72,6 +72,8 @@ struct fake_manager {
 	bool log_stays;
 	char log_unit[64];
 	bool log_over;
+	/* The last one's properties: "Name=", its values with commas, and a newline. */
+	char transient_properties[16384];
 };
 
 void fake_manager_open(struct fake_manager *fake, uv_loop_t *loop);
