@@ -251,8 +251,8 @@ static struct verification_process process(int64_t pid, const char *cwd,
 		.pid = pid, .comm = "hello", .cwd = cwd, .exe = exe, .readable = true};
 }
 
-static enum verification_verdict prove(const struct verification_process *processes,
-				       size_t n, char reason[VERIFICATION_REASON_SIZE])
+static enum verification_verdict verify(const struct verification_process *processes,
+					size_t n, char reason[VERIFICATION_REASON_SIZE])
 {
 	struct verification_report report = {.releases_dir = DIR,
 					     .main_pid = 10,
@@ -270,28 +270,28 @@ static void one_path_in_the_release_is_verification(void **state)
 					   process(11, "/", "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_VERIFIED);
 	p[0] = process(10, "/", DIR "/" NEW "/bin/hello");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_VERIFIED);
 	p[0] = process(10, "/", "/usr/bin/node");
 	p[0].mapped = lib_new;
 	p[0].n_mapped = 1;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_VERIFIED);
 	assert_string_equal(reason, "");
 }
 
-static void a_child_of_the_release_does_not_prove_the_main_process(void **state)
+static void a_child_of_the_release_does_not_verify_the_main_process(void **state)
 {
 	char reason[VERIFICATION_REASON_SIZE];
 	struct verification_process p[] = {process(10, "/", "/usr/bin/node"),
 					   process(11, DIR "/" NEW, "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_UNKNOWN);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "pid 10"));
-	assert_int_equal(prove(p + 1, 1, reason), VERIFICATION_UNKNOWN);
+	assert_int_equal(verify(p + 1, 1, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "no main process"));
-	assert_int_equal(prove(p, 0, reason), VERIFICATION_UNKNOWN);
+	assert_int_equal(verify(p, 0, reason), VERIFICATION_UNKNOWN);
 }
 
 static void another_release_is_drift(void **state)
@@ -302,22 +302,22 @@ static void another_release_is_drift(void **state)
 		process(11, DIR "/" OLD, "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	assert_string_equal(reason, "pid 11 (hello) runs from " DIR "/" OLD);
 	p[1] = process(11, "/", DIR "/" OLD "/bin/x");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	p[1] = process(11, "/", "/usr/bin/node");
 	p[1].mapped = lib_old;
 	p[1].n_mapped = 1;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	/* A longer name is another name. */
 	p[1] = process(11, DIR "/" NEW "9", "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	p[1] = process(11, DIR "/.staging/x", "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	/* But not what only looks like the directory of releases. */
 	p[1] = process(11, DIR "2/" OLD, "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_VERIFIED);
 }
 
 static void drift_is_said_even_when_another_cannot_be_read(void **state)
@@ -329,8 +329,8 @@ static void drift_is_said_even_when_another_cannot_be_read(void **state)
 
 	(void)state;
 	p[1].readable = false;
-	assert_int_equal(prove(p, 3, reason), VERIFICATION_DRIFT);
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_UNKNOWN);
+	assert_int_equal(verify(p, 3, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "pid 11"));
 }
 
@@ -342,14 +342,14 @@ static void what_was_deleted_below_the_releases_is_drift(void **state)
 
 	(void)state;
 	p[0].deleted = true;
-	assert_int_equal(prove(p, 1, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 1, reason), VERIFICATION_DRIFT);
 	assert_non_null(strstr(reason, "deleted"));
 	/* An upgrade of the interpreter. */
 	p[0] = process(10, "/", "/usr/bin/python3 (deleted)");
 	p[0].deleted = true;
 	p[0].mapped = lib_new;
 	p[0].n_mapped = 1;
-	assert_int_equal(prove(p, 1, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 1, reason), VERIFICATION_VERIFIED);
 }
 
 static void too_many_processes_prove_nothing(void **state)
@@ -379,7 +379,7 @@ static void hostile_names_are_escaped(void **state)
 
 	(void)state;
 	p[0].comm = "a\nb";
-	assert_int_equal(prove(p, 1, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 1, reason), VERIFICATION_DRIFT);
 	assert_null(strchr(reason, '\n'));
 	assert_null(strchr(reason, '\x1b'));
 }
@@ -415,7 +415,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_there_to_end_may_end),
 		cmocka_unit_test(one_path_in_the_release_is_verification),
 		cmocka_unit_test(
-			a_child_of_the_release_does_not_prove_the_main_process),
+			a_child_of_the_release_does_not_verify_the_main_process),
 		cmocka_unit_test(another_release_is_drift),
 		cmocka_unit_test(drift_is_said_even_when_another_cannot_be_read),
 		cmocka_unit_test(what_was_deleted_below_the_releases_is_drift),

@@ -278,9 +278,9 @@ static void what_is_cancelled_is_stopped(void **state)
 		NULL, 60000);
 	run(world, "read -r x < /run/live/fifo");
 	capture_cancel(capture);
-	run(world,
-	    "timeout 5 sh -c 'while systemctl is-active -q deployd-live-cancel; do :; "
-	    "done'");
+	run(world, "timeout 5 sh -c 'while systemctl is-active -q "
+		   "deployd-live-cancel-\\*; do :; "
+		   "done'");
 	assert_false(world->done);
 }
 
