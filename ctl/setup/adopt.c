@@ -56,9 +56,9 @@ static json_t *history_entry(const struct app_config *app)
 		(void)snprintf(id + 2 * i, 3, "%02x", random[i]);
 	names_rfc3339((int64_t)time(NULL), at);
 	return json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:s, s:{s:i, s:s}, s:i}",
-			 "time", at, "id", id, "app", app->app_name, "operation",
-			 "adopt", "from", "to", "result", "ok", "by", "uid", 0, "user",
-			 "root", "took_ms", 0);
+			 "time", at, "id", id, "app", app->app_name, "kind", "adopt",
+			 "from", "to", "result", "ok", "by", "uid", 0, "user", "root",
+			 "took_ms", 0);
 }
 
 static int ask(struct setup *setup, bool dry_run, json_t **ret_reply,

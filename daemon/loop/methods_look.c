@@ -145,16 +145,15 @@ struct history {
 
 static json_t *wire_entry(const json_t *entry)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "time", copy_or_null(entry, "time"), "id",
-			 copy_or_null(entry, "id"), "app", copy_or_null(entry, "app"),
-			 "operation", copy_or_null(entry, "operation"), "from",
-			 copy_or_null(entry, "from"), "to", copy_or_null(entry, "to"),
-			 "result", copy_or_null(entry, "result"), "by",
-			 copy_or_null(entry, "by"), "tookMs",
-			 copy_or_null(entry, "took_ms"), "restartGapMs",
-			 copy_or_null(entry, "restart_gap_ms"), "message",
-			 copy_or_null(entry, "message"));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time",
+		copy_or_null(entry, "time"), "id", copy_or_null(entry, "id"), "app",
+		copy_or_null(entry, "app"), "operation", copy_or_null(entry, "kind"),
+		"from", copy_or_null(entry, "from"), "to", copy_or_null(entry, "to"),
+		"result", copy_or_null(entry, "result"), "by",
+		copy_or_null(entry, "by"), "tookMs", copy_or_null(entry, "took_ms"),
+		"restartGapMs", copy_or_null(entry, "restart_gap_ms"), "message",
+		copy_or_null(entry, "message"));
 }
 
 static void on_history(struct store_call *call, enum deploy_result result,

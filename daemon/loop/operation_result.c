@@ -219,7 +219,7 @@ json_t *operation_history(struct operation *operation)
 	names_rfc3339(operation->created_sec, time_text);
 	entry = json_pack(
 		"{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:I}", "time", time_text,
-		"id", operation->id, "app", operation->settings->app_name, "operation",
+		"id", operation->id, "app", operation->settings->app_name, "kind",
 		op_kind_name(operation->op.kind), "from", text_or_null(from), "to",
 		text_or_null(to), "result", result_name(operation->result), "by",
 		operation_by(operation), "took_ms", (json_int_t)operation->took_ms);

@@ -321,9 +321,9 @@ static bool choose_target(struct operation *operation)
 }
 
 static json_t *switch_fields(struct operation *operation, const char *to,
-			     const char *op)
+			     const char *kind)
 {
-	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "op", op, "job",
+	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "kind", kind, "job",
 			 operation->id, "by", operation_by(operation));
 }
 
@@ -402,7 +402,7 @@ void operation_finish(struct operation *operation)
 		"in_use",
 		operation->in_use ? json_incref(operation->in_use) : json_array(),
 		"clear_intent", 1);
-	(void)json_object_set_new(fields, "sick", operation_sick(operation));
+	(void)json_object_set_new(fields, "failed", operation_sick(operation));
 	if (operation->release_bad)
 		(void)json_object_set_new(fields, "evidence",
 					  operation_evidence(operation));
@@ -423,7 +423,7 @@ void operation_record(struct operation *operation)
 	/* Only these have looked at the app's health. */
 	if (operation->op.kind == OP_KIND_RESTART ||
 	    operation->op.kind == OP_KIND_START)
-		(void)json_object_set_new(fields, "sick", operation_sick(operation));
+		(void)json_object_set_new(fields, "failed", operation_sick(operation));
 	call_store(operation, "record", fields, STORE_TIMEOUT_MSEC);
 }
 

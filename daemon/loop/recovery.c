@@ -135,7 +135,7 @@ static void set_way_back(struct operation *operation, const char *from)
 static void resume(struct app *app, const struct app_config *settings,
 		   const json_t *pending)
 {
-	const char *op = json_string_value(json_object_get(pending, "op"));
+	const char *op = json_string_value(json_object_get(pending, "kind"));
 	const char *to = json_string_value(json_object_get(pending, "to"));
 	const char *from = json_string_value(json_object_get(pending, "from"));
 	const char *job = json_string_value(json_object_get(pending, "job"));

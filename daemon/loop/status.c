@@ -35,7 +35,7 @@ static const char *state_word(const struct app *app, const struct unit_state *un
 	const char *current = manager_current(app);
 	const char *degraded =
 		json_string_value(json_object_get(app->view, "degraded"));
-	const char *sick = json_string_value(json_object_get(app->view, "sick"));
+	const char *sick = json_string_value(json_object_get(app->view, "failed"));
 	const char *mark = current ? manager_release_state(app, current) : NULL;
 
 	*ret_reason = NULL;

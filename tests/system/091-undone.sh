@@ -15,7 +15,7 @@ cat > "$store" <<-EOT
 	#!/bin/bash
 	IFS= read -r -d '' request
 	verb=\$(grep -o '"verb":"[a-z]*"' <<< "\$request" | cut -d'"' -f4)
-	op=\$(grep -o '"op":"[a-z]*"' <<< "\$request" | cut -d'"' -f4)
+	op=\$(grep -o '"kind":"[a-z]*"' <<< "\$request" | cut -d'"' -f4)
 	[ ! -e /run/deployd-store-cannot-\$verb ] || exit 1
 	if [ -e "/run/deployd-store-dies-\$op" ]; then
 		printf %s "\$request" | "$store.real" 3> /dev/null
