@@ -5,14 +5,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/capability.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "store/layout.h"
+#include "store/lockdown.h"
 #include "store/protocol.h"
 #include "store/request.h"
 #include "store/verbs.h"
@@ -53,28 +52,6 @@ static const struct verb {
 	[STORE_VERB_adopt] = {verb_adopt, .committed = true},
 	[STORE_VERB_audit] = {verb_audit, .committed = true},
 };
-
-/*
- * Keeps CAP_CHOWN alone: files are opened as their owner, never past their modes. Only
- * adopt must read what is others' before it takes it over.
- */
-static int drop_capabilities(bool reads_all, struct errinfo *ei)
-{
-	cap_value_t keep[] = {CAP_CHOWN, CAP_DAC_READ_SEARCH};
-	int n = reads_all ? 2 : 1;
-	cap_t caps = cap_init();
-	int r = 0;
-
-	if (!caps || cap_set_flag(caps, CAP_PERMITTED, n, keep, CAP_SET) < 0 ||
-	    cap_set_flag(caps, CAP_EFFECTIVE, n, keep, CAP_SET) < 0 ||
-	    cap_set_proc(caps) < 0)
-		r = errinfo_set(ei, errno, "cannot drop capabilities");
-	if (caps)
-		(void)cap_free(caps);
-	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		r = errinfo_set(ei, errno, "cannot set no_new_privs");
-	return r;
-}
 
 static int open_store(enum store_verb verb, struct store *store, struct errinfo *ei)
 {
@@ -137,7 +114,7 @@ static int run(json_t *reply, struct errinfo *ei)
 	if (!request)
 		return -EINVAL;
 	verb = protocol_verb(request_text(request, "verb"));
-	r = drop_capabilities(verb == STORE_VERB_adopt, ei);
+	r = lockdown(verb == STORE_VERB_adopt, ei);
 	if (r < 0)
 		return r;
 	if (verb == STORE_VERB_COUNT)
