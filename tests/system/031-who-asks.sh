@@ -177,7 +177,7 @@ for field in 'CapEff:.0000000000000000' 'CapPrm:.0000000000000000' 'NoNewPrivs:.
 done
 # It has the filter of deployd's unit, and one of its own.
 filters() { sed -n 's/^Seccomp_filters:[[:space:]]*//p' "$@"; }
-[ "$(filters <<< "$helper_is")" -gt "$(filters "/proc/$(main_pid deployd)/status")" ] ||
+[ "$(filters <<< "$helper_is")" -gt "$(filters "/proc/$(systemctl show -P MainPID deployd)/status")" ] ||
 	fail "deployd-users has no filter of its own: $helper_is"
 
 note "deployd stops while a look-up hangs"
