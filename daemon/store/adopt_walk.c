@@ -142,7 +142,7 @@ static int take(const struct tree_entry *entry, void *userdata, struct errinfo *
 
 	if (r < 0)
 		return r;
-	/* A name that the first look did not see may be one of somebody else's file. */
+	/* A name that the first walk did not see may be one of somebody else's file. */
 	if (S_ISREG(st->st_mode) && st->st_nlink > 1 &&
 	    !inode_links_have(walk->links, st))
 		return inode_refuse(ei, entry, "was linked just now");

@@ -18,19 +18,19 @@ struct adopt_walk {
 	struct inode_links *links; /* files with several names, of all walks */
 	mode_t file_mode;	   /* 0: as in a release */
 	bool root_links;	   /* root's own links may lead anywhere */
-	bool ours;		   /* the second look: it must all be root's */
+	bool ours;		   /* the second walk: it must all be root's */
 	struct treewalk_mount mount;
 	uint64_t entries, files, bytes;
 	uint64_t n_changes; /* inodes whose owner or mode is not yet what it will be */
 };
 
-/* Looks at the directory itself and all below it; refusals are RESULT_REJECTED. */
+/* Examines the directory itself and all below it; refusals are RESULT_REJECTED. */
 int adopt_examine(int fd, struct adopt_walk *walk, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
 
 /*
  * Takes it over, each directory before what is in it: once it is root's nobody else
- * can put anything there. Then looks at it a second time, which counts into
+ * can put anything there. Then examines it a second time, which counts into
  * again_links.
  */
 int adopt_take(int fd, struct adopt_walk *walk, struct inode_links *again_links,

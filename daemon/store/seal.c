@@ -1,6 +1,6 @@
 /*
  * Turns what deployd-unpack left in staging into a release. Nothing that the unpacker
- * said is believed: every inode is looked at again, before anything of it becomes
+ * said is believed: every inode is examined again, before anything of it becomes
  * root's. The order: verify all, own all, meta, syncfs, rename, fsync.
  */
 #include <errno.h>

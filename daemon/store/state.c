@@ -86,7 +86,7 @@ static json_t *verified(const char *text)
 	return strcmp(crc, said) == 0 ? json_incref(state) : NULL;
 }
 
-/* Before the checksum is looked at: a newer one may have another. */
+/* Before the checksum is verified: a newer one may have another. */
 static int check_schema(const struct store *store, const char *text, struct errinfo *ei)
 {
 	cleanup_json json_t *file = json_loads(text, 0, NULL);
