@@ -35,7 +35,7 @@ static const struct verb {
 	 */
 	bool alone;
 } verbs[STORE_VERB_COUNT] = {
-	[STORE_VERB_inspect] = {verb_inspect},
+	[STORE_VERB_inspect] = {.run = verb_inspect},
 	[STORE_VERB_recover] = {verb_recover, .alone = true},
 	[STORE_VERB_prepare] = {verb_prepare, .creates = true, .alone = true},
 	[STORE_VERB_seal] = {verb_seal, .committed = true},
@@ -48,7 +48,7 @@ static const struct verb {
 	[STORE_VERB_confirm] = {verb_confirm, .committed = true},
 	[STORE_VERB_flag] = {verb_flag, .committed = true},
 	[STORE_VERB_record] = {verb_record, .committed = true},
-	[STORE_VERB_history] = {verb_history},
+	[STORE_VERB_history] = {.run = verb_history},
 	[STORE_VERB_adopt] = {verb_adopt, .committed = true},
 	[STORE_VERB_audit] = {verb_audit, .committed = true},
 };
