@@ -175,6 +175,10 @@ for field in 'CapEff:.0000000000000000' 'CapPrm:.0000000000000000' 'NoNewPrivs:.
 	'Groups:. *$' 'Max file size  *0  *0 ' 'Max processes  *0  *0 '; do
 	grep -q "^$field" <<< "$helper_is" || fail "deployd-users is not '$field': $helper_is"
 done
+# It has the filter of deployd's unit, and one of its own.
+filters() { sed -n 's/^Seccomp_filters:[[:space:]]*//p' "$@"; }
+[ "$(filters <<< "$helper_is")" -gt "$(filters "/proc/$(systemctl show -P MainPID deployd)/status")" ] ||
+	fail "deployd-users has no filter of its own: $helper_is"
 
 note "deployd stops while a look-up hangs"
 start /tmp/hung as bob deployctl status hello
