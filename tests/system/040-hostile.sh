@@ -1,7 +1,7 @@
 #!/bin/bash
 # Hostile archives are refused with exit 10 and the reason; the old release still serves.
 # fresh boot: yes
-# timeout: 240
+# timeout: 300
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello '[release]' 'max_entries = 2000' 'max_ratio = 100' 'max_depth = 64' \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Names and texts of strangers in everything that is printed: escape sequences, newlines,
 # C1 controls, what is not UTF-8, what turns a line around, and very long ones.
-# timeout: 300
+# timeout: 400
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 readonly check=$repo/tests/lib/harmless.py

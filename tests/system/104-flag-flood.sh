@@ -2,7 +2,7 @@
 # 1,000,000 foreign events in flags/, of which deployd reads few, and then one touch: one
 # restart, each time; and so while the events go on.
 # fresh boot: yes
-# timeout: 900
+# timeout: 300
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 source "$(dirname "$0")/../lib/flags.sh"
