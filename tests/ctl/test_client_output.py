@@ -163,10 +163,10 @@ class Terminal(Case):
         with Server(answer(entries=rows)) as server:
             _, text = self.on_terminal(server, "history", "hello", stream="stdout")
         self.assertEqual(text.replace("\r", ""), """\
-TIME                 KIND       RELEASE                RESULT       BY
-2026-11-23 10:15:00  deploy     20261123T101500Z-0002  ok           deploy
+TIME                 KIND      RELEASE                RESULT       BY
+2026-11-23 10:15:00  deploy    20261123T101500Z-0002  ok           deploy
     a fix
-2026-11-23 10:15:00  rollback   20261123T101500Z-0002  rolled-back  deploy
+2026-11-23 10:15:00  rollback  20261123T101500Z-0002  rolled-back  deploy
     hello.service did not come up: it exited with status 1, which is more than a line says
 """)
         with Server(answer(entries=rows)) as server:

@@ -1,9 +1,9 @@
 #!/bin/bash
 # ARCHITECTURE.md shows the state diagram that the table has, between the markers below.
-# usage: diagram.sh OP_DIAGRAM ARCHITECTURE.md [--update]
+# usage: diagram.sh JOB_DIAGRAM ARCHITECTURE.md [--update]
 set -euo pipefail
 program=$1 file=$2
-readonly begin='<!-- op-diagram begin -->' end='<!-- op-diagram end -->'
+readonly begin='<!-- job-diagram begin -->' end='<!-- job-diagram end -->'
 
 if ! grep -qsxF -- "$begin" "$file" || ! grep -qsxF -- "$end" "$file"; then
 	echo "no diagram between markers in $file: skipped"
