@@ -9,8 +9,8 @@
 #include "json_out.h"
 #include "terminal.h"
 
-#define INTERVAL_MSEC	  250
-#define JOB_SEC_MAX 3600 /* CodeDeploy's own limit for a hook */
+#define INTERVAL_MSEC 250
+#define JOB_SEC_MAX   3600 /* CodeDeploy's own limit for a hook */
 
 /* One unit that stays up: another one, or none, begins anew. */
 struct watch {
