@@ -82,7 +82,7 @@ int verb_finish(struct store *store, json_t *request, json_t *reply, struct erri
 	r = request_unpack(request, ei, "{s:s, s:o, s:o, s:I, s:o, s:b, s?o, s?o}",
 			   "release", &release, "mark", &mark, "history", &history,
 			   "keep", &keep, "in_use", &in_use, "clear_intent", &clear,
-			   "evidence", &evidence, "sick", &sick);
+			   "evidence", &evidence, "failed", &sick);
 	if (!pruned || !warnings)
 		return errinfo_set(ei, ENOMEM, "cannot reply");
 	if (r == 0 && !json_is_object(history))

@@ -166,7 +166,7 @@ int verb_record(struct store *store, json_t *request, json_t *reply, struct erri
 	int r;
 
 	(void)reply;
-	r = request_unpack(request, ei, "{s:o, s?o}", "history", &history, "sick",
+	r = request_unpack(request, ei, "{s:o, s?o}", "history", &history, "failed",
 			   &sick);
 	if (r == 0)
 		r = history_append(store, history, ei);

@@ -242,7 +242,8 @@ static int add_state(struct store *store, json_t *view, const char *current,
 					  : NULL),
 		"hold", hold_of(store, &state), "confirm",
 		borrowed_or_null(state_confirm(&state, current)), "flag",
-		flag_of(store), "sick", borrowed_or_null(state_sick(&state, current)));
+		flag_of(store), "failed",
+		borrowed_or_null(state_sick(&state, current)));
 	if (!more || json_object_update_new(view, more) < 0)
 		r = errinfo_set(ei, ENOMEM, "cannot describe the releases");
 	state_deinit(&state);
@@ -301,7 +302,7 @@ int view_after_switch(json_t *view, const char *release, const json_t *by,
 {
 	json_t *more =
 		json_pack("{s:s, s:n, s:n, s:o, s:s, s:o}", "current", release,
-			  "degraded", "sick", "activated_by", borrowed_or_null(by),
+			  "degraded", "failed", "activated_by", borrowed_or_null(by),
 			  "activated_at", at, "confirm", borrowed_or_null(confirm));
 
 	if (!more || json_object_update_new(view, more) < 0)

@@ -18,7 +18,7 @@ LIMITING = re.compile(
     r"(?:^|_)(?:BESIDE|DEPTH|EXTEND|FREE|GRACE|KEPT|LIMIT|LINES|MAX|MEMORY|MIN|MS|MSEC|"
     r"NSEC|PENDING|POLL|RESERVE|SEC|STACK|TIMEOUT|USEC|WAIT|WANTED)(?:_|$)")
 DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+([A-Z][A-Z0-9_]*)[ \t]+(.+)$", re.M)
-COMMENTED = re.compile(r"^[ \t]*#[ \t]*define[ \t]+([A-Z][A-Z0-9_]*)[ \t][^\n]*?"
+COMMENTED = re.compile(r"^[ \t]*#[ \t]*define[ \t]+([A-Z][A-Z0-9_]*)[ \t](?:\\\n|[^\n])*?"
                        r"/\*[ \t]*([^\n]*?)[ \t]*\*/[ \t]*$", re.M)
 OPTION = re.compile(r'\{"(deployd|release|restart|health|health_check)",\s*"([a-z_]+)",\s*"([^"]*)",'
                     r"\s*\.type = OPTION_TYPE_(INT|BYTES|SECONDS|SEC_MS|MS)\b")

@@ -10,8 +10,9 @@
  *   stopat fail N ERRNO PROGRAM	the N-th of those returns -ERRNO, and is not
  *made
  *
- * Calls count from the first prctl() on: before it the program is only loaded. The exit
- * status is the program's; 137 after a kill; 125 when something went wrong here.
+ * Calls count from prctl(PR_SET_PDEATHSIG) on, which is deployd-store's first: before
+ *it the program and its libraries are only loaded. The exit status is the program's;
+ *137 after a kill; 125 when something went wrong here.
  */
 #include <elf.h>
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -164,9 +166,9 @@ static bool on_entry(struct plan *plan, pid_t pid,
 	const struct call *call = find_call(info->entry.nr);
 	uint64_t args[6];
 
-	if (info->entry.nr == SYS_prctl)
-		plan->started = true;
 	memcpy(args, info->entry.args, sizeof(args));
+	if (info->entry.nr == SYS_prctl && args[0] == PR_SET_PDEATHSIG)
+		plan->started = true;
 	if (!plan->started || !call || !is_counted(call, args, plan->all))
 		return true;
 	plan->n++;
