@@ -88,8 +88,11 @@ static int rotate(struct store *store, struct errinfo *ei)
 	return file_replace(store, store->state_fd, HISTORY_NAME, kept, ei);
 }
 
-/* One line, with its newline; a message that would make it too long is left out. */
-static char *line_of(json_t *entry, struct errinfo *ei)
+/*
+ * One line with a newline in place of its NUL; a message that would make it too long is
+ * left out.
+ */
+static char *line_of(json_t *entry, size_t *ret_length, struct errinfo *ei)
 {
 	char *line = json_dumps(entry, JSON_COMPACT);
 	size_t length = line ? strlen(line) : 0;
@@ -105,7 +108,8 @@ static char *line_of(json_t *entry, struct errinfo *ei)
 		free(line);
 		return NULL;
 	}
-	line[length] = '\n'; /* in place of the NUL */
+	line[length] = '\n';
+	*ret_length = length + 1;
 	return line;
 }
 
@@ -139,16 +143,15 @@ int history_append(struct store *store, json_t *entry, struct errinfo *ei)
 {
 	cleanup_free char *line = NULL;
 	struct errinfo problem = {0};
-	size_t length;
+	size_t length = 0;
 	off_t size = 0;
 	int r;
 
 	if (!json_is_object(entry))
 		return errinfo_refuse(ei, RESULT_FAILED, "bad request: history");
-	line = line_of(entry, ei);
+	line = line_of(entry, &length, ei);
 	if (!line)
 		return -EINVAL;
-	length = strcspn(line, "\n") + 1;
 	r = append_once(store, line, length, &size, ei);
 	if (r < 0 && ei->result == RESULT_NO_SPACE && reserve_use(store, &problem) == 0)
 		r = append_once(store, line, length, &size, ei);

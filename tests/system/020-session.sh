@@ -1,6 +1,7 @@
 #!/bin/bash
 # An unprivileged user ships the C service: every verb, and what it leaves behind.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The client is only a client: killed after the upload, the deploy finishes.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello

@@ -1,6 +1,7 @@
 #!/bin/bash
 # deployd comes and goes; releases, history and rollback stay. Also over a reboot.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The bus goes away and comes back, systemd re-executes itself, deployd hangs: it goes on.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 mkdir -p /etc/systemd/system/deployd.service.d

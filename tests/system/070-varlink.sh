@@ -2,6 +2,7 @@
 # Clients that are not ours: Debian's Go library, its certification, and plain socat.
 # fresh boot: yes
 # build: dev
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 readonly socket=/run/deployd/io.deployd

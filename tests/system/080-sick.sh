@@ -2,6 +2,7 @@
 # Releases that are sick in every way: each is gone back from, the old one serves, and what
 # spoke against it is kept.
 # timeout: 240
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello '[restart]' 'job_timeout_sec = 30' '[health]' 'min_healthy_sec = 1' \

@@ -92,6 +92,17 @@ assert_contains "$out" "  mend:chown root '/srv' && chmod go-w '/srv'"
 finds unsafe-parent "/srv"
 mends
 
+note "deployd's own sessions"
+systemctl stop deployd-sessions.socket 2> /dev/null
+expect 1 deployctl doctor hello
+assert_contains "$out" "deployd: deployd-sessions.socket is stopped [sessions-stopped]"
+assert_contains "$out" "hello: nothing found"
+expect 1 deployctl doctor --json
+assert_equal "$(jq -c '.findings[] | [.app, .id, .fix]' <<< "$out")" \
+	'[null,"sessions-stopped","systemctl start deployd-sessions.socket"]'
+fix=$(jq -r '.findings[].fix' <<< "$out")
+mends
+
 note "the unit"
 systemctl mask --runtime hello.service 2> /dev/null || true
 mv /etc/systemd/system/hello.service /run/hello.service
