@@ -63,7 +63,8 @@ sed -i 's/^#\([a-z_]* = \)/\1/' /etc/deployd/deployd.conf
 expect 0 /usr/sbin/deployd --check
 
 note "the man pages are where man looks"
-for page in deployctl.1 deployd.8 deployd.conf.5 deployd.app.5 deployd.policy.5; do
+for page in deployctl.1 deployctl-setup.8 deployd.8 deployd.conf.5 deployd.app.5 \
+	deployd.policy.5 deployd.archive.7; do
 	find /usr/share/man -name "$page*" | grep -q . || fail "no $page"
 done
 
