@@ -255,9 +255,9 @@ void job_seal(struct job *job)
 		      job->staging_fd, STORE_DURABLE_TIMEOUT_MSEC);
 }
 
-static json_t *switch_fields(struct job *job, const char *to, const char *machine)
+static json_t *switch_fields(struct job *job, const char *to, const char *kind)
 {
-	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "op", machine, "job",
+	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "kind", kind, "job",
 			 job->id, "by", job_by(job));
 }
 

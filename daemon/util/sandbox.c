@@ -76,7 +76,9 @@ static int allow(scmp_filter_ctx filter, int syscall, bool reading)
 		int syscall;
 		struct scmp_arg_cmp no_set_id;
 	} with_mode[] = {
+		{SCMP_SYS(chmod), SCMP_A1(SCMP_CMP_MASKED_EQ, 07000, 0)},
 		{SCMP_SYS(fchmod), SCMP_A1(SCMP_CMP_MASKED_EQ, 07000, 0)},
+		{SCMP_SYS(fchmodat), SCMP_A2(SCMP_CMP_MASKED_EQ, 07000, 0)},
 		{SCMP_SYS(mkdirat), SCMP_A2(SCMP_CMP_MASKED_EQ, 07000, 0)},
 		{SCMP_SYS(openat), SCMP_A3(SCMP_CMP_MASKED_EQ, 07000, 0)},
 	};

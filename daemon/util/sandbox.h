@@ -28,10 +28,10 @@
 /*
  * Installs a seccomp filter that kills the process at any system call but the given
  * ones (SCMP_SYS numbers) and those that every program needs to use the heap, write
- * to what is open and exit. Memory is never made executable; fchmod, mkdirat and
- * openat, when given, set no set-id or sticky bit; socket, when given, makes TCP and
- * UDP sockets only. Needs no_new_privs. A sanitizer build allows in addition what its
- * runtime calls.
+ * to what is open and exit. Memory is never made executable; chmod, fchmod, fchmodat,
+ * mkdirat and openat, when given, set no set-id or sticky bit; socket, when given,
+ * makes TCP and UDP sockets only. Needs no_new_privs. A sanitizer build allows in
+ * addition what its runtime calls.
  */
 int sandbox_seccomp(const int *syscalls, size_t n_syscalls, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));

@@ -123,7 +123,7 @@ note "the journal of the unit shows who deployed"
 journalctl --sync
 out=$(journalctl -u hello --no-pager)
 assert_contains "$out" "$second"
-assert_contains "$out" deploy
+assert_contains "$out" "deploy hello for deploy"
 
 note "a release that does not start is gone back from, with its last words"
 pack_hello crash.tar.gz 3 start=crash

@@ -49,7 +49,7 @@ exec 5<> fifo
 head -c 2000 hello-1.tar.gz >&5
 cursor=$(journal_cursor)
 start /tmp/out ctl deploy hello fifo
-wait_journal "$cursor" 'deploy' -t deployd > /dev/null
+wait_journal "$cursor" 'deploy hello for deploy .*: allowed by rule' -t deployd > /dev/null
 exec 5>&-
 ended
 assert_equal "$status" 10 "$(cat /tmp/out)"

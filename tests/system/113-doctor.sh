@@ -1,6 +1,7 @@
 #!/bin/bash
 # doctor finds nothing on a machine that init made, and each fault once it is there; what
 # it prints to mend a fault mends it. It changes nothing itself.
+# timeout: 180
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 

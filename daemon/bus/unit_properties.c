@@ -1,16 +1,109 @@
-/* Reads what systemd knows of a unit. */
+#include "bus/unit_properties.h"
+
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus/unit_request.h"
-#include "bus/units.h"
 #include "deploy/cleanup.h"
 
+#define PROPERTIES	   "org.freedesktop.DBus.Properties"
 #define QUERY_TIMEOUT_MSEC 5000
 #define EXEC_COMMAND	   "(sasbttttuii)" /* org.freedesktop.systemd1(5) */
+
+/* --- all of them ------------------------------------------------------------------ */
+
+int unit_properties_call(struct unit_request *request, const char *unit,
+			 sd_bus_message_handler_t on_reply)
+{
+	cleanup_free char *path = NULL;
+	sd_bus_message *message;
+	int r;
+
+	/* systemd loads a unit whose object is read, and says so of a missing one. */
+	r = sd_bus_path_encode(UNITS_PATH "/unit", unit, &path);
+	if (r < 0)
+		return r;
+	r = units_new_call_at(request->units, path, PROPERTIES, "GetAll", &message);
+	if (r < 0)
+		return r;
+	/* Of all interfaces, so that what is read is of one moment. */
+	r = sd_bus_message_append(message, "s", "");
+	if (r < 0) {
+		sd_bus_message_unref(message);
+		return r;
+	}
+	return unit_request_call(request, message, on_reply);
+}
+
+static int each(sd_bus_message *message, unit_property_fn take, void *userdata)
+{
+	const char *name;
+	int r = sd_bus_message_enter_container(message, 'a', "{sv}");
+
+	while (r >= 0) {
+		r = sd_bus_message_enter_container(message, 'e', "sv");
+		if (r == 0)
+			return sd_bus_message_exit_container(message);
+		if (r >= 0)
+			r = sd_bus_message_read(message, "s", &name);
+		if (r >= 0)
+			r = take(name, message, userdata);
+		if (r >= 0)
+			r = sd_bus_message_exit_container(message);
+	}
+	return r;
+}
+
+int unit_properties_each(sd_bus_message *reply, unit_property_fn take, void *userdata)
+{
+	const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+	if (error)
+		return units_is_break(error) ? -ENOTCONN
+					     : -sd_bus_error_get_errno(error);
+	return each(reply, take, userdata);
+}
+
+int unit_properties_each_changed(sd_bus_message *signal, unit_property_fn take,
+				 void *userdata)
+{
+	int r = sd_bus_message_skip(signal, "s"); /* the interface */
+
+	return r < 0 ? r : each(signal, take, userdata);
+}
+
+int unit_properties_text(sd_bus_message *value, char *ret_text, size_t size)
+{
+	const char *text;
+	int r = sd_bus_message_read(value, "v", "s", &text);
+
+	if (r < 0)
+		return r;
+	if (strlen(text) >= size)
+		return -ENOBUFS;
+	(void)snprintf(ret_text, size, "%s", text);
+	return 0;
+}
+
+int unit_properties_match(struct units *units, const char *unit,
+			  sd_bus_message_handler_t handler,
+			  sd_bus_message_handler_t on_installed, void *userdata,
+			  sd_bus_slot **ret_slot)
+{
+	cleanup_free char *path = NULL;
+	int r = sd_bus_path_encode(UNITS_PATH "/unit", unit, &path);
+
+	if (r < 0)
+		return r;
+	if (!units->ready)
+		return -ENOTCONN;
+	return sd_bus_match_signal_async(
+		units->bus, ret_slot, units->direct ? NULL : UNITS_DESTINATION, path,
+		PROPERTIES, "PropertiesChanged", handler, on_installed, userdata);
+}
+
+/* --- those that are kept ---------------------------------------------------------- */
 
 /* A property that is kept, and where. */
 struct property {
@@ -102,55 +195,35 @@ static int count_commands(sd_bus_message *message, struct unit_properties *ret)
 	return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
-static int read_property(sd_bus_message *message, struct unit_properties *ret)
+static int take_property(const char *name, sd_bus_message *value, void *userdata)
 {
-	const char *name;
-	int r;
+	struct unit_properties *ret = userdata;
 
-	r = sd_bus_message_read(message, "s", &name);
-	if (r < 0)
-		return r;
 	if (strcmp(name, "Job") == 0)
-		return read_job(message, ret);
+		return read_job(value, ret);
 	if (strcmp(name, "ExecStop") == 0 || strcmp(name, "ExecStopPost") == 0)
-		return count_commands(message, ret);
+		return count_commands(value, ret);
+	/* Cut short it would be the path of another one. */
+	if (strcmp(name, "ControlGroup") == 0)
+		return unit_properties_text(value, ret->state.control_group,
+					    sizeof(ret->state.control_group));
 	for (size_t i = 0; i < sizeof(properties) / sizeof(*properties); i++)
 		if (strcmp(name, properties[i].name) == 0)
-			return read_value(message, &properties[i], ret);
-	return sd_bus_message_skip(message, "v");
-}
-
-static int read_all(sd_bus_message *message, struct unit_properties *ret)
-{
-	int r;
-
-	r = sd_bus_message_enter_container(message, 'a', "{sv}");
-	while (r >= 0) {
-		r = sd_bus_message_enter_container(message, 'e', "sv");
-		if (r <= 0)
-			return r;
-		r = read_property(message, ret);
-		if (r >= 0)
-			r = sd_bus_message_exit_container(message);
-	}
-	return r;
+			return read_value(value, &properties[i], ret);
+	return sd_bus_message_skip(value, "v");
 }
 
 /* --- a reading, for a request ---------------------------------------------------- */
 
-static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *ret)
+static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 {
 	struct unit_request *request = userdata;
 	struct unit_reader *reader = request->reader;
-	const sd_bus_error *error = sd_bus_message_get_error(message);
 	int r;
 
 	(void)ret;
 	request->call = sd_bus_slot_unref(request->call);
-	if (error)
-		r = units_is_break(error) ? -ENOTCONN : -sd_bus_error_get_errno(error);
-	else
-		r = read_all(message, &reader->properties);
+	r = unit_properties_each(reply, take_property, &reader->properties);
 	reader->done(reader, r < 0 ? r : 0);
 	return 0;
 }
@@ -159,29 +232,12 @@ int unit_reader_start(struct unit_reader *reader, struct unit_request *request,
 		      const char *unit,
 		      void (*done)(struct unit_reader *reader, int error))
 {
-	sd_bus_message *message;
-	cleanup_free char *path = NULL;
 	int r;
 
 	memset(&reader->properties, 0, sizeof(reader->properties));
 	reader->request = request;
 	reader->done = done;
-	/* systemd loads a unit whose object is looked at, and says so of a missing one.
-	 */
-	r = sd_bus_path_encode(UNITS_PATH "/unit", unit, &path);
-	if (r < 0)
-		return r;
-	r = units_new_call_at(request->units, path, "org.freedesktop.DBus.Properties",
-			      "GetAll", &message);
-	if (r < 0)
-		return r;
-	/* Of all interfaces, so that what is read is of one moment. */
-	r = sd_bus_message_append(message, "s", "");
-	if (r < 0) {
-		sd_bus_message_unref(message);
-		return r;
-	}
-	r = unit_request_call(request, message, on_properties);
+	r = unit_properties_call(request, unit, on_properties);
 	request->reader = reader;
 	return r;
 }
