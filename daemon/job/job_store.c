@@ -257,8 +257,8 @@ void job_seal(struct job *job)
 
 static json_t *switch_fields(struct job *job, const char *to, const char *kind)
 {
-	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "kind", kind, "job",
-			 job->id, "by", job_by(job));
+	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "kind", kind, "job", job->id,
+			 "by", job_by(job));
 }
 
 static void switch_to_target(struct job *job)
