@@ -13,6 +13,7 @@
 #define CONFIG_USERS_USER "deployd-users"
 #define CONFIG_PROBE_USER "deployd-probe"
 #define CONFIG_PROC_USER  "deployd-proc"
+#define CONFIG_PREFLIGHT_USER "deployd-preflight" /* for units of root */
 
 /*
  * The whole configuration as loaded at one time: deployd.conf, the apps and the policy,
