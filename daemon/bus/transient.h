@@ -54,6 +54,7 @@ struct transient_outcome {
 	 * -ESHUTDOWN when the connection was closed.
 	 */
 	struct errinfo error;
+	/* Also where it could not start: then of systemd's own set-up. */
 	int32_t code;	 /* CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 = not run */
 	int32_t status;	 /* exit status or signal */
 	char result[32]; /* systemd's Result; "timeout" when it was ended */

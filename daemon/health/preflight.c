@@ -118,7 +118,7 @@ static bool take_report(struct preflight *preflight, const json_t *report)
 /* systemd found no such user or group: the program was not run. */
 static int identity_status(const struct transient_outcome *unit)
 {
-	if (unit->error.result != RESULT_OK || unit->code != CLD_EXITED)
+	if (unit->code != CLD_EXITED)
 		return 0;
 	return unit->status == PREFLIGHT_EXIT_OF_GROUP ||
 			       unit->status == PREFLIGHT_EXIT_OF_USER

@@ -16,7 +16,7 @@ static void refuse(struct job *job, const struct errinfo *why)
 		job_step_done(job, true);
 		return;
 	}
-	job_fail(job, why->result, "%s", why->what);
+	job_fail(job, why->result, "%.480s; nothing was switched", why->what);
 	job_step_done(job, false);
 }
 

@@ -133,6 +133,15 @@ static enum resolve_result arrive(struct resolve_place *place)
 	return lstat(place->path, &place->st) < 0 ? from_errno(errno) : RESOLVE_FOUND;
 }
 
+/* What is missing has the whole path, too. */
+static void append_rest(struct resolve_place *place, const struct walk *walk)
+{
+	const size_t length = strlen(place->path);
+
+	(void)snprintf(place->path + length, sizeof(place->path) - length, "%s",
+		       walk->rest);
+}
+
 enum resolve_result resolve_path(const struct resolve_view *view, const char *path,
 				 struct resolve_place *ret_place)
 {
@@ -147,6 +156,8 @@ enum resolve_result resolve_path(const struct resolve_view *view, const char *pa
 	take_name(&walk, name);
 	while (result == RESOLVE_FOUND && name[0] != '\0') {
 		result = step(view, name, ret_place, &walk);
+		if (result == RESOLVE_MISSING)
+			append_rest(ret_place, &walk);
 		take_name(&walk, name);
 	}
 	if (result == RESOLVE_FOUND)

@@ -38,7 +38,10 @@ enum resolve_result resolve_prepare(struct resolve_view *view,
 				    struct resolve_place *ret_release)
 	__attribute__((nonnull));
 
-/* ret_place->st is filled when it is found; path up to where it went. */
+/*
+ * ret_place->st is filled when it is found. path is as far as it went; of what is missing,
+ * the whole.
+ */
 enum resolve_result resolve_path(const struct resolve_view *view, const char *path,
 				 struct resolve_place *ret_place)
 	__attribute__((nonnull));

@@ -7,7 +7,7 @@
 
 #include "core/job_machine.h"
 
-#define STEPS_MAX 12 /* no job has more */
+#define STEPS_MAX 13 /* no job has more */
 
 /* What an event does, said a second time and in another way than core/job_machine.c
  * does. */
