@@ -51,6 +51,7 @@ layer daemon/touch "touch util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/users "users util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/probe "probe util deploy" 'jansson\.h|curl/.*|seccomp\.h'
 layer daemon/proc "proc util deploy" 'jansson\.h|seccomp\.h'
+layer daemon/preflight "preflight core util deploy" 'jansson\.h|seccomp\.h'
 layer ctl "ctl util deploy" 'jansson\.h'
 
 # Words that are wrong anywhere: a shell out of C, a synchronous bus call on the loop.
