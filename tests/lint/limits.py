@@ -88,7 +88,7 @@ def constants(root):
 
 
 def options(root):
-    for file in ("lib/daemon_config.c", "lib/app_table.c"):
+    for file in ("lib/config/daemon_config.c", "lib/config/app_table.c"):
         for _, name, value, kind in OPTION.findall((root / file).read_text()):
             number, suffix = re.fullmatch(r"(\d+)(\w*)", value).groups()
             if kind in ("SECONDS", "SEC_MS", "MS") and not suffix:

@@ -35,6 +35,10 @@ struct app_parser {
 	struct diag *diag;
 };
 
+/* Says which sections there are, once for each unknown one. */
+void app_report_unknown_section(struct app_parser *parser,
+				const struct ini_entry *entry) __attribute__((nonnull));
+
 /* Says what the key, which set has not, should have been. */
 void app_report_unknown_option(struct app_parser *parser, const struct option_set *set,
 			       const struct ini_entry *entry) __attribute__((nonnull));
@@ -66,10 +70,6 @@ bool app_health_store(const struct app_parser *parser, struct app_config *config
 struct app_config *app_store(const struct app_parser *parser)
 	__attribute__((nonnull, warn_unused_result));
 
-/* Copies of the items, NULL-terminated; false without memory, *ret_list is good to
- * free then. */
-bool app_store_list(const struct option_slot *slot, char ***ret_list)
-	__attribute__((nonnull, warn_unused_result));
-
-/* What no option can tell alone, once resolved. Looks at those without a fault. */
+/* What no option can tell alone, once resolved. Of options with a fault nothing is
+ * said. */
 void app_check(const struct option_set *options) __attribute__((nonnull));

@@ -441,3 +441,16 @@ unsigned int option_choice(const struct option_set *set, const char *name)
 	}
 	return 0;
 }
+
+bool option_list_copy(const struct option_slot *slot, char ***ret_list)
+{
+	char **list = calloc(slot->n_items + 1, sizeof(char *));
+
+	*ret_list = list;
+	for (size_t i = 0; list && i < slot->n_items; i++) {
+		list[i] = strdup(slot->items[i].text);
+		if (!list[i])
+			return false;
+	}
+	return list != NULL;
+}

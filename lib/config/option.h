@@ -164,3 +164,10 @@ bool option_value_number(const struct option_spec *spec, const char *text,
 /* Absolute, no empty part, no "." or "..", no '/' at the end. */
 bool option_path_valid(const char *path) __attribute__((nonnull));
 bool option_relative_valid(const char *path) __attribute__((nonnull));
+
+/*
+ * Copies of the items, NULL-terminated; false without memory, *ret_list is good to free
+ * then.
+ */
+bool option_list_copy(const struct option_slot *slot, char ***ret_list)
+	__attribute__((nonnull, warn_unused_result));

@@ -51,19 +51,6 @@ static bool store_options(const struct option_set *set, struct app_config *confi
 	return true;
 }
 
-bool app_store_list(const struct option_slot *slot, char ***ret_list)
-{
-	char **list = calloc(slot->n_items + 1, sizeof(char *));
-
-	*ret_list = list;
-	for (size_t i = 0; list && i < slot->n_items; i++) {
-		list[i] = strdup(slot->items[i].text);
-		if (!list[i])
-			return false;
-	}
-	return list != NULL;
-}
-
 static bool store_texts(const struct option_set *set, struct app_config *config)
 {
 	const struct {
@@ -150,9 +137,10 @@ struct app_config *app_store(const struct app_parser *parser)
 	store_numbers(set, config);
 	config->file = strdup(set->file);
 	if (config->file && store_options(set, config) && store_texts(set, config) &&
-	    app_store_list(option_slot(set, "require_files"), &config->require_files) &&
-	    app_store_list(option_slot(set, "link_targets"),
-			   &config->limits.link_targets) &&
+	    option_list_copy(option_slot(set, "require_files"),
+			     &config->require_files) &&
+	    option_list_copy(option_slot(set, "link_targets"),
+			     &config->limits.link_targets) &&
 	    app_sections_store(parser, config) && app_health_store(parser, config))
 		return config;
 	app_config_free(config);

@@ -190,7 +190,7 @@ static bool store(const struct app_section *section, struct health_check *check)
 	       copy(option_text(options, "body"), &check->body) &&
 	       copy(option_text(options, "address"), &check->address) &&
 	       copy(option_text(options, "command"), &check->command) &&
-	       app_store_list(option_slot(options, "header"), &check->headers) &&
+	       option_list_copy(option_slot(options, "header"), &check->headers) &&
 	       (!http || store_statuses(option_slot(options, "status"), check));
 }
 
