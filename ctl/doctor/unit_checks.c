@@ -5,8 +5,8 @@
 
 #include "doctor/doctor.h"
 #include "doctor/unit_text.h"
+#include "output/span.h"
 #include "setup/tree.h"
-#include "span.h"
 
 #define NOTIFY_RELOAD_VERSION 253
 #define START_LIMIT_BURST_MIN 3 /* the deploy, its rollback, and a restart by hand */

@@ -78,3 +78,7 @@ void text_error(struct text *text, const char *option, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), nonnull));
 void text_warning(struct text *text, const char *option, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), nonnull));
+
+/* A line Environment=, with NAME=value quoted as systemd wants it. */
+void text_variable(struct text *text, const char *name, const char *value)
+	__attribute__((nonnull));

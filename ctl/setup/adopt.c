@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "connection.h"
+#include "client/connection.h"
 #include "deploy/cleanup.h"
 #include "setup/accounts.h"
 #include "setup/store.h"

@@ -170,7 +170,7 @@ int setup_create_dirs(struct setup *setup, struct errinfo *ei)
 	if (r < 0)
 		return errinfo_set(ei, r, "cannot make directories");
 	r = dirs_apply(setup, &tree, true, ei);
-	if (r == 0 && staging_is(setup))
+	if (r == 0 && setup_is_staging(setup))
 		r = staging_tmpfiles(setup, &tree, ei);
 	tree_deinit(&tree);
 	return r;

@@ -8,7 +8,6 @@
 
 #include "deploy/cleanup.h"
 #include "setup/manifest.h"
-#include "setup/staging.h"
 #include "setup/tree.h"
 #include "setup/walk.h"
 #include "util/fdio.h"
@@ -53,7 +52,7 @@ static bool belongs_in_usr(const struct setup *setup, const char *path)
 	static const char *const merged[] = {"/bin", "/sbin", "/lib"};
 	struct stat st;
 
-	for (size_t i = 0; staging_is(setup) && i < 3; i++)
+	for (size_t i = 0; setup_is_staging(setup) && i < 3; i++)
 		if (tree_is_below(path, merged[i]))
 			return lstat(merged[i], &st) == 0 && S_ISLNK(st.st_mode) &&
 			       fstatat(setup->root_fd, merged[i] + 1, &st,

@@ -170,7 +170,7 @@ int setup_create_users(struct setup *setup, struct errinfo *ei)
 {
 	int r;
 
-	if (staging_is(setup))
+	if (setup_is_staging(setup))
 		return staging_sysusers(setup, ei);
 	if (!setup->is_root)
 		return errinfo_refuse(ei, RESULT_DENIED,
