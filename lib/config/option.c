@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "deploy/names.h"
+#include "deploy/suggest.h"
 
 #define SHOWN_SIZE 160 /* of a value, in a message */
 
@@ -54,40 +55,13 @@ size_t option_find(const struct option_set *set, const char *name)
 	return i;
 }
 
-/* Levenshtein's distance of words below 64 bytes; large otherwise. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[64], n = strlen(b);
-
-	if (n >= sizeof(row) / sizeof(*row) || strlen(a) > sizeof(row) / sizeof(*row))
-		return SIZE_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; *a; i++, a++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t best = diagonal + (*a != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 const char *option_nearest(const struct option_set *set, const char *name)
 {
 	size_t n = strlen(name), best = n > 5 ? 4 : n > 3 ? 3 : 2; /* and less */
 	const char *nearest = NULL;
 
 	for (size_t i = 0; i < set->n_specs; i++) {
-		size_t d = distance(name, set->specs[i].name);
+		size_t d = suggest_distance(name, set->specs[i].name);
 
 		if (d < best) {
 			best = d;
