@@ -17,30 +17,31 @@ import tempfile
 NOT_CLEAN = {"daemon", "daemon/flag", "daemon/job", "daemon/server", "daemon/store"}
 
 
-def symbols(path):
-    """(defined, needed) of an object file."""
-    defined, needed = set(), set()
-    out = subprocess.run(["nm", path], check=True, capture_output=True, text=True).stdout
+def symbols(paths):
+    """{path: (defined, needed)} of object files."""
+    found = {path: (set(), set()) for path in paths}
+    out = subprocess.run(["nm", "-A", *paths], check=True, capture_output=True,
+                         text=True).stdout
     for line in out.splitlines():
-        *_, kind, name = line.split()
+        path, _, rest = line.partition(".o:")
+        *_, kind, name = rest.split()
         if kind in "Uw":
-            needed.add(name)
+            found[path + ".o"][1].add(name)
         elif kind.isupper():
-            defined.add(name)
-    return defined, needed
+            found[path + ".o"][0].add(name)
+    return found
 
 
 def graph(objects):
     """{name: set of names} of {name: (path, target)}."""
-    by_symbol, needs = {}, {}
+    by_symbol, edges = {}, {}
+    of = symbols([path for path, _ in objects.values()])
     for name, (path, target) in objects.items():
-        defined, needs[name] = symbols(path)
-        for symbol in defined:
+        for symbol in of[path][0]:
             by_symbol.setdefault(symbol, []).append((name, target))
-    edges = {}
-    for name, (_, target) in objects.items():
+    for name, (path, target) in objects.items():
         edges[name] = set()
-        for symbol in needs[name]:
+        for symbol in of[path][1]:
             # Two programs may have a function of one name: each means its own.
             found = by_symbol.get(symbol, [])
             own = [n for n, t in found if t == target]
