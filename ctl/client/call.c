@@ -8,6 +8,7 @@
 #include "client/reply_error.h"
 #include "output/failure.h"
 #include "output/json_out.h"
+#include "process/program.h"
 
 #define ANSWER_TIMEOUT_MSEC 60000
 /* A deployd that restarts has closed us; the next one hears us at its start. */
@@ -56,7 +57,7 @@ static int attempt(const struct options *options, const char *method,
 	r = connection_call(&connection, method, json_deep_copy(parameters), false, -1);
 	if (r == -EPIPE || r == -ECONNRESET || r == 0) {
 		received = connection_receive(&connection,
-					      connection_now_ms() + ANSWER_TIMEOUT_MSEC,
+					      program_now_ms() + ANSWER_TIMEOUT_MSEC,
 					      NULL, &reply);
 		r = received == RECEIVED_REPLY	   ? 0
 		    : received == RECEIVED_END	   ? -ECONNRESET

@@ -13,17 +13,10 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "process/program.h"
 
 /* deployd accepts and reads at once; a socket that takes nothing this long is dead. */
 #define SEND_TIMEOUT_SEC 30
-
-int64_t connection_now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Says which group opens the door. */
 static int explain_denied(const char *path, struct errinfo *error)
@@ -194,8 +187,7 @@ static enum received wait_readable(int fd, int64_t deadline_ms, const sigset_t *
 	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
 
 	for (;;) {
-		int64_t left_ms =
-			deadline_ms < 0 ? 0 : deadline_ms - connection_now_ms();
+		int64_t left_ms = deadline_ms < 0 ? 0 : deadline_ms - program_now_ms();
 		struct timespec timeout = {.tv_sec = left_ms / 1000,
 					   .tv_nsec = left_ms % 1000 * 1000000};
 		int n;

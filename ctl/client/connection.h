@@ -50,7 +50,7 @@ int connection_call(struct connection *connection, const char *method,
 	__attribute__((warn_unused_result, nonnull(1, 2)));
 
 /*
- * Waits for the next reply until deadline_ms (connection_now_ms(), -1: for ever). With
+ * Waits for the next reply until deadline_ms (program_now_ms(), -1: for ever). With
  * a mask, signals that it lets through end the wait.
  */
 enum received connection_receive(struct connection *connection, int64_t deadline_ms,
@@ -58,6 +58,3 @@ enum received connection_receive(struct connection *connection, int64_t deadline
 	__attribute__((warn_unused_result, nonnull(1, 4)));
 
 void connection_close(struct connection *connection) __attribute__((nonnull));
-
-/* Milliseconds of the monotonic clock. */
-int64_t connection_now_ms(void);

@@ -16,6 +16,7 @@
 #include "output/failure.h"
 #include "output/json_out.h"
 #include "output/terminal.h"
+#include "process/program.h"
 
 static volatile sig_atomic_t caught;
 static sigset_t wait_mask;
@@ -140,7 +141,7 @@ void follow_item(struct follow *follow, const json_t *item)
 	if (json && !(follow->options->quiet && strcmp(type, "progress") == 0))
 		json_out_line(item);
 	if (strcmp(type, "progress") == 0) {
-		progress_show(&follow->progress, item, connection_now_ms());
+		progress_show(&follow->progress, item, program_now_ms());
 		return;
 	}
 	if (strcmp(type, "result") != 0)
@@ -357,10 +358,9 @@ int follow_call(struct follow *follow, const char *method, json_t *parameters,
 		int archive_fd)
 {
 	const struct options *options = follow->options;
-	int64_t deadline_ms =
-		options->timeout_sec < 0
-			? -1
-			: connection_now_ms() + options->timeout_sec * 1000;
+	int64_t deadline_ms = options->timeout_sec < 0
+				      ? -1
+				      : program_now_ms() + options->timeout_sec * 1000;
 	struct connection connection;
 	struct errinfo error = {0};
 	int r;

@@ -8,6 +8,7 @@
 #include "client/connection.h"
 #include "deploy/suggest.h"
 #include "output/json_out.h"
+#include "process/program.h"
 
 /* A hint is not worth a longer wait. */
 #define HINT_TIMEOUT_MSEC 2000
@@ -26,8 +27,8 @@ static json_t *ask(const struct options *options, const char *method,
 		return NULL;
 	}
 	if (connection_call(&connection, method, parameters, false, -1) == 0 &&
-	    connection_receive(&connection, connection_now_ms() + HINT_TIMEOUT_MSEC,
-			       NULL, &reply) == RECEIVED_REPLY) {
+	    connection_receive(&connection, program_now_ms() + HINT_TIMEOUT_MSEC, NULL,
+			       &reply) == RECEIVED_REPLY) {
 		if (!reply.error)
 			list = json_incref(json_object_get(reply.parameters, pick));
 		json_decref(reply.message);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
@@ -17,6 +16,7 @@
 #include "output/failure.h"
 #include "output/json_out.h"
 #include "output/terminal.h"
+#include "process/program.h"
 
 #define ANSWER_BYTES_MAX (16u << 20)
 #define SSH_FAILED	 255 /* ssh(1), EXIT STATUS */
@@ -135,26 +135,10 @@ static const char *ssh_program(void)
 	return "ssh";
 }
 
-static _Noreturn void become_ssh(const char *host, char *command, int in, int out)
+static int tell_not_run(const struct program *program)
 {
-	const char *program = ssh_program();
-	char *argv[] = {(char *)(uintptr_t)program,
-			(char *)(uintptr_t) "-xT",
-			(char *)(uintptr_t) "--",
-			(char *)(uintptr_t)host,
-			command,
-			NULL};
-	sigset_t none;
-
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (in < 0)
-		in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (dup2(in, STDIN_FILENO) < 0 || (out >= 0 && dup2(out, STDOUT_FILENO) < 0))
-		_exit(SHELL_NOT_RUN);
-	(void)execvp(program, argv);
-	terminal_error("cannot run %s: %s", program, strerror(errno));
-	_exit(SHELL_NOT_RUN);
+	terminal_error("cannot run %s: %s", program->argv[0], strerror(errno));
+	return SHELL_NOT_RUN;
 }
 
 /*
@@ -165,7 +149,8 @@ static int start_ssh(const struct verb *verb, const struct options *options,
 		     enum json_mode json, int in, int *ret_out, pid_t *ret_pid)
 {
 	cleanup_free char *command = remote_command(verb, options, json);
-	int out[2] = {-1, -1};
+	const char *argv[] = {ssh_program(), "-xT", "--", options->host, command, NULL};
+	int out[2] = {-1, PROGRAM_OURS};
 	pid_t pid;
 
 	if (!command)
@@ -173,17 +158,18 @@ static int start_ssh(const struct verb *verb, const struct options *options,
 	if (ret_out && pipe2(out, O_CLOEXEC) < 0)
 		return -errno;
 	(void)fflush(NULL);
-	pid = fork();
-	if (pid == 0)
-		become_ssh(options->host, command, in, out[1]);
+	pid = program_start(&(struct program){.argv = argv,
+					      .in = in < 0 ? PROGRAM_NULL : in,
+					      .out = out[1],
+					      .err = PROGRAM_OURS,
+					      .report = -1,
+					      .on_not_run = tell_not_run});
 	if (ret_out)
 		(void)close(out[1]);
 	if (pid < 0) {
-		int err = errno;
-
 		if (ret_out)
 			(void)close(out[0]);
-		return -err;
+		return pid;
 	}
 	if (ret_out)
 		*ret_out = out[0];
@@ -194,12 +180,9 @@ static int start_ssh(const struct verb *verb, const struct options *options,
 /* The exit status of what ran over there, or SSH_FAILED. */
 static int end_ssh(pid_t pid)
 {
-	int status = 0;
+	int status = program_end(pid, false);
 
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return SSH_FAILED;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : SSH_FAILED;
+	return status < 0 ? SSH_FAILED : status;
 }
 
 /* What ssh could not do. False: it did, and status is that of deployctl over there. */
@@ -249,39 +232,6 @@ int remote_pass(const struct verb *verb, const struct options *options)
 	return r < 0 ? cannot_start(options, r) : tell_end(options, end_ssh(pid));
 }
 
-/* All of it, NUL-terminated; NULL when it is too much. */
-static char *read_all(int fd)
-{
-	size_t length = 0, capacity = 65536;
-	cleanup_free char *text = malloc(capacity);
-
-	while (text) {
-		ssize_t n;
-
-		if (length + 1 == capacity) {
-			char *grown = capacity < ANSWER_BYTES_MAX
-					      ? realloc(text, capacity * 2)
-					      : NULL;
-
-			if (!grown)
-				return NULL;
-			text = grown;
-			capacity *= 2;
-		}
-		n = read(fd, text + length, capacity - length - 1);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return NULL;
-		if (n == 0) {
-			text[length] = '\0';
-			return steal_ptr(&text);
-		}
-		length += (size_t)n;
-	}
-	return NULL;
-}
-
 int remote_ask(const struct verb *verb, const struct options *options,
 	       json_t **ret_value)
 {
@@ -293,7 +243,7 @@ int remote_ask(const struct verb *verb, const struct options *options,
 	r = start_ssh(verb, options, JSON_MODE_SHORT, -1, &out, &pid);
 	if (r < 0)
 		return cannot_start(options, r);
-	text = read_all(out);
+	r = program_read_text(out, -1, ANSWER_BYTES_MAX, &text);
 	(void)close(out);
 	status = end_ssh(pid);
 	value = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "output/terminal.h"
+#include "process/program.h"
 
 #define WORDS_MAX    16
 #define ROWS_DEFAULT 24
@@ -44,39 +44,30 @@ static const char *pager_command(void)
 }
 
 /* When the pager does not run, what it should have shown still comes out. */
-static _Noreturn void copy_to_stdout(void)
+static int copy_to_stdout(const struct program *program)
 {
 	char data[4096];
 	ssize_t n;
 
+	(void)program;
+	(void)close(pager.fd); /* else the end never comes */
 	while ((n = read(STDIN_FILENO, data, sizeof(data))) > 0)
 		for (ssize_t done = 0, m; done < n; done += m) {
 			m = write(STDOUT_FILENO, data + done, (size_t)(n - done));
 			if (m < 0)
-				_exit(1);
+				return 1;
 		}
-	_exit(0);
+	return 0;
 }
 
-static _Noreturn void become_pager(const char *command, int in)
+static void set_environment(void)
 {
-	char *words[WORDS_MAX + 1] = {0}, *copy = strdup(command), *save = NULL;
-	size_t n = 0;
-
-	if (dup2(in, STDIN_FILENO) < 0)
-		_exit(1);
-	for (char *word = copy ? strtok_r(copy, " \t", &save) : NULL;
-	     word && n < WORDS_MAX; word = strtok_r(NULL, " \t", &save))
-		words[n++] = word;
 	/* Quit on one screen and on ^C, colours, no cut lines lost, keep the screen. */
 	(void)setenv("LESS", "FRSXMK", 0);
 	(void)setenv("LESSCHARSET", terminal_utf8() ? "utf-8" : "iso8859", 0);
 	/* No shell and no files from a pager of root's, sudo's included. */
 	if (geteuid() == 0 || getenv("SUDO_UID"))
 		(void)setenv("LESSSECURE", "1", 1);
-	if (n > 0)
-		(void)execvp(words[0], words);
-	copy_to_stdout();
 }
 
 static size_t screen_rows(void)
@@ -117,25 +108,35 @@ static bool fits_screen(void)
 /* False: there is none, and the text goes to the terminal. */
 static bool start_pager(void)
 {
+	cleanup_free char *copy = strdup(pager.command);
+	const char *words[WORDS_MAX + 1] = {""}; /* of a blank command */
+	char *save = NULL;
+	size_t n = 0;
 	int fds[2];
 
+	for (char *word = copy ? strtok_r(copy, " \t", &save) : NULL;
+	     word && n < WORDS_MAX; word = strtok_r(NULL, " \t", &save))
+		words[n++] = word;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return false;
+	set_environment();
 	(void)fflush(pager.terminal);
 	(void)fflush(stderr);
-	pager.pid = fork();
-	if (pager.pid == 0) {
-		(void)close(fds[1]); /* else the end never comes */
-		become_pager(pager.command, fds[0]);
-	}
+	pager.fd = fds[1];
+	pager.pid = program_start(&(struct program){.argv = words,
+						    .in = fds[0],
+						    .out = PROGRAM_OURS,
+						    .err = PROGRAM_OURS,
+						    .report = -1,
+						    .on_not_run = copy_to_stdout});
 	(void)close(fds[0]);
 	if (pager.pid < 0) {
 		(void)close(fds[1]);
+		pager.fd = -1;
 		pager.pid = 0;
 		return false;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* the user may leave it early */
-	pager.fd = fds[1];
 	return true;
 }
 
@@ -222,6 +223,5 @@ void pager_finish(void)
 	free(pager.text);
 	pager.text = NULL;
 	if (pager.pid > 0)
-		while (waitpid(pager.pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		(void)program_end(pager.pid, false);
 }

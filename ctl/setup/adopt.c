@@ -13,6 +13,7 @@
 
 #include "client/connection.h"
 #include "deploy/cleanup.h"
+#include "process/program.h"
 #include "setup/accounts.h"
 #include "setup/store.h"
 
@@ -137,7 +138,7 @@ static bool call(struct connection *connection, const char *method, json_t *para
 {
 	struct reply reply = {0};
 	bool ok = connection_call(connection, method, parameters, false, -1) == 0 &&
-		  connection_receive(connection, connection_now_ms() + DAEMON_WAIT_MSEC,
+		  connection_receive(connection, program_now_ms() + DAEMON_WAIT_MSEC,
 				     NULL, &reply) == RECEIVED_REPLY;
 
 	ok = ok && !reply.error;
@@ -149,13 +150,13 @@ static bool call(struct connection *connection, const char *method, json_t *para
 static bool tell_deployd(const struct setup *setup, struct connection *connection)
 {
 	const struct timespec pause = {0, LOOK_AGAIN_MSEC * 1000000L};
-	int64_t deadline_ms = connection_now_ms() + DAEMON_WAIT_MSEC;
+	int64_t deadline_ms = program_now_ms() + DAEMON_WAIT_MSEC;
 
 	if (!call(connection, "io.deployd.ReloadConfiguration", NULL))
 		return false;
 	while (!call(connection, "io.deployd.Releases",
 		     json_pack("{s:s}", "app", setup->app->app_name))) {
-		if (connection_now_ms() > deadline_ms)
+		if (program_now_ms() > deadline_ms)
 			return false;
 		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 	}

@@ -73,15 +73,16 @@ layer daemon/probe "probe util deploy" 'jansson\.h|curl/.*|seccomp\.h'
 layer daemon/proc "proc util deploy" 'jansson\.h|seccomp\.h'
 layer daemon "server job health flag bus base core util deploy" 'uv\.h|systemd/.*|jansson\.h'
 
-# output <- {client, command}; client <- setup <- {generate, doctor, scripts}; the verbs
+# process <- output <- {client, command}; client <- setup <- {generate, doctor, scripts}; the verbs
 # know all of them.
-layer ctl/output "output deploy" 'jansson\.h'
-layer ctl/client "client output deploy" 'jansson\.h'
+layer ctl/process "process util deploy" 'none'
+layer ctl/output "output process deploy" 'jansson\.h'
+layer ctl/client "client output process deploy" 'jansson\.h'
 layer ctl/command "command output deploy" 'none'
-layer ctl/setup "setup client output util deploy" 'jansson\.h'
-layer ctl/generate "generate setup output util deploy" 'jansson\.h'
+layer ctl/setup "setup client output process util deploy" 'jansson\.h'
+layer ctl/generate "generate setup output process util deploy" 'jansson\.h'
 layer ctl/doctor "doctor setup output util deploy" 'jansson\.h'
-layer ctl/scripts "scripts command setup client output util deploy" 'jansson\.h'
+layer ctl/scripts "scripts command setup client output process util deploy" 'jansson\.h'
 layer ctl "scripts doctor generate setup command client output deploy" 'jansson\.h'
 
 while read -r dir; do
@@ -110,6 +111,7 @@ plant lib/varlink '"deploy/app_config.h"'
 plant lib/varlink '"../config/option.h"'
 plant daemon/core '"util/args.h"'
 plant daemon/util '"core/policy.h"'
+plant ctl/process '"output/terminal.h"'
 plant ctl/output '"client/call.h"'
 plant ctl/output '"verbs.h"'
 plant ctl/client '"command/parse.h"'
