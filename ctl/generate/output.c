@@ -11,7 +11,7 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "generate/text.h"
-#include "setup/walk.h"
+#include "setup/chase.h"
 #include "util/fdio.h"
 #include "util/newfile.h"
 
@@ -83,7 +83,8 @@ static int open_as_root(const char *dir, int *ret_fd, struct errinfo *ei)
 
 	if (root_fd < 0 || !here || asprintf(&path, "%s/%s", here, dir) < 0)
 		return errinfo_set(ei, errno, "cannot open the current directory");
-	r = walk_open(root_fd, path, make_missing, NULL, &path_fd, ei);
+	r = chase_open(&(struct chase){.root_fd = root_fd, .make = make_missing}, path,
+		       &path_fd, ei);
 	if (r < 0)
 		return r;
 	*ret_fd = openat(path_fd, ".", DIRECTORY_FLAGS);

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "setup/chase.h"
 #include "setup/manifest.h"
 #include "setup/tree.h"
-#include "setup/walk.h"
 #include "util/fdio.h"
 #include "util/newfile.h"
 
@@ -70,8 +70,10 @@ int place_open_dir(struct setup *setup, const char *path, bool make, int *ret_fd
 		(void)snprintf(in_usr, sizeof(in_usr), "/usr%s", path);
 		path = in_usr;
 	}
-	return walk_open(setup->root_fd, path, make ? make_parent : NULL, setup, ret_fd,
-			 ei);
+	return chase_open(&(struct chase){.root_fd = setup->root_fd,
+					  .make = make ? make_parent : NULL,
+					  .userdata = setup},
+			  path, ret_fd, ei);
 }
 
 int place_open_parent(struct setup *setup, const char *path, bool make, int *ret_fd,

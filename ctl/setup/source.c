@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "setup/walk.h"
+#include "setup/chase.h"
 
 #define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
@@ -39,7 +39,7 @@ static int open_absolute(const char *path, int *ret_fd, struct errinfo *ei)
 	char now[2 * PATH_MAX], target[PATH_MAX], parent[PATH_MAX];
 
 	(void)snprintf(now, sizeof(now), "%s", path);
-	for (int i = 0; i < WALK_LINKS_MAX && strlen(now) < PATH_MAX; i++) {
+	for (int i = 0; i < CHASE_LINKS_MAX && strlen(now) < PATH_MAX; i++) {
 		cleanup_close int dir_fd = -1;
 		const char *name = strrchr(now, '/') + 1;
 		int fd, r;
@@ -47,7 +47,8 @@ static int open_absolute(const char *path, int *ret_fd, struct errinfo *ei)
 		(void)snprintf(parent, sizeof(parent), "%.*s", (int)(name - 1 - now),
 			       now);
 		r = root_fd < 0 ? -errno
-				: walk_open(root_fd, parent, NULL, NULL, &dir_fd, ei);
+				: chase_open(&(struct chase){.root_fd = root_fd},
+					     parent, &dir_fd, ei);
 		if (r == -ENOENT)
 			return errinfo_set(ei, r, "cannot read '%s'", path);
 		if (r < 0)

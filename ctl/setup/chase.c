@@ -2,7 +2,7 @@
  * A path, walked below a root. Root writes where this leads, so nobody else may steer
  * it: what a user may have put on the way is a directory of his own at most.
  */
-#include "setup/walk.h"
+#include "setup/chase.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "deploy/cleanup.h"
 
 struct walk {
-	int root_fd;
+	const struct chase *chase;
 	int fd; /* where we are */
 	struct stat root, here;
 	char rest[2 * PATH_MAX]; /* not walked yet */
@@ -44,7 +44,7 @@ static int step_to(struct walk *walk, int fd, struct errinfo *ei)
 static int step_to_root(struct walk *walk, struct errinfo *ei)
 {
 	walk->done[0] = '\0';
-	return step_to(walk, fcntl(walk->root_fd, F_DUPFD_CLOEXEC, 3), ei);
+	return step_to(walk, fcntl(walk->chase->root_fd, F_DUPFD_CLOEXEC, 3), ei);
 }
 
 static int step_up(struct walk *walk, struct errinfo *ei)
@@ -67,14 +67,14 @@ static int follow(struct walk *walk, int fd, const struct stat *link, const char
 	char target[PATH_MAX], rest[sizeof(walk->rest)];
 	ssize_t n;
 
-	if (!is_trusted(link) || !is_trusted(&walk->here) ||
-	    (walk->here.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+	if (!walk->chase->any_link && (!is_trusted(link) || !is_trusted(&walk->here) ||
+				       (walk->here.st_mode & (S_IWGRP | S_IWOTH)) != 0))
 		return errinfo_refuse(ei, RESULT_BAD_CONFIG,
 				      "unsafe path: '%s' is a link that others than "
 				      "root can change; remove it, or name the place "
 				      "itself",
 				      path);
-	if (++walk->n_links > WALK_LINKS_MAX)
+	if (++walk->n_links > CHASE_LINKS_MAX)
 		return errinfo_set(ei, ELOOP, "cannot follow '%s'", path);
 	n = readlinkat(fd, "", target, sizeof(target));
 	if (n < 0 || (size_t)n >= sizeof(target))
@@ -89,9 +89,9 @@ static int follow(struct walk *walk, int fd, const struct stat *link, const char
 }
 
 /* One component. */
-static int advance(struct walk *walk, const char *name, walk_make *make, void *userdata,
-		   struct errinfo *ei)
+static int advance(struct walk *walk, const char *name, struct errinfo *ei)
 {
+	const struct chase *chase = walk->chase;
 	const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
 	char path[PATH_MAX + NAME_MAX + 2];
 	cleanup_close int fd = openat(walk->fd, name, flags);
@@ -101,10 +101,10 @@ static int advance(struct walk *walk, const char *name, walk_make *make, void *u
 	(void)snprintf(path, sizeof(path), "%s/%s", walk->done, name);
 	if (strlen(path) >= sizeof(walk->done))
 		return errinfo_set(ei, ENAMETOOLONG, "cannot open '%s'", path);
-	if (fd < 0 && errno == ENOENT && !make)
+	if (fd < 0 && errno == ENOENT && !chase->make)
 		return -ENOENT;
 	if (fd < 0 && errno == ENOENT) {
-		r = make(walk->fd, name, path, userdata, ei);
+		r = chase->make(walk->fd, name, path, chase->userdata, ei);
 		if (r < 0)
 			return r;
 		fd = openat(walk->fd, name, flags);
@@ -113,6 +113,9 @@ static int advance(struct walk *walk, const char *name, walk_make *make, void *u
 		return errinfo_set(ei, errno, "cannot open '%s'", path);
 	if (fstat(fd, &st) < 0)
 		return errinfo_set(ei, errno, "cannot examine '%s'", path);
+	r = chase->check ? chase->check(&st, path, chase->userdata) : 0;
+	if (r < 0)
+		return r;
 	if (S_ISLNK(st.st_mode))
 		return follow(walk, fd, &st, path, ei);
 	if (!S_ISDIR(st.st_mode)) {
@@ -124,8 +127,7 @@ static int advance(struct walk *walk, const char *name, walk_make *make, void *u
 	return step_to(walk, steal_fd(&fd), ei);
 }
 
-static int walk_all(struct walk *walk, walk_make *make, void *userdata,
-		    struct errinfo *ei)
+static int walk_all(struct walk *walk, struct errinfo *ei)
 {
 	int r = step_to_root(walk, ei);
 
@@ -147,21 +149,21 @@ static int walk_all(struct walk *walk, walk_make *make, void *userdata,
 		if (strcmp(name, "..") == 0)
 			r = step_up(walk, ei);
 		else if (strcmp(name, ".") != 0)
-			r = advance(walk, name, make, userdata, ei);
+			r = advance(walk, name, ei);
 	}
 	return r;
 }
 
-int walk_open(int root_fd, const char *path, walk_make *make, void *userdata,
-	      int *ret_fd, struct errinfo *ei)
+int chase_open(const struct chase *chase, const char *path, int *ret_fd,
+	       struct errinfo *ei)
 {
-	struct walk walk = {.root_fd = root_fd, .fd = -1};
+	struct walk walk = {.chase = chase, .fd = -1};
 	int r;
 
 	if (strlen(path) >= PATH_MAX)
 		return errinfo_set(ei, ENAMETOOLONG, "cannot open '%s'", path);
 	(void)strcpy(walk.rest, path);
-	r = walk_all(&walk, make, userdata, ei);
+	r = walk_all(&walk, ei);
 	if (r == 0)
 		*ret_fd = walk.fd;
 	else if (walk.fd >= 0)
