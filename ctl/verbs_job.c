@@ -170,8 +170,8 @@ int verb_hold(const struct verb *verb, const struct options *options)
 		json_decref(parameters);
 		return failure_tell(
 			options, RESULT_USAGE,
-			"why? `deployctl hold %s -m REASON`: it is what the next "
-			"one who wants to deploy will read",
+			"a hold needs a reason, which the next user to deploy "
+			"reads: `deployctl hold %s -m REASON`",
 			options->app);
 	}
 	set_text(parameters, "message", options->message);

@@ -1,4 +1,4 @@
-/* The verbs that look. Each is a question, and how its answer is shown. */
+/* The verbs that query. Each is a question, and how its answer is shown. */
 #include "verbs.h"
 
 #include <time.h>

@@ -331,7 +331,7 @@ static bool bad_option(char *argv[], int c)
 	return false;
 }
 
-/* Reads options, with verb those behind it. argv[0] is not looked at. */
+/* Reads options, with verb those behind it. argv[0] is passed over. */
 static bool read_options(int argc, char *argv[], const struct verb *verb,
 			 struct parse *parse)
 {

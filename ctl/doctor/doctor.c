@@ -213,11 +213,11 @@ int verb_doctor(const struct verb *verb, const struct options *options)
 
 	(void)verb;
 	if (geteuid() != 0)
-		return failure_tell(options, RESULT_DENIED,
-				    "doctor looks at what only root can see; run: sudo "
-				    "deployctl doctor%s%s",
-				    options->app ? " " : "",
-				    options->app ? options->app : "");
+		return failure_tell(
+			options, RESULT_DENIED,
+			"doctor reads files that only root can read; run: sudo "
+			"deployctl doctor%s%s",
+			options->app ? " " : "", options->app ? options->app : "");
 	status = app_file_load_all(options, &apps, &n_apps);
 	list = json_array();
 	r = status == 0 ? examine_all(options, apps, n_apps, list, &n, &ei) : 0;

@@ -6,7 +6,7 @@
 #include "setup/tool.h"
 
 /*
- * What doctor looks at. Every check adds what it finds; none changes anything. What
+ * What doctor examines. Every check adds what it finds; none changes anything. What
  * cannot be found out is no finding.
  */
 

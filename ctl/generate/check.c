@@ -30,7 +30,7 @@ static const char *const unit_dirs[] = {
 struct check {
 	const char *destdir;
 	json_t *units;	     /* one object each */
-	json_t *differences; /* of the unit that is looked at */
+	json_t *differences; /* of the unit that is compared */
 	bool differs;
 };
 

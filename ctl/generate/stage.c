@@ -86,7 +86,7 @@ static int find_archive(const struct stage *stage, char ret_path[PATH_MAX],
 				   "the app",
 				   shown);
 	else if (r != 0)
-		r = errinfo_set(ei, ENOMEM, "cannot look for '%s'", shown);
+		r = errinfo_set(ei, ENOMEM, "cannot search for '%s'", shown);
 	else if (found.gl_pathc > 1)
 		r = errinfo_refuse(ei, RESULT_USAGE,
 				   "there are %zu archives '%s' here; say which one by "

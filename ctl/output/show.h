@@ -5,7 +5,7 @@
 
 #include "options.h"
 
-/* What an answer looks like to a person; on stdout, or stream for the tests. */
+/* Shows an answer to a person, on stdout. */
 
 void show_list(const json_t *apps, const struct options *options)
 	__attribute__((nonnull));

@@ -25,7 +25,7 @@ static bool is_same(const struct stat *a, const struct stat *b)
 }
 
 /* A file with errors counts as an app: whoever loads it again tells them. */
-static void look_at(struct search *search, const char *file)
+static void consider(struct search *search, const char *file)
 {
 	struct config_file_list files = {0};
 	struct app_config *app = NULL;
@@ -84,7 +84,7 @@ struct app_config *script_app(const char *dir, enum deploy_result *ret_result)
 
 	(void)stat(dir, &search.dir); /* nothing is the same as zeros */
 	for (char **p = names; p && *p; p++) {
-		look_at(&search, *p);
+		consider(&search, *p);
 		free(*p);
 	}
 	free(names);

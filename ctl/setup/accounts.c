@@ -9,7 +9,7 @@
 
 #include "deploy/cleanup.h"
 
-/* A group of many members needs much; one that needs more is not looked at. */
+/* A group of many members needs much; one that needs more is refused. */
 #define NSS_BUFFER_BYTES     (64u << 10)
 #define NSS_BUFFER_BYTES_MAX (16u << 20)
 

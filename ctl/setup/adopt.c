@@ -17,7 +17,7 @@
 #include "setup/accounts.h"
 #include "setup/store.h"
 
-#define ADOPT_TIMEOUT_SEC 3600 /* every file of every release is looked at */
+#define ADOPT_TIMEOUT_SEC 3600 /* every file of every release is examined */
 #define DAEMON_WAIT_MSEC  30000
 #define LOOK_AGAIN_MSEC	  50
 
@@ -146,7 +146,7 @@ static bool call(struct connection *connection, const char *method, json_t *para
 	return ok;
 }
 
-/* deployd looks again at a reload; it is done when it can tell of the releases. */
+/* deployd reads it again at a reload; that is done when it can tell of the releases. */
 static bool tell_deployd(const struct setup *setup, struct connection *connection)
 {
 	const struct timespec pause = {0, LOOK_AGAIN_MSEC * 1000000L};
@@ -175,7 +175,7 @@ static void reload(struct setup *setup)
 	}
 	if (!tell_deployd(setup, &connection))
 		setup_note(setup,
-			   "deployd does not tell of the releases yet; look: "
+			   "deployd does not list the releases yet; try: "
 			   "systemctl reload deployd, deployctl status %s",
 			   setup->app->app_name);
 	connection_close(&connection);

@@ -20,9 +20,9 @@ enum state {
 	STATE_GOOD,
 };
 
-static int look(struct setup *setup, const struct tree_dir *dir,
-		const struct owner *owner, struct stat *ret_stat, enum state *ret_state,
-		struct errinfo *ei)
+static int examine(struct setup *setup, const struct tree_dir *dir,
+		   const struct owner *owner, struct stat *ret_stat,
+		   enum state *ret_state, struct errinfo *ei)
 {
 	cleanup_close int fd = -1;
 	bool other_owner;
@@ -80,7 +80,7 @@ static int plan(struct setup *setup, const struct tree_dir *dir, bool record,
 	int r = owner_resolve(setup, dir->user, dir->group, &owner, ei);
 
 	if (r == 0)
-		r = look(setup, dir, &owner, &st, &state, ei);
+		r = examine(setup, dir, &owner, &st, &state, ei);
 	if (r < 0 || state == STATE_GOOD)
 		return r;
 	say(setup, dir, state, &st);
@@ -106,7 +106,7 @@ static int verify(struct setup *setup, const struct tree_dir *dir, struct errinf
 	int r = owner_resolve(setup, dir->user, dir->group, &owner, ei);
 
 	if (r == 0)
-		r = look(setup, dir, &owner, &st, &state, ei);
+		r = examine(setup, dir, &owner, &st, &state, ei);
 	if (r < 0 || state == STATE_GOOD)
 		return r;
 	return errinfo_refuse(ei, RESULT_FAILED,

@@ -77,7 +77,8 @@ static int open_linked(const char *path, int *ret_fd, struct errinfo *ei)
 
 	if (stat(".", &here) < 0 || !getcwd(here_path, sizeof(here_path)))
 		return errinfo_set(ei, errno, "cannot find the current directory");
-	/* Root's own are no proof: another's link in the project can lead to them. */
+	/* That it is root's does not help: another user's link in the project can lead
+	 * to it. */
 	if (here.st_uid == 0) {
 		(void)snprintf(absolute, sizeof(absolute), "%s/%s", here_path, path);
 		if (strlen(absolute) >= PATH_MAX)
@@ -109,8 +110,8 @@ static int open_relative(const char *path, int *ret_fd, struct errinfo *ei)
 		return open_linked(path, ret_fd, ei);
 	if (fd < 0)
 		return errinfo_set(ei, errno,
-				   "cannot read '%s' (it is looked for in the current "
-				   "directory)",
+				   "cannot read '%s' (a relative path starts at the "
+				   "current directory)",
 				   path);
 	*ret_fd = steal_fd(&fd);
 	return 0;

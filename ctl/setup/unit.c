@@ -57,7 +57,7 @@ static int ask(const struct setup *setup, const char *question, const char *unit
 	return 0;
 }
 
-/* 1 when a unit file of that name is where systemd looks, else 0. */
+/* 1 when a unit file of that name is where systemd searches, else 0. */
 static int is_installed(struct setup *setup, const char *unit, struct errinfo *ei)
 {
 	for (size_t i = 0; i < sizeof(unit_dirs) / sizeof(*unit_dirs); i++) {
