@@ -15,7 +15,7 @@ static json_t *app_parameter(const struct options *options)
 	return json_pack("{s:s}", "app", options->app);
 }
 
-/* Asks, and shows a list in a table. */
+/* Asks, and shows a list in a table, or what has one. */
 static int show_table(const struct verb *verb, const struct options *options,
 		      const char *method, json_t *parameters, const char *pick,
 		      void (*print)(const json_t *rows, const struct options *options))
@@ -75,30 +75,14 @@ int verb_jobs(const struct verb *verb, const struct options *options)
 	return show_table(verb, options, "io.deployd.Jobs", NULL, "jobs", show_jobs);
 }
 
-static int daemon_status(const struct verb *verb, const struct options *options)
-{
-	json_t *value = NULL;
-	int status =
-		call_ask(verb, options, "io.deployd.DaemonStatus", NULL, NULL, &value);
-
-	if (status != 0)
-		return status;
-	pager_start(options);
-	if (options->json != JSON_MODE_OFF)
-		json_out_print(value, options->json);
-	else
-		show_daemon(value, options);
-	json_decref(value);
-	return 0;
-}
-
 int verb_status(const struct verb *verb, const struct options *options)
 {
 	json_t *value = NULL;
 	int status;
 
 	if (options->daemon)
-		return daemon_status(verb, options);
+		return show_table(verb, options, "io.deployd.DaemonStatus", NULL, NULL,
+				  show_daemon);
 	status = call_ask(verb, options, "io.deployd.Status", app_parameter(options),
 			  "status", &value);
 
