@@ -11,7 +11,7 @@
 #include "deploy/cleanup.h"
 #include "doctor/doctor.h"
 #include "doctor/path.h"
-#include "doctor/unit_text.h"
+#include "process/unit_text.h"
 #include "setup/accounts.h"
 #include "setup/tree.h"
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "doctor/doctor.h"
-#include "doctor/unit_text.h"
 #include "output/span.h"
+#include "process/unit_text.h"
 #include "setup/tree.h"
 
 #define NOTIFY_RELOAD_VERSION 253

@@ -6,7 +6,7 @@
 
 /*
  * Progress on stderr: one line that changes on a terminal, plain lines elsewhere. Time
- * is an argument: connection_now_ms().
+ * is an argument: program_now_ms().
  */
 
 struct progress {

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "process/tool.h"
 #include "setup/accounts.h"
 #include "setup/fragment.h"
 #include "setup/manifest.h"
 #include "setup/staging.h"
-#include "setup/tool.h"
 
 #define TMPFILES_TIMEOUT_SEC 60
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "process/tool.h"
 #include "setup/place.h"
-#include "setup/tool.h"
 
 #define SYSTEMCTL_TIMEOUT_SEC 30
 #define JOB_TIMEOUT_SEC	      300 /* starting may take as long as the unit lets it */

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "process/tool.h"
 #include "setup/accounts.h"
 #include "setup/dirs.h"
 #include "setup/fragment.h"
 #include "setup/staging.h"
-#include "setup/tool.h"
 
 #define SYSUSERS_TIMEOUT_SEC 60 /* it waits for the lock of /etc/passwd */
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus/transient.h"
 #include "deploy/cleanup.h"
 #include "util/config_files.h"
 #include "util/nss.h"
@@ -142,10 +141,10 @@ static void load_daemon(struct config_set *set, struct diag *diag)
 
 	set->intake_uid = set->unpack_uid = set->users_uid = (uid_t)-1;
 	set->probe_uid = set->proc_uid = (uid_t)-1;
-	resolve_unit_user(PROBE_USER, "no http or tcp check can pass", &set->probe_uid,
-			  diag);
-	resolve_unit_user(PROC_USER, "no release can be verified", &set->proc_uid,
-			  diag);
+	resolve_unit_user(CONFIG_PROBE_USER, "no http or tcp check can pass",
+			  &set->probe_uid, diag);
+	resolve_unit_user(CONFIG_PROC_USER, "no release can be verified",
+			  &set->proc_uid, diag);
 	set->intake_gid = set->unpack_gid = set->users_gid = (gid_t)-1;
 	config_files_read("deployd.conf", &files, diag);
 	set->daemon = daemon_config_parse(files.texts, files.n_texts, diag);

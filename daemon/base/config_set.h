@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -8,7 +9,10 @@
 #include "deploy/daemon_config.h"
 #include "deploy/diag.h"
 
-#define CONFIG_USERS_USER "deployd-users" /* of sysusers.d */
+/* Of sysusers.d: users of programs of ours. */
+#define CONFIG_USERS_USER "deployd-users"
+#define CONFIG_PROBE_USER "deployd-probe"
+#define CONFIG_PROC_USER  "deployd-proc"
 
 /*
  * The whole configuration as loaded at one time: deployd.conf, the apps and the policy,
@@ -24,6 +28,12 @@ struct config_set {
 	uid_t intake_uid, unpack_uid, users_uid;
 	uid_t probe_uid, proc_uid; /* of transient units; -1 = no such user */
 	gid_t intake_gid, unpack_gid, users_gid;
+};
+
+/* The one in use; swapped by a reload. Every room has a pointer to it. */
+struct config_current {
+	struct config_set *set;
+	bool stale; /* the last reload failed: this is the one before */
 };
 
 /*

@@ -2,6 +2,7 @@
 #include "units_world.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ static void unknown_is_not_success(void **state)
 	world->fake.plan = FAKE_BREAK_REPLIED;
 	world->fake.after = world->fake.unit;
 	world_act(world, UNIT_ACTION_RESTART);
-	world_assert_failed(world, "is not known");
+	world_assert_failed(world, "is unknown");
 	assert_string_equal(world->outcome.state.active_state, "active");
 }
 
@@ -50,7 +51,7 @@ static void reload_in_a_break_is_unknown(void **state)
 
 	world->fake.plan = FAKE_BREAK_REPLIED;
 	world_act(world, UNIT_ACTION_RELOAD);
-	world_assert_failed(world, "is not known");
+	world_assert_failed(world, "is unknown");
 }
 
 static void job_gone_in_a_break_and_unit_failed(void **state)
@@ -264,13 +265,17 @@ static void log_that_cannot_start_is_an_error(void **state)
 	struct world *world = *state;
 
 	world->fake.job_result = "failed";
+	world->fake.log_stays = true;
+	world->fake.transient_state = "failed";
+	world->fake.unit.exec_main_code = CLD_EXITED;
+	world->fake.unit.exec_main_status = 203;
 	begin_log(world);
 	world_wait_done(world);
 	assert_int_equal(world->error, -EIO);
 }
 
-/* daemon-reload says UnitRemoved of units that live on. */
-static void log_lives_through_a_daemon_reload(void **state)
+/* Each signal makes it read, and none of them is its end. */
+static void log_lives_through_signals(void **state)
 {
 	struct world *world = *state;
 
@@ -278,36 +283,10 @@ static void log_lives_through_a_daemon_reload(void **state)
 	begin_log(world);
 	while (count(world->fake.calls, "GetAll") < 1)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
-	fake_manager_send_unit_removed(&world->fake, world->fake.log_unit);
+	fake_manager_send_transient_changed(&world->fake);
 	while (count(world->fake.calls, "GetAll") < 2)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	assert_int_equal(world->n_done, 0);
-	fake_manager_end_log(&world->fake);
-	world_wait_done(world);
-	assert_int_equal(world->error, 0);
-}
-
-/* Each look at it makes systemd say UnitRemoved once more. */
-static void removed_on_read(void *userdata, const char *member)
-{
-	struct world *world = userdata;
-
-	if (strcmp(member, "GetAll") == 0)
-		for (int i = 0; i < 2; i++)
-			fake_manager_send_unit_removed(&world->fake,
-						       world->fake.log_unit);
-}
-
-static void looking_at_what_is_gone_has_an_end(void **state)
-{
-	struct world *world = *state;
-
-	world->fake.log_stays = true;
-	begin_log(world);
-	while (count(world->fake.calls, "GetAll") < 1)
-		(void)uv_run(&world->loop, UV_RUN_ONCE);
-	world->fake.on_call = removed_on_read;
-	world->fake.userdata = world;
 	fake_manager_end_log(&world->fake);
 	world_wait_done(world);
 	assert_int_equal(world->error, 0);
@@ -377,8 +356,7 @@ int main(void)
 		TEST(cancelled_query_is_silent),
 		TEST(log_goes_to_the_file),
 		TEST(log_that_cannot_start_is_an_error),
-		TEST(log_lives_through_a_daemon_reload),
-		TEST(looking_at_what_is_gone_has_an_end),
+		TEST(log_lives_through_signals),
 		TEST(log_lives_through_a_break),
 		TEST(cancelled_log_is_stopped),
 		TEST(closing_stops_the_log),

@@ -18,7 +18,7 @@
 #include "setup/manifest.h"
 #include "setup/place.h"
 #include "setup/source.h"
-#include "setup/tool.h"
+#include "process/tool.h"
 
 static char dir[] = "/tmp/deployctl-place-XXXXXX";
 static char app_name[] = "hello";
