@@ -13,9 +13,6 @@ import subprocess
 import sys
 import tempfile
 
-# Folders that still have circles. One that has none must be taken off.
-NOT_CLEAN = {"daemon", "daemon/flag", "daemon/job", "daemon/server", "daemon/store"}
-
 
 def symbols(paths):
     """{path: (defined, needed)} of object files."""
@@ -135,19 +132,13 @@ def main():
     if missing:
         sys.exit("build first: there is no " + missing[0])
     edges = graph(objects)
-    rooms = folders(edges)
-    fault, seen = False, set()
-    for what, of, room_of in (("files", edges, os.path.dirname), ("folders", rooms, str)):
+    fault = False
+    for what, of in (("files", edges), ("folders", folders(edges))):
         for circle in circles(of):
-            known = {room_of(node) for node in circle} <= NOT_CLEAN
-            seen.update(room_of(node) for node in circle)
-            fault = fault or not known
-            print(f"a circle of {what}{' (not clean yet)' if known else ''}:")
+            fault = True
+            print(f"a circle of {what}:")
             for node in circle:
                 print(f"  {node} -> {' '.join(sorted(of[node] & set(circle)))}")
-    for room in sorted(NOT_CLEAN - seen):
-        print(f"{room} has no circle any more: take it off NOT_CLEAN in {sys.argv[0]}")
-        fault = True
     sys.exit(fault)
 
 
