@@ -8,6 +8,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 option(DEPLOYD_WERROR "Treat warnings as errors" OFF)
 option(DEPLOYD_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)
 option(DEPLOYD_CERTIFICATION "Serve org.varlink.certification (test builds only)" OFF)
+option(DEPLOYD_COVERAGE "Count which lines run, for tests/coverage (clang only)" OFF)
 set(DEPLOYD_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
 set(DEPLOYD_BREAK "" CACHE STRING "Break one safety property on purpose; a test must catch it")
 
@@ -36,6 +37,15 @@ if(DEPLOYD_SANITIZE)
 	target_compile_options(build_flags INTERFACE -fsanitize=${DEPLOYD_SANITIZE}
 		-fno-omit-frame-pointer -fno-sanitize-recover=all)
 	target_link_options(build_flags INTERFACE -fsanitize=${DEPLOYD_SANITIZE})
+endif()
+if(DEPLOYD_COVERAGE)
+	# %c: a process's counters are a mapping of a file that it opens before main(). It
+	# loses none by _exit(), SIGKILL, chroot or a system call filter.
+	target_compile_options(build_flags INTERFACE -fcoverage-mapping
+		-fprofile-instr-generate=${PROJECT_BINARY_DIR}/profiles/%c%p-%m.profraw
+		"SHELL:-mllvm -runtime-counter-relocation")
+	target_link_options(build_flags INTERFACE -fprofile-instr-generate
+		-Wl,--build-id=sha1) # names the program in what its processes write
 endif()
 if(DEPLOYD_FUZZ)
 	target_compile_options(build_flags INTERFACE -fsanitize=fuzzer-no-link)

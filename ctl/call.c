@@ -203,10 +203,11 @@ static int attempt(const struct options *options, const char *method,
 		received = connection_receive(&connection,
 					      connection_now_ms() + ANSWER_TIMEOUT_MSEC,
 					      NULL, &reply);
-		r = received == RECEIVED_REPLY	   ? 0
-		    : received == RECEIVED_END	   ? -ECONNRESET
-		    : received == RECEIVED_TIMEOUT ? -ETIMEDOUT
-						   : -EBADMSG;
+		r = received == RECEIVED_REPLY	       ? 0
+		    : received == RECEIVED_END	       ? -ECONNRESET
+		    : received == RECEIVED_TIMEOUT     ? -ETIMEDOUT
+		    : received == RECEIVED_NO_SESSIONS ? -EHOSTDOWN
+						       : -EBADMSG;
 	}
 	connection_close(&connection);
 	if (r == 0) {
@@ -216,6 +217,9 @@ static int attempt(const struct options *options, const char *method,
 	}
 	if (r == -ECONNRESET)
 		return r;
+	if (r == -EHOSTDOWN)
+		return call_tell(options, RESULT_NO_DAEMON, "%s",
+				 CONNECTION_NO_SESSIONS_TEXT);
 	if (r == -ETIMEDOUT)
 		return call_tell(options, RESULT_NO_DAEMON,
 				 "deployd does not answer; see `systemctl status "

@@ -13,9 +13,14 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "doctor/unit_text.h"
+#include "setup/tool.h"
 
 /* deployd accepts and reads at once; a socket that takes nothing this long is dead. */
 #define SEND_TIMEOUT_SEC 30
+
+/* systemd answers at once; if it does not, the wait for deployd goes on. */
+#define SYSTEMCTL_TIMEOUT_SEC 5
 
 int64_t connection_now_ms(void)
 {
@@ -23,6 +28,24 @@ int64_t connection_now_ms(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * Without sessions deployd accepts nobody, and cannot say so itself: no client's socket
+ * is ever its own to speak through.
+ */
+static bool sessions_are_stopped(void)
+{
+	const char *const argv[] = {"systemctl", "show",
+				    "--property=LoadState,ActiveState",
+				    "deployd-sessions.socket", NULL};
+	struct errinfo ignored = {0};
+	char text[TOOL_OUTPUT_SIZE];
+
+	return tool_run(argv, NULL, SYSTEMCTL_TIMEOUT_SEC, text, &ignored) == 0 &&
+	       !unit_text_is(text, "LoadState", "not-found") &&
+	       (unit_text_is(text, "ActiveState", "inactive") ||
+		unit_text_is(text, "ActiveState", "failed"));
 }
 
 /* Says which group opens the door. */
@@ -61,9 +84,11 @@ static int explain(const char *path, int err, struct errinfo *error)
 				     path);
 		break;
 	case EAGAIN:
-		(void)errinfo_refuse(error, RESULT_NO_DAEMON,
-				     "deployd does not accept connections; see "
-				     "`systemctl status deployd`");
+		(void)errinfo_refuse(error, RESULT_NO_DAEMON, "%s",
+				     sessions_are_stopped()
+					     ? CONNECTION_NO_SESSIONS_TEXT
+					     : "deployd does not accept connections; "
+					       "see `systemctl status deployd`");
 		break;
 	default:
 		(void)errinfo_refuse(error, RESULT_NO_DAEMON,
@@ -118,7 +143,7 @@ int connection_open(struct connection *connection, const char *path,
 		if (r < 0)
 			return r;
 	}
-	*connection = (struct connection){.fd = steal_fd(&fd)};
+	*connection = (struct connection){.fd = steal_fd(&fd), .needs_sessions = !path};
 	return 0;
 }
 
@@ -212,6 +237,26 @@ static enum received wait_readable(int fd, int64_t deadline_ms, const sigset_t *
 	}
 }
 
+/* As wait_readable(), but not in vain for a deployd without sessions. */
+static enum received wait_for_deployd(const struct connection *connection,
+				      int64_t deadline_ms, const sigset_t *mask)
+{
+	for (;;) {
+		int64_t until_ms = connection_now_ms() + CONNECTION_SILENCE_MSEC;
+		bool last = !connection->needs_sessions ||
+			    (deadline_ms >= 0 && deadline_ms <= until_ms);
+		enum received received = wait_readable(
+			connection->fd, last ? deadline_ms : until_ms, mask);
+
+		if (received != RECEIVED_TIMEOUT)
+			return received;
+		if (connection->needs_sessions && sessions_are_stopped())
+			return RECEIVED_NO_SESSIONS;
+		if (last)
+			return received;
+	}
+}
+
 enum received connection_receive(struct connection *connection, int64_t deadline_ms,
 				 const sigset_t *mask, struct reply *ret_reply)
 {
@@ -226,9 +271,10 @@ enum received connection_receive(struct connection *connection, int64_t deadline
 			return decode(message, ret_reply);
 		if (r < 0)
 			return RECEIVED_NONSENSE;
-		received = wait_readable(connection->fd, deadline_ms, mask);
+		received = wait_for_deployd(connection, deadline_ms, mask);
 		if (received != RECEIVED_REPLY)
 			return received;
+		connection->needs_sessions = false;
 		n = recv(connection->fd, data, sizeof(data), MSG_DONTWAIT);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;

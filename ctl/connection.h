@@ -12,8 +12,20 @@
 
 #define CONNECTION_SOCKET_PATH "/run/deployd/io.deployd"
 
+/*
+ * Nobody has said anything this long: is it because deployd has no sessions? Then the
+ * wait ends; else it goes on, and the question is asked again after as long a time.
+ */
+#define CONNECTION_SILENCE_MSEC 5000
+
+/* What to tell the user then. */
+#define CONNECTION_NO_SESSIONS_TEXT                                                    \
+	"deployd cannot answer: deployd-sessions.socket is stopped; root starts it "   \
+	"with `systemctl start deployd-sessions.socket`"
+
 struct connection {
 	int fd;
+	bool needs_sessions; /* deployd's own socket, and nothing was received yet */
 	struct varlink_buffer input;
 };
 
@@ -21,7 +33,8 @@ enum received {
 	RECEIVED_REPLY,
 	RECEIVED_TIMEOUT,
 	RECEIVED_SIGNAL,
-	RECEIVED_END, /* deployd closed the connection */
+	RECEIVED_END,	      /* deployd closed the connection */
+	RECEIVED_NO_SESSIONS, /* CONNECTION_NO_SESSIONS_TEXT, RESULT_NO_DAEMON */
 	RECEIVED_NONSENSE,
 };
 

@@ -284,6 +284,10 @@ static bool follow_connection(struct follow *follow, struct connection *connecti
 				goes_on);
 			end_with_text(follow, RESULT_TIMED_OUT, text);
 			break;
+		case RECEIVED_NO_SESSIONS:
+			end_with_text(follow, RESULT_NO_DAEMON,
+				      CONNECTION_NO_SESSIONS_TEXT);
+			break;
 		case RECEIVED_SIGNAL:
 			break;
 		case RECEIVED_END:
@@ -320,6 +324,7 @@ static void reattach(struct follow *follow, int64_t deadline_ms)
 	struct connection connection;
 	struct errinfo error = {0};
 	struct reply reply = {0};
+	enum received received;
 	int r;
 
 	progress_clear(&follow->progress);
@@ -332,8 +337,12 @@ static void reattach(struct follow *follow, int64_t deadline_ms)
 	}
 	r = connection_call(&connection, "io.deployd.Attach",
 			    json_pack("{s:s}", "job", follow->job), true, -1);
-	if (r < 0 || connection_receive(&connection, deadline_ms, &wait_mask, &reply) !=
-			     RECEIVED_REPLY) {
+	received = r < 0 ? RECEIVED_END
+			 : connection_receive(&connection, deadline_ms, &wait_mask,
+					      &reply);
+	if (received == RECEIVED_NO_SESSIONS) {
+		end_with_text(follow, RESULT_NO_DAEMON, CONNECTION_NO_SESSIONS_TEXT);
+	} else if (received != RECEIVED_REPLY) {
 		follow_leave_if_told(follow);
 		end_lost(follow, RESULT_FAILED);
 	} else if (reply.error &&

@@ -57,7 +57,8 @@ void help_program(void)
 		"back,\n"
 		"15 cancelled, 16 stopped waiting, 17 --if-current mismatch, 18 no "
 		"space.\n"
-		"See deployctl(1).");
+		"See deployctl(1); for the verbs that set up a machine, "
+		"deployctl-setup(8).");
 }
 
 void help_verb(const struct verb *verb)

@@ -227,8 +227,13 @@ static int read_log(const struct options *options, struct connection *connection
 		    struct reply *ret_reply)
 {
 	for (;;) {
-		if (connection_receive(connection, -1, NULL, ret_reply) !=
-		    RECEIVED_REPLY)
+		enum received received =
+			connection_receive(connection, -1, NULL, ret_reply);
+
+		if (received == RECEIVED_NO_SESSIONS)
+			return call_tell(options, RESULT_NO_DAEMON, "%s",
+					 CONNECTION_NO_SESSIONS_TEXT);
+		if (received != RECEIVED_REPLY)
 			return call_tell(options, RESULT_FAILED,
 					 "deployd closed the connection before the end "
 					 "of the log; try again");

@@ -13,6 +13,7 @@
 #include "base/journal.h"
 #include "build_config.h"
 #include "daemon.h"
+#include "server/server.h"
 #include "deploy/result.h"
 
 #define EX_CONFIG 78 /* sysexits.h, systemd.exec(5): not restarted in vain */
@@ -69,11 +70,12 @@ static int listening_socket(int *ret_fd)
 
 static int run(void)
 {
-	static struct daemon daemon;
+	struct daemon *daemon = NULL;
 	struct diag diag = {0};
 	struct config_set *config;
 	uv_loop_t loop;
 	int fd = -1, r;
+	bool ok;
 
 	config = config_set_load(false, &diag);
 	print_messages(&diag);
@@ -93,20 +95,19 @@ static int run(void)
 	}
 	r = uv_loop_init(&loop);
 	if (r == 0)
-		r = daemon_start(&daemon, &loop, config, fd);
+		r = daemon_start(&loop, config, fd, &daemon);
 	if (r < 0) {
 		(void)fprintf(stderr, "deployd: cannot start: %s\n", strerror(-r));
 		return 1;
 	}
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
-	manager_deinit(&daemon.manager);
-	config_set_unref(daemon.config);
+	ok = daemon_end(daemon);
 	/* A handle left open is a bug that would show as a leak or a hang elsewhere. */
 	if (uv_loop_close(&loop) != 0)
 		journal_log(LOG_ERR, "a handle was left open");
 	else
 		journal_deinit();
-	return daemon.failed ? 1 : 0;
+	return ok ? 0 : 1;
 }
 
 int main(int argc, char *argv[])

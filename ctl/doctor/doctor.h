@@ -16,6 +16,13 @@ struct unit_facts {
 	unsigned int systemd_version; /* 0: not known */
 };
 
+/*
+ * daemon_checks.c: deployd's own units, which every app needs. The texts of `systemctl
+ * show` of deployd.service and deployd-sessions.socket.
+ */
+void check_daemon(const char *deployd_show, const char *sessions_show,
+		  struct findings *findings) __attribute__((nonnull));
+
 /* unit_checks.c; of texts alone, but for who may change the files that they name. */
 void check_unit(const struct app_config *app, const struct unit_facts *facts,
 		struct findings *findings) __attribute__((nonnull));

@@ -101,7 +101,8 @@ int script_tell_unknown(const char *base)
 
 int script_tell_instead(const struct script *script)
 {
-	terminal_error("there is no %s here: %s; see OLD NAMES in deployctl(1)",
+	terminal_error("there is no %s here: %s; see NAMES OF MIX_DEPLOY in "
+		       "deployctl-setup(8)",
 		       script->name, script->instead);
 	return result_exit_status(RESULT_USAGE);
 }

@@ -9,8 +9,8 @@
 #include "json_out.h"
 #include "terminal.h"
 
-#define INTERVAL_MSEC	  250
-#define OPERATION_SEC_MAX 3600 /* CodeDeploy's own limit for a hook */
+#define INTERVAL_MSEC 250
+#define JOB_SEC_MAX   3600 /* CodeDeploy's own limit for a hook */
 
 /* One unit that stays up: another one, or none, begins anew. */
 struct watch {
@@ -85,7 +85,7 @@ int validate(const struct app_config *app)
 			json_decref(status);
 			return 0;
 		}
-		if (has_failed || now_ms - begin_ms > OPERATION_SEC_MAX * 1000L ||
+		if (has_failed || now_ms - begin_ms > JOB_SEC_MAX * 1000L ||
 		    (!is_busy && now_ms > deadline_ms)) {
 			tell(app, status);
 			json_decref(status);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -27,6 +28,12 @@ struct config_set {
 	uid_t intake_uid, unpack_uid, users_uid;
 	uid_t probe_uid, proc_uid; /* of transient units; -1 = no such user */
 	gid_t intake_gid, unpack_gid, users_gid;
+};
+
+/* The one in use; swapped by a reload. Every room has a pointer to it. */
+struct config_current {
+	struct config_set *set;
+	bool stale; /* the last reload failed: this is the one before */
 };
 
 /*

@@ -159,9 +159,9 @@ static void take_parent(struct flag_dir *dir)
 
 	/* The old watch goes last: a directory that stays keeps its watch. */
 	if (found->parent_fd >= 0)
-		wd = flag_watch_add(dir->watch, found->parent_fd, PARENT_MASK);
+		wd = dir->watch->host->add(dir->watch, found->parent_fd, PARENT_MASK);
 	if (dir->parent_wd != wd)
-		flag_watch_drop(dir->watch, &dir->parent_wd);
+		dir->watch->host->drop(dir->watch, &dir->parent_wd);
 	dir->parent_wd = wd < 0 ? -1 : wd;
 	close_fd(&dir->parent_fd);
 	dir->parent_fd = found->parent_fd;
@@ -170,7 +170,7 @@ static void take_parent(struct flag_dir *dir)
 
 static void close_dir(struct flag_dir *dir)
 {
-	flag_watch_drop(dir->watch, &dir->wd);
+	dir->watch->host->drop(dir->watch, &dir->wd);
 	close_fd(&dir->fd);
 	dir->mode = FLAG_DIR_MODE_CLOSED;
 	dir->have_flag = false;
@@ -199,7 +199,7 @@ static void poll_instead(struct flag_dir *dir, const char *why, uint64_t now_ms)
 	(void)snprintf(text, sizeof(text), "'%s' is looked at every %u s only: %s",
 		       dir->path, FLAG_WATCH_POLL_MSEC / 1000, why);
 	set_trouble(dir, FLAG_DIR_TROUBLE_DIRECTORY, text);
-	flag_watch_drop(dir->watch, &dir->wd);
+	dir->watch->host->drop(dir->watch, &dir->wd);
 	dir->mode = FLAG_DIR_MODE_POLLED;
 	take_flag(dir, dir->found.flag_error, &dir->found.flag);
 	flag_dir_reopen(dir, now_ms + FLAG_WATCH_POLL_MSEC);
@@ -218,14 +218,14 @@ static const char *no_events_words(int error)
 
 static void listen_again(struct flag_dir *dir, uint64_t now_ms)
 {
-	int wd = flag_watch_add(dir->watch, dir->fd, FLAGS_MASK);
+	int wd = dir->watch->host->add(dir->watch, dir->fd, FLAGS_MASK);
 
 	if (wd < 0) {
 		poll_instead(dir, no_events_words(wd), now_ms);
 		return;
 	}
 	if (dir->wd != wd)
-		flag_watch_drop(dir->watch, &dir->wd);
+		dir->watch->host->drop(dir->watch, &dir->wd);
 	dir->wd = wd;
 	dir->mode = FLAG_DIR_MODE_EVENTS;
 	dir->window_ms = now_ms;
@@ -248,7 +248,7 @@ static void take_success(struct flag_dir *dir, uint64_t now_ms)
 		return;
 	}
 	if (!same)
-		flag_watch_drop(dir->watch, &dir->wd);
+		dir->watch->host->drop(dir->watch, &dir->wd);
 	close_fd(&dir->fd);
 	dir->fd = found->fd;
 	found->fd = -1;
@@ -279,7 +279,7 @@ static void on_open_done(uv_work_t *work, int status)
 	}
 	close_fd(&found->fd);
 	close_fd(&found->parent_fd);
-	flag_watch_job_over(dir->watch);
+	dir->watch->host->thread_over(dir->watch);
 }
 
 static void start_opening(struct flag_dir *dir, uint64_t now_ms)
@@ -364,7 +364,7 @@ void flag_dir_run(struct flag_dir *dir, uint64_t now_ms, uint64_t *next_ms)
 
 static void go_loud(struct flag_dir *dir, uint64_t now_ms)
 {
-	flag_watch_drop(dir->watch, &dir->wd);
+	dir->watch->host->drop(dir->watch, &dir->wd);
 	dir->mode = FLAG_DIR_MODE_LOUD;
 	dir->look_at_ms = now_ms + FLAG_WATCH_LOOK_MSEC;
 	dir->listen_at_ms = now_ms + FLAG_WATCH_MUTED_MSEC;
@@ -412,7 +412,7 @@ void flag_dir_move(struct flag_dir *dir, const char *path)
 void flag_dir_free(struct flag_dir *dir)
 {
 	close_dir(dir);
-	flag_watch_drop(dir->watch, &dir->parent_wd);
+	dir->watch->host->drop(dir->watch, &dir->parent_wd);
 	close_fd(&dir->parent_fd);
 	free(dir);
 }

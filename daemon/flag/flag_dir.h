@@ -66,7 +66,20 @@ struct flag_dir {
 					     well */
 };
 
+/* What a directory needs of flag_watch.c, which has all of them. */
+struct flag_dir_host {
+	/* A watch on the directory behind fd, -errno when there can be none. */
+	int (*add)(struct flag_watch *watch, int fd, uint32_t mask);
+	/* Ends *wd unless another app needs it, and sets it to -1. */
+	void (*drop)(struct flag_watch *watch, int *wd);
+	/* Something became due earlier. */
+	void (*wake)(struct flag_watch *watch);
+	/* A thread has ended, which may be what closing waits for. */
+	void (*thread_over)(struct flag_watch *watch);
+};
+
 struct flag_watch {
+	const struct flag_dir_host *host;
 	uv_loop_t *loop;
 	struct flag_watch_callbacks callbacks;
 	void *userdata;
@@ -111,18 +124,3 @@ void flag_dir_reopen(struct flag_dir *dir, uint64_t at_ms) __attribute__((nonnul
 
 /* Forgets the directory it had; the next look is a first one again. */
 void flag_dir_move(struct flag_dir *dir, const char *path) __attribute__((nonnull));
-
-/* flag_watch.c */
-
-/* A watch on the directory behind fd, -errno when there can be none. */
-int flag_watch_add(struct flag_watch *watch, int fd, uint32_t mask)
-	__attribute__((warn_unused_result, nonnull));
-
-/* Ends *wd unless another app needs it, and sets it to -1. */
-void flag_watch_drop(struct flag_watch *watch, int *wd) __attribute__((nonnull));
-
-/* Something became due earlier. */
-void flag_watch_wake(struct flag_watch *watch) __attribute__((nonnull));
-
-/* A job has ended, which may be what closing waits for. */
-void flag_watch_job_over(struct flag_watch *watch) __attribute__((nonnull));

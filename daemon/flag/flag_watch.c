@@ -18,6 +18,7 @@
 #define MOUNTS_PAUSE_MSEC 100u
 
 static void on_events(uv_poll_t *poll, int status, int events);
+static void wake(struct flag_watch *watch);
 
 static void earlier(uint64_t *next_ms, uint64_t at_ms)
 {
@@ -61,12 +62,12 @@ static void on_handle_closed(uv_handle_t *handle)
 	maybe_free(watch);
 }
 
-void flag_watch_job_over(struct flag_watch *watch)
+static void thread_over(struct flag_watch *watch)
 {
 	if (watch->closing)
 		maybe_free(watch);
 	else
-		flag_watch_wake(watch);
+		wake(watch);
 }
 
 void flag_watch_close(struct flag_watch *watch, void (*on_closed)(void *userdata),
@@ -107,7 +108,7 @@ static int open_events(struct flag_watch *watch)
 	return uv_poll_start(&watch->events, UV_READABLE, on_events);
 }
 
-int flag_watch_add(struct flag_watch *watch, int fd, uint32_t mask)
+static int add_watch(struct flag_watch *watch, int fd, uint32_t mask)
 {
 	char path[64];
 	int wd, r;
@@ -122,7 +123,7 @@ int flag_watch_add(struct flag_watch *watch, int fd, uint32_t mask)
 	return wd < 0 ? -errno : wd;
 }
 
-void flag_watch_drop(struct flag_watch *watch, int *wd)
+static void drop_watch(struct flag_watch *watch, int *wd)
 {
 	int old = *wd;
 
@@ -218,7 +219,7 @@ static void on_events(uv_poll_t *poll, int status, int events)
 	(void)events;
 	read_events(watch);
 	if (!watch->closing)
-		flag_watch_wake(watch);
+		wake(watch);
 }
 
 /* --- mounts --------------------------------------------------------------------- */
@@ -231,7 +232,7 @@ static void on_mounts(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events; /* having been polled is what resets it */
 	earlier(&watch->verify_at_ms, uv_now(watch->loop) + MOUNTS_PAUSE_MSEC);
-	flag_watch_wake(watch);
+	wake(watch);
 }
 
 static void open_mounts(struct flag_watch *watch)
@@ -292,7 +293,7 @@ static void on_timer(uv_timer_t *timer)
 				     next_ms > now_ms ? next_ms - now_ms : 0, 0);
 }
 
-void flag_watch_wake(struct flag_watch *watch)
+static void wake(struct flag_watch *watch)
 {
 	(void)uv_timer_start(&watch->timer, on_timer, 0, 0);
 }
@@ -302,11 +303,14 @@ void flag_watch_wake(struct flag_watch *watch)
 int flag_watch_new(uv_loop_t *loop, const struct flag_watch_callbacks *callbacks,
 		   void *userdata, struct flag_watch **ret_watch)
 {
+	static const struct flag_dir_host host = {add_watch, drop_watch, wake,
+						  thread_over};
 	struct flag_watch *watch = calloc(1, sizeof(*watch));
 	int r;
 
 	if (!watch)
 		return -ENOMEM;
+	watch->host = &host;
 	watch->loop = loop;
 	watch->callbacks = *callbacks;
 	watch->userdata = userdata;
@@ -356,7 +360,7 @@ int flag_watch_set(struct flag_watch *watch, const char *app, const char *flags_
 	dir->deploy_uid = deploy_uid;
 	dir->app_uid = app_uid;
 	flag_dir_reopen(dir, uv_now(watch->loop));
-	flag_watch_wake(watch);
+	wake(watch);
 	return 0;
 }
 
@@ -368,7 +372,7 @@ void flag_watch_remove(struct flag_watch *watch, const char *app)
 		return;
 	/* Freed from the timer: this may be one of its callbacks. */
 	dir->removed = true;
-	flag_watch_wake(watch);
+	wake(watch);
 }
 
 int flag_watch_look(struct flag_watch *watch, const char *app,

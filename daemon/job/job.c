@@ -12,9 +12,6 @@
 
 #include "base/config_set.h"
 #include "base/journal.h"
-#include "daemon.h"
-#include "job/manager.h"
-#include "server/session.h"
 
 static void make_id(char id[JOB_ID_SIZE])
 {
@@ -34,8 +31,8 @@ static bool copy_text(char **slot, const char *text)
 	return *slot != NULL;
 }
 
-struct job *job_new(struct daemon *daemon, struct app *app, struct config_set *config,
-		    const struct app_config *settings,
+struct job *job_new(const struct job_context *context, struct app *app,
+		    struct config_set *config, const struct app_config *settings,
 		    const struct job_request *request)
 {
 	struct job *job = calloc(1, sizeof(*job));
@@ -52,18 +49,18 @@ struct job *job_new(struct daemon *daemon, struct app *app, struct config_set *c
 		job_free(job);
 		return NULL;
 	}
-	job->daemon = daemon;
+	job->context = context;
 	job->app = app;
 	job->config = config_set_ref(config);
 	job->settings = settings;
-	job->archive_session = request->archive_session;
+	job->archive_reader = request->archive_reader;
 	job->force = request->force;
 	job->confirm_sec = request->confirm_sec;
 	job->until_sec = request->until_sec;
 	job->uid = request->uid;
 	job->owner = request->owner != 0 ? request->owner : request->uid;
 	job->created_sec = (int64_t)time(NULL);
-	job->started_mono_ms = uv_now(daemon->loop);
+	job->started_mono_ms = uv_now(context->loop);
 	(void)snprintf(job->user, sizeof(job->user), "%s", request->user);
 	(void)snprintf(job->target, sizeof(job->target), "%s",
 		       request->release ? request->release : "");
@@ -132,144 +129,64 @@ json_t *job_to_json(const struct job *job)
 			 job_phase_name(&job->machine), "percent", percent_json(job));
 }
 
-int job_watch(struct job *job, uint64_t session_id)
+int job_watch(struct job *job, uint64_t watcher)
 {
+	const struct job_observer *observer = &job->context->observer;
 	size_t at = 0;
 
-	/* The place of one who hung up is free. */
+	/* Reuse the slot of a watcher that has gone. */
 	while (at < job->n_watchers &&
-	       server_find(&job->daemon->server, job->watchers[at]))
+	       observer->is_there(observer->userdata, job->watchers[at]))
 		at++;
 	if (at == JOB_WATCHERS_MAX)
 		return -EBUSY;
 	if (at == job->n_watchers)
 		job->n_watchers++;
-	job->watchers[at] = session_id;
+	job->watchers[at] = watcher;
 	return 0;
 }
 
-/*
- * What a waiting job waits for, or which job it has cancelled to start sooner; while a
- * unit takes long, what systemd is doing.
- */
-static void add_message(json_t *progress, const struct job *job)
+json_t *job_by(const struct job *job)
 {
-	char waits_for[160], text[192] = "";
+	return json_pack("{s:I, s:s}", "uid", (json_int_t)job->uid, "user", job->user);
+}
+
+json_t *job_progress(const struct job *job)
+{
+	json_t *progress = json_pack(
+		"{s:s, s:s, s:s, s:o}", "job", job->id, "app", job->settings->app_name,
+		"phase", job_phase_name(&job->machine), "percent", percent_json(job));
 
 	if (*job->step)
 		(void)json_object_set_new(progress, "message", json_string(job->step));
-	if (job->machine.state != JOB_STATE_QUEUED)
-		return;
-	if (*job->note)
-		(void)snprintf(text, sizeof(text), "%s", job->note);
-	else if (manager_waits_for(job, waits_for, sizeof(waits_for)))
-		(void)snprintf(text, sizeof(text), "waits for %s", waits_for);
-	if (*text)
-		(void)json_object_set_new(progress, "message", json_string(text));
+	if (job->machine.state != JOB_STATE_UNPACKING)
+		return progress;
+	(void)json_object_set_new(progress, "bytes",
+				  json_integer((json_int_t)job->bytes));
+	(void)json_object_set_new(progress, "totalBytes",
+				  job->total_bytes > 0
+					  ? json_integer((json_int_t)job->total_bytes)
+					  : json_null());
+	(void)json_object_set_new(progress, "entries",
+				  json_integer((json_int_t)job->entries));
+	return progress;
 }
 
 void job_tell(struct job *job)
 {
-	for (size_t i = 0; i < job->n_watchers; i++) {
-		struct session *session =
-			server_find(&job->daemon->server, job->watchers[i]);
-		json_t *progress;
+	const struct job_observer *observer = &job->context->observer;
 
-		if (!session || !session_wants_more(session))
-			continue;
-		progress = json_pack("{s:s, s:s, s:s, s:o}", "job", job->id, "app",
-				     job->settings->app_name, "phase",
-				     job_phase_name(&job->machine), "percent",
-				     percent_json(job));
-		add_message(progress, job);
-		if (job->machine.state == JOB_STATE_UNPACKING) {
-			(void)json_object_set_new(progress, "bytes",
-						  json_integer((json_int_t)job->bytes));
-			(void)json_object_set_new(
-				progress, "totalBytes",
-				job->total_bytes > 0
-					? json_integer((json_int_t)job->total_bytes)
-					: json_null());
-			(void)json_object_set_new(
-				progress, "entries",
-				json_integer((json_int_t)job->entries));
-		}
-		session_reply(session, json_pack("{s:o}", "progress", progress), true);
-	}
+	observer->progress(observer->userdata, job);
 }
 
-static void kill_step(struct job *job)
+void job_drop_archive(struct job *job)
 {
-	if (job->machine.state == JOB_STATE_UNPACKING) {
-		job_kill_pipeline(job);
-	} else {
-		store_call_kill(&job->store);
-	}
-}
+	const struct job_context *context = job->context;
+	uint64_t reader = job->archive_reader;
 
-static void carry_out(struct job *job, enum job_action action)
-{
-	job_tell(job);
-	switch (action) {
-	case JOB_ACTION_PREPARE:
-		job_prepare(job);
-		break;
-	case JOB_ACTION_UNPACK:
-		job_unpack(job);
-		break;
-	case JOB_ACTION_SEAL:
-		job_seal(job);
-		break;
-	case JOB_ACTION_SWITCH:
-		job_switch(job);
-		break;
-	case JOB_ACTION_RESTART:
-		flags_job_began(job->daemon->flags, job);
-		job_restart(job);
-		break;
-	case JOB_ACTION_CHECK:
-		job_check(job);
-		break;
-	case JOB_ACTION_BAKE:
-		job_bake(job);
-		break;
-	case JOB_ACTION_REVERT:
-		job_revert(job);
-		break;
-	case JOB_ACTION_RESTORE:
-		job_restore(job);
-		break;
-	case JOB_ACTION_RECHECK:
-		job_recheck(job);
-		break;
-	case JOB_ACTION_STOP:
-		job_stop_unit(job);
-		break;
-	case JOB_ACTION_VERIFY:
-		job_verify(job);
-		break;
-	case JOB_ACTION_FINISH:
-		job_finish(job);
-		break;
-	case JOB_ACTION_MARK:
-		job_mark(job);
-		break;
-	case JOB_ACTION_DISCARD:
-		job_discard(job);
-		break;
-	case JOB_ACTION_RECORD:
-		job_record(job);
-		break;
-	case JOB_ACTION_KILL:
-		kill_step(job);
-		break;
-	case JOB_ACTION_REPLY:
-		manager_job_over(&job->daemon->manager, job);
-		break;
-	case JOB_ACTION_NONE:
-	case JOB_ACTION_COUNT:
-		break;
-	}
+	job->archive_reader = 0;
+	if (reader != 0)
+		context->archives.drop(context->archives_userdata, reader);
 }
 
 static void feed(struct job *job, enum job_event event)
@@ -281,7 +198,11 @@ static void feed(struct job *job, enum job_event event)
 			    job->id, (int)event, job_state_name(job->machine.state));
 		return;
 	}
-	carry_out(job, action);
+	job_tell(job);
+	if (action == JOB_ACTION_REPLY)
+		job->context->over(job);
+	else
+		job->context->carry_out(job, action);
 }
 
 void job_step_done(struct job *job, bool ok)

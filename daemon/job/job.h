@@ -14,8 +14,8 @@
 #include "deploy/errinfo.h"
 #include "deploy/limits.h"
 #include "deploy/names.h"
-#include "server/peer.h"
-#include "server/session.h"
+#include "job/app.h"
+#include "job/archive.h"
 
 /* releases_dir/.staging/ID; names_release_valid() ids are shorter. */
 #define JOB_STAGING_SIZE (APP_DIR_MAX + sizeof("/.staging/") + RELEASE_ID_SIZE)
@@ -32,10 +32,41 @@
 #define JOB_LOG_BYTES_MAX 16384
 #define BAKE_SLACK_MSEC	  10000u /* for the bus, beyond bake_sec */
 
-struct app;
 struct config_set;
-struct daemon;
-struct peer;
+struct job;
+
+/*
+ * Who is told of jobs. watcher: a number that is never reused, of whoever started the
+ * job or follows it; it may have gone.
+ */
+struct job_observer {
+	void *userdata;
+	bool (*is_there)(void *userdata, uint64_t watcher);
+	/* There is news for those who watch the job. */
+	void (*progress)(void *userdata, const struct job *job);
+	/* It is about to act on its unit. */
+	void (*unit_begins)(void *userdata, const struct job *job);
+	/*
+	 * It has ended and is on no list any more, but not freed yet. reply: the
+	 * parameters of its last reply, as manager_find_finished() keeps them.
+	 */
+	void (*ended)(void *userdata, const struct job *job, json_t *reply);
+	/* The last job has ended, and no app is being recovered. */
+	void (*idle)(void *userdata);
+};
+
+/* What every job needs, the same for all of them. */
+struct job_context {
+	uv_loop_t *loop;
+	struct units *units;
+	struct job_observer observer;
+	struct archive_readers archives;
+	void *archives_userdata;
+	/* Does what the state table asks for; ends in job_step_done(). */
+	void (*carry_out)(struct job *job, enum job_action action);
+	/* The job is over: takes it off every list and frees it. */
+	void (*over)(struct job *job);
+};
 
 /* What the client asked for; strings may be NULL. */
 struct job_request {
@@ -46,9 +77,9 @@ struct job_request {
 	const char *version;
 	const char *revision;
 	const char *message;
-	const char *if_current;	  /* "" = none must be current */
-	uint64_t archive_session; /* that reads the archive; 0 = none */
-	bool force;		  /* a release known to be bad is taken all the same */
+	const char *if_current;	 /* "" = none must be current */
+	uint64_t archive_reader; /* 0: there is no archive */
+	bool force;		 /* a release known to be bad is taken all the same */
 	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
 	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
@@ -60,7 +91,7 @@ struct job_request {
 
 struct job {
 	struct job *next; /* manager's list */
-	struct daemon *daemon;
+	const struct job_context *context;
 	struct app *app;
 	struct config_set *config;	   /* as it was when the request was allowed */
 	const struct app_config *settings; /* of the app, in config */
@@ -68,12 +99,12 @@ struct job {
 	char id[JOB_ID_SIZE];
 	uid_t uid;
 	uid_t owner; /* whose share of the places it takes */
-	char user[PEER_USER_SIZE];
+	char user[PERSON_NAME_SIZE];
 	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
 	char *sha256, *version, *revision, *message, *if_current;
-	uint64_t archive_session; /* 0: there is none, or it is done with */
-	struct archive archive;	  /* as its session said last: that may be gone */
+	uint64_t archive_reader; /* 0: there is no archive, or it is done with */
+	struct archive archive;	 /* as its reader said last, which may have gone */
 	int staging_fd; /* open since before the first write: syncfs(2) tells of all */
 	bool force;
 	uint64_t confirm_sec;
@@ -135,14 +166,14 @@ struct job {
 };
 
 /* Copies the request. NULL without memory; the archive fd is the caller's then. */
-struct job *job_new(struct daemon *daemon, struct app *app, struct config_set *config,
-		    const struct app_config *settings,
+struct job *job_new(const struct job_context *context, struct app *app,
+		    struct config_set *config, const struct app_config *settings,
 		    const struct job_request *request)
 	__attribute__((warn_unused_result, nonnull));
 
 void job_free(struct job *job);
 
-/* Its turn has come. Ends in manager_job_over(). */
+/* Its turn has come. Ends in context->over(). */
 void job_start(struct job *job) __attribute__((nonnull));
 
 /*
@@ -152,118 +183,32 @@ void job_start(struct job *job) __attribute__((nonnull));
 void job_abandon(struct job *job, enum deploy_result result, const char *why)
 	__attribute__((nonnull));
 
-/* -EBUSY when too many sessions watch already. */
-int job_watch(struct job *job, uint64_t session_id)
+/* -EBUSY when too many watch already. */
+int job_watch(struct job *job, uint64_t watcher)
 	__attribute__((warn_unused_result, nonnull));
 
 /* {id, kind, phase, percent}: the wire type Job. */
 json_t *job_to_json(const struct job *job) __attribute__((warn_unused_result, nonnull));
 
-/* The wire type Outcome. */
-json_t *job_outcome(const struct job *job) __attribute__((warn_unused_result, nonnull));
-
-/* The parameters of the error that a bad end is answered with. */
-json_t *job_failure(const struct job *job) __attribute__((warn_unused_result, nonnull));
-
-/* -1 when it cannot be said. */
-int job_percent(const struct job *job) __attribute__((nonnull));
-
-/* For job_*.c: records the first failure; later ones are consequences. */
-void job_fail(struct job *job, enum deploy_result result, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4), nonnull(1, 3)));
-
-/* For job_*.c: the step under way has ended. */
-void job_step_done(struct job *job, bool ok) __attribute__((nonnull));
-
-/* For job_*.c: sends a progress line to everyone who watches. */
-void job_tell(struct job *job) __attribute__((nonnull));
-
-/*
- * job_*.c: carry out an action of the table; each ends in job_step_done.
- * job_steps.c: what deployd-store does.
- */
-void job_prepare(struct job *job) __attribute__((nonnull));
-void job_seal(struct job *job) __attribute__((nonnull));
-void job_switch(struct job *job) __attribute__((nonnull));
-
-/* As things stand now, nothing forbids its switch. Changes nothing. */
-bool job_would_switch(struct job *job) __attribute__((warn_unused_result, nonnull));
-
-void job_revert(struct job *job) __attribute__((nonnull));
-void job_finish(struct job *job) __attribute__((nonnull));
-void job_discard(struct job *job) __attribute__((nonnull));
-void job_mark(struct job *job) __attribute__((nonnull));
-void job_record(struct job *job) __attribute__((nonnull));
-
-/* job_unpack.c: the session's archive through intake and unpack. */
-void job_unpack(struct job *job) __attribute__((nonnull));
-
-/* The session with its archive has come further with it, or has failed. */
-void job_archive_changed(struct job *job, const struct session *session)
-	__attribute__((nonnull));
-
-/* It was begun, and all that it needs of its client is here. */
-bool job_has_archive(const struct job *job) __attribute__((nonnull));
-
-/* Ends what is under way of it; the step is done when all of it has ended. */
-void job_kill_pipeline(struct job *job) __attribute__((nonnull));
-
-/* The session may end: nobody wants its archive any more. */
-void job_drop_archive(struct job *job) __attribute__((nonnull));
-
-/* job_restart.c: what the service manager does. */
-void job_restart(struct job *job) __attribute__((nonnull));
-void job_restore(struct job *job) __attribute__((nonnull));
-void job_stop_unit(struct job *job) __attribute__((nonnull));
-
-/* The step ends, failed, once the unit's last lines are here or cannot be had. */
-void job_fail_with_log(struct job *job) __attribute__((nonnull));
-
-/* job_health.c: is it well. */
-void job_check(struct job *job) __attribute__((nonnull));
-void job_bake(struct job *job) __attribute__((nonnull));
-void job_recheck(struct job *job) __attribute__((nonnull));
-void job_verify(struct job *job) __attribute__((nonnull));
-
-/* job_guard.c: what must hold before anything is begun. */
-
-/*
- * False, with the reason recorded: a hold, a release that awaits its confirmation, or
- * --if-current forbid it.
- */
-bool job_may_switch(struct job *job) __attribute__((warn_unused_result, nonnull));
-
-/* False, with the reason recorded: the archive is known to be a bad release. */
-bool job_archive_is_welcome(struct job *job, const char *sha256)
-	__attribute__((warn_unused_result, nonnull));
-
-/*
- * Looks whether there is a unit to restart, and calls go on then; else the step has
- * failed: it is better to hear of a masked unit before the switch than after it. With
- * daemon_reload = yes systemd reads a changed unit file first.
- */
-void job_with_unit(struct job *job, void (*go_on)(struct job *job))
-	__attribute__((nonnull));
-
-/* With daemon_reload = yes systemd reads a changed unit file; then go on is called. */
-void job_with_unit_file(struct job *job, void (*go_on)(struct job *job))
-	__attribute__((nonnull));
-
-/* job_result.c */
-
-/* What a job that had to go back is called in the end, and why. */
-void job_settle(struct job *job) __attribute__((nonnull));
-
-/* The entry of the history as `history --json` shows it. */
-json_t *job_history(struct job *job) __attribute__((warn_unused_result, nonnull));
-
-/* What speaks against a bad release, for its meta file. */
-json_t *job_evidence(const struct job *job)
-	__attribute__((warn_unused_result, nonnull));
-
-/* Why what is live now is not well: a JSON string; null when it is. */
-json_t *job_unhealthy(const struct job *job)
+/* The wire type Progress, without what a job in the queue waits for. */
+json_t *job_progress(const struct job *job)
 	__attribute__((warn_unused_result, nonnull));
 
 /* {uid, user} of who asked for it. */
 json_t *job_by(const struct job *job) __attribute__((warn_unused_result, nonnull));
+
+/* -1 when it cannot be said. */
+int job_percent(const struct job *job) __attribute__((nonnull));
+
+/* records the first failure; later ones are consequences. */
+void job_fail(struct job *job, enum deploy_result result, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4), nonnull(1, 3)));
+
+/* the step under way has ended. */
+void job_step_done(struct job *job, bool ok) __attribute__((nonnull));
+
+/* tells the observer. */
+void job_tell(struct job *job) __attribute__((nonnull));
+
+/* The archive is not needed any more. Harmless when there is none. */
+void job_drop_archive(struct job *job) __attribute__((nonnull));

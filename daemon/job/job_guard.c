@@ -1,118 +1,81 @@
 /* What must hold before a job changes anything. */
-#include <errno.h>
+#include "job/job_guard.h"
+
 #include <string.h>
 #include <time.h>
 
 #include "base/journal.h"
 #include "bus/clone.h"
 #include "bus/clone_review.h"
-#include "daemon.h"
-#include "job/job.h"
+#include "core/switch_rules.h"
 
-static int64_t number_of(const json_t *object, const char *key)
+static struct switch_request switch_of(const struct job *job)
 {
-	return (int64_t)json_integer_value(json_object_get(object, key));
+	return (struct switch_request){.kind = job->machine.kind,
+				       .app = job->settings->app_name,
+				       .target = job->target,
+				       .if_current = job->if_current,
+				       .force = job->force};
 }
 
-static const char *text_of(const json_t *object, const char *key)
+static bool refused(struct job *job, const struct errinfo *why)
 {
-	return json_string_value(json_object_get(object, key));
-}
-
-/* "" stands for none. */
-static bool is_current(struct job *job)
-{
-	const char *current = manager_current(job->app);
-
-	if (!job->if_current || strcmp(job->if_current, current ? current : "") == 0)
-		return true;
-	job_fail(job, RESULT_IF_CURRENT,
-		 "the current release is %s, not %s; nothing was changed",
-		 current ? current : "none",
-		 *job->if_current ? job->if_current : "none");
-	return false;
-}
-
-static bool is_not_held(struct job *job)
-{
-	const json_t *hold = manager_hold(job->app, (int64_t)time(NULL));
-	const char *reason = text_of(hold, "reason");
-	const char *user = text_of(json_object_get(hold, "by"), "user");
-	char until[RFC3339_SIZE];
-
-	if (!hold)
-		return true;
-	names_rfc3339(number_of(hold, "until_sec"), until);
-	job_fail(job, RESULT_BUSY,
-		 "%s is held by %s%s%s: %s; `deployctl unhold %s` lifts that",
-		 job->settings->app_name, user ? user : "somebody",
-		 number_of(hold, "until_sec") > 0 ? " until " : "",
-		 number_of(hold, "until_sec") > 0 ? until : "",
-		 reason && *reason ? reason : "no reason was given",
-		 job->settings->app_name);
-	return false;
-}
-
-/* Going back is one of the two answers that it waits for. */
-static bool awaits_no_confirmation(struct job *job)
-{
-	const json_t *confirm = manager_confirm(job->app);
-	const char *release = text_of(confirm, "release");
-	const char *app = job->settings->app_name;
-
-	if (!confirm || job->machine.kind == JOB_KIND_ROLLBACK)
-		return true;
-	job_fail(job, RESULT_BUSY,
-		 "release %s awaits its confirmation: `deployctl confirm %s` "
-		 "keeps it, `deployctl rollback %s` goes back",
-		 release ? release : "", app, app);
-	return false;
-}
-
-/* A crash may have left something to be done first. */
-static bool is_known(struct job *job)
-{
-	const struct app *app = job->app;
-
-	if (app->view)
-		return true;
-	job_fail(job, RESULT_FAILED,
-		 "the releases of %s are not known, nothing was changed: %s",
-		 job->settings->app_name,
-		 *app->problem ? app->problem : "not recovered yet");
+	job_fail(job, why->result, "%s", why->what);
 	return false;
 }
 
 bool job_may_switch(struct job *job)
 {
-	return is_known(job) && is_current(job) && is_not_held(job) &&
-	       awaits_no_confirmation(job);
+	const struct switch_request request = switch_of(job);
+	struct errinfo why = {0};
+
+	/* A crash may have left something to be done first. */
+	if (!job->app->view) {
+		job_fail(job, RESULT_FAILED,
+			 "the releases of %s are not known, nothing was changed: %s",
+			 job->settings->app_name, app_problem(job->app));
+		return false;
+	}
+	return switch_is_permitted(job->app->view, &request, (int64_t)time(NULL),
+				   &why) ||
+	       refused(job, &why);
+}
+
+bool job_choose_target(struct job *job)
+{
+	const struct switch_request request = switch_of(job);
+	char target[RELEASE_ID_SIZE];
+	struct errinfo why = {0};
+
+	if (job->machine.kind == JOB_KIND_DEPLOY)
+		return true;
+	if (!switch_choose_target(job->app->view, &request, target, &why))
+		return refused(job, &why);
+	(void)memcpy(job->target, target, sizeof(job->target));
+	return true;
+}
+
+bool job_would_switch(struct job *job)
+{
+	char target[RELEASE_ID_SIZE];
+	bool would;
+
+	(void)memcpy(target, job->target, sizeof(target));
+	would = job_may_switch(job) && job_choose_target(job);
+	/* By its turn things may stand otherwise. */
+	(void)memcpy(job->target, target, sizeof(target));
+	job->result = RESULT_OK;
+	job->error = (struct errinfo){0};
+	return would;
 }
 
 bool job_archive_is_welcome(struct job *job, const char *sha256)
 {
-	const json_t *releases = json_object_get(job->app->view, "releases");
-	json_t *release;
-	size_t i;
+	struct errinfo why = {0};
 
-	if (job->force || job->machine.kind != JOB_KIND_DEPLOY)
-		return true;
-	json_array_foreach (releases, i, release) {
-		const char *hash = text_of(release, "sha256");
-		const char *state = text_of(release, "state");
-		const char *reason =
-			text_of(json_object_get(release, "evidence"), "reason");
-
-		if (!hash || strcmp(hash, sha256) != 0 || !state ||
-		    strcmp(state, "bad") != 0)
-			continue;
-		job_fail(job, RESULT_REJECTED,
-			 "this archive was release %s, which is bad (%.200s); "
-			 "--force deploys it all the same",
-			 text_of(release, "id"), reason ? reason : "no word why");
-		return false;
-	}
-	return true;
+	return job->force || job->machine.kind != JOB_KIND_DEPLOY ||
+	       switch_archive_is_welcome(job->app->view, sha256, &why) ||
+	       refused(job, &why);
 }
 
 /* NULL when a job can be asked of the unit. */
@@ -159,7 +122,7 @@ static void with_copy(struct job *job)
 
 	if (job->machine.kind == JOB_KIND_ROLLBACK || !clone_review_check(settings)) {
 		job->with_unit(job);
-	} else if (!clone_query(job->daemon->units, settings->unit, on_clone, job)) {
+	} else if (!clone_query(job->context->units, settings->unit, on_clone, job)) {
 		out_of_memory(job);
 	}
 }
@@ -167,7 +130,7 @@ static void with_copy(struct job *job)
 static void query_unit(struct job *job, unit_state_fn done)
 {
 	job->unit_query =
-		units_query(job->daemon->units, job->settings->unit, done, job);
+		units_query(job->context->units, job->settings->unit, done, job);
 	if (!job->unit_query)
 		out_of_memory(job);
 }
@@ -186,7 +149,7 @@ static void reread(struct job *job, unit_done_fn done)
 		    job->settings->app_name, job->settings->unit);
 	job->reread = true;
 	job->unit_job =
-		units_act(job->daemon->units, UNIT_ACTION_REREAD, job->settings->unit,
+		units_act(job->context->units, UNIT_ACTION_REREAD, job->settings->unit,
 			  job->settings->job_timeout_sec * 1000, done, job);
 	if (!job->unit_job)
 		out_of_memory(job);

@@ -3,14 +3,15 @@
  * the release that was gone back to. Also the verification, which says what may not
  * be pruned.
  */
+#include "job/job_health.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon.h"
 #include "health/health.h"
 #include "health/verification.h"
-#include "job/job.h"
+#include "job/job_unit.h"
 
 static void keep_evidence(struct job *job, const struct health_outcome *outcome)
 {
@@ -63,15 +64,15 @@ static void on_rechecked(void *userdata, const struct health_outcome *outcome)
 	job_step_done(job, outcome->healthy);
 }
 
-static void look(struct job *job, const struct health_options *options,
-		 void (*done)(void *userdata, const struct health_outcome *outcome))
+static void examine(struct job *job, const struct health_options *options,
+		    void (*done)(void *userdata, const struct health_outcome *outcome))
 {
 	if (job->settings->activate_method == ACTIVATE_METHOD_NONE &&
 	    job->machine.switched) {
 		job_step_done(job, true); /* the unit is somebody else's */
 		return;
 	}
-	job->health = health_start(job->daemon->units, options, done, job);
+	job->health = health_start(job->context->units, options, done, job);
 	if (!job->health) {
 		job_fail(job, RESULT_FAILED, "out of memory");
 		job_step_done(job, false);
@@ -93,7 +94,7 @@ void job_check(struct job *job)
 	if (!switched && health->n_checks == 0)
 		job_step_done(job, true);
 	else
-		look(job, &options, on_checked);
+		examine(job, &options, on_checked);
 }
 
 void job_bake(struct job *job)
@@ -109,7 +110,7 @@ void job_bake(struct job *job)
 	if (bake_ms == 0)
 		job_step_done(job, true);
 	else
-		look(job, &options, on_checked);
+		examine(job, &options, on_checked);
 }
 
 void job_recheck(struct job *job)
@@ -122,7 +123,7 @@ void job_recheck(struct job *job)
 					 .deadline_ms =
 						 health->healthy_deadline_sec * 1000};
 
-	look(job, &options, on_rechecked);
+	examine(job, &options, on_rechecked);
 }
 
 /*
@@ -152,11 +153,11 @@ static void on_verification(void *userdata, const struct verification_outcome *o
 
 void job_verify(struct job *job)
 {
-	const char *current = manager_current(job->app);
+	const char *current = app_view_current(job->app->view);
 
 	if (current)
 		job->verification =
-			verification_start(job->daemon->units, job->settings, current,
+			verification_start(job->context->units, job->settings, current,
 					   on_verification, job);
 	if (!job->verification)
 		job_step_done(job, false);

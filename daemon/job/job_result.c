@@ -2,28 +2,23 @@
  * How a job ended, in the forms that are wanted of it: the reply, the error, the
  * history, the evidence against a release.
  */
-#include "job/job.h"
+
+#include "job/job_result.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "daemon.h"
+#include "core/job_verdict.h"
 #include "deploy/duration.h"
 
 #define EVIDENCE_OUTPUT_BYTES_MAX 2048
 /* The reason (errinfo) or the deployer's words, and how the stop went. */
-#define MESSAGE_SIZE	 1536
-#define REASON_BYTES_MAX 250 /* of the first failure, before what it led to */
+#define MESSAGE_SIZE 1536
 
 static json_t *text_or_null(const char *text)
 {
 	return text && *text ? json_string(text) : json_null();
-}
-
-json_t *job_by(const struct job *job)
-{
-	return json_pack("{s:I, s:s}", "uid", (json_int_t)job->uid, "user", job->user);
 }
 
 static void live_words(const struct job *job, char *ret_text, size_t size)
@@ -154,50 +149,29 @@ json_t *job_unhealthy(const struct job *job)
 	return well ? json_null() : json_string(job->error.what);
 }
 
-/* The first failure stays in front: it is what somebody has to mend. */
-static void conclude(struct job *job, enum deploy_result result, const char *conclusion,
-		     const char *detail)
+static struct job_end end_of(const struct job *job)
 {
-	char reason[REASON_BYTES_MAX + 1];
-
-	(void)snprintf(reason, sizeof(reason), "%s", job->error.what);
-	job->result = result;
-	job->error.result = result;
-	(void)snprintf(job->error.what, sizeof(job->error.what), "%s; %s%s",
-		       names_trim_utf8(reason), conclusion, detail);
-	(void)names_trim_utf8(job->error.what);
+	return (struct job_end){.machine = &job->machine,
+				.result = job->result,
+				.stop_failed = job->stop_failed,
+				.release_bad = job->release_bad,
+				.awaits_confirm = job->confirm_deadline_sec != 0,
+				.from = job->from,
+				.revert_error = job->revert_error.what};
 }
 
 void job_settle(struct job *job)
 {
-	const struct job_machine *machine = &job->machine;
-	char back[96];
+	struct job_end end = end_of(job);
 
-	if (!machine->failed || !machine->switched || job->result == RESULT_OK ||
-	    machine->fallback == JOB_FALLBACK_NONE)
-		return;
-	if (job->stop_failed) {
-		conclude(job, RESULT_FAILED, "nothing new was started",
-			 machine->reverted
-				 ? "; what was live before is current again, and "
-				   "systemd starts it when that process is gone"
-				 : "");
-		return;
-	}
-	if (machine->fallback == JOB_FALLBACK_STOP) {
-		conclude(job, RESULT_ROLLBACK_FAILED,
-			 "there is no earlier release to go back to, so the unit ",
-			 *job->revert_error.what ? job->revert_error.what
-						 : "was stopped");
-		return;
-	}
-	if (machine->reverted && machine->restored) {
-		conclude(job, RESULT_ROLLED_BACK, "rolled back to ", job->from);
-		return;
-	}
-	(void)snprintf(back, sizeof(back),
-		       "and the rollback to %s failed: ", job->from);
-	conclude(job, RESULT_ROLLBACK_FAILED, back, job->revert_error.what);
+	job->result = job_verdict(&end, &job->error);
+}
+
+const char *job_release_mark(const struct job *job)
+{
+	struct job_end end = end_of(job);
+
+	return job_mark_name(job_verdict_mark(&end));
 }
 
 json_t *job_history(struct job *job)
@@ -208,7 +182,7 @@ json_t *job_history(struct job *job)
 	const char *to = is_revert ? job->from : job->target;
 	json_t *entry;
 
-	job->took_ms = uv_now(job->daemon->loop) - job->started_mono_ms;
+	job->took_ms = uv_now(job->context->loop) - job->started_mono_ms;
 	names_rfc3339(job->created_sec, time_text);
 	entry = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:I}", "time",
 			  time_text, "id", job->id, "app", job->settings->app_name,

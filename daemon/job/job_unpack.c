@@ -5,6 +5,8 @@
  * the archive is complete: a session that is killed closes its pipe like one that is
  * done.
  */
+#include "job/job_unpack.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,10 +16,8 @@
 #include "base/config_set.h"
 #include "base/journal.h"
 #include "build_config.h"
-#include "daemon.h"
 #include "deploy/cleanup.h"
-#include "job/job.h"
-#include "server/session.h"
+#include "job/job_guard.h"
 #include "util/args.h"
 
 static const char *text_of(const json_t *object, const char *key)
@@ -25,28 +25,12 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
-static struct session *archive_session(const struct job *job)
-{
-	return job->archive_session != 0
-		       ? server_find_archive(&job->daemon->server, job->archive_session)
-		       : NULL;
-}
-
-void job_drop_archive(struct job *job)
-{
-	struct session *session = archive_session(job);
-
-	job->archive_session = 0;
-	if (session)
-		session_archive_drop(session);
-}
-
 bool job_has_archive(const struct job *job)
 {
 	if (!job->running || (job->machine.kind != JOB_KIND_DEPLOY &&
 			      job->machine.kind != JOB_KIND_STAGE))
 		return false;
-	if (job->archive_session == 0)
+	if (job->archive_reader == 0)
 		return true; /* it has been unpacked */
 	return job->archive.state == ARCHIVE_STATE_COMPLETE;
 }
@@ -127,6 +111,15 @@ static void judge_pipeline(struct job *job)
 		(void)!job_archive_is_welcome(job, hash);
 }
 
+static bool reader_is_there(const struct job *job)
+{
+	const struct job_context *context = job->context;
+
+	return job->archive_reader != 0 &&
+	       context->archives.is_there(context->archives_userdata,
+					  job->archive_reader);
+}
+
 static bool is_settled(const struct archive *archive)
 {
 	return archive->state >= ARCHIVE_STATE_COMPLETE;
@@ -148,7 +141,7 @@ static void pipeline_over(struct job *job)
 static void on_helper_done(struct child *child)
 {
 	struct job *job = child->userdata;
-	struct session *session;
+	const struct job_context *context = job->context;
 	const json_t *reply = NULL;
 	struct errinfo error;
 
@@ -158,22 +151,20 @@ static void on_helper_done(struct child *child)
 	 * The session says "complete" before it closes its pipe, but through another
 	 * pipe, so its word may arrive after the helpers have ended.
 	 */
-	session = archive_session(job);
-	if (session && child_outcome(&job->intake, &reply, &error) == RESULT_OK &&
+	if (reader_is_there(job) &&
+	    child_outcome(&job->intake, &reply, &error) == RESULT_OK &&
 	    child_outcome(&job->unpack, &reply, &error) == RESULT_OK &&
 	    !is_settled(&job->archive)) {
 		job->archive_awaited = true;
-		session_archive_due(session);
+		context->archives.due(context->archives_userdata, job->archive_reader);
 		return;
 	}
 	pipeline_over(job);
 }
 
-void job_archive_changed(struct job *job, const struct session *session)
+void job_archive_changed(struct job *job, const struct archive *archive)
 {
-	const struct archive *archive = &job->archive;
-
-	job->archive = session->archive;
+	job->archive = *archive;
 	job->total_bytes = archive->total;
 	if (job->archive_awaited) {
 		if (is_settled(archive))
@@ -194,13 +185,14 @@ void job_archive_changed(struct job *job, const struct session *session)
 
 void job_kill_pipeline(struct job *job)
 {
-	struct session *session = job->archive_awaited ? archive_session(job) : NULL;
+	const struct job_context *context = job->context;
 
 	child_kill(&job->intake);
 	child_kill(&job->unpack);
 	/* They have ended, and the session alone is waited for. */
-	if (session)
-		session_archive_give_up(session);
+	if (job->archive_awaited && job->archive_reader != 0)
+		context->archives.give_up(context->archives_userdata,
+					  job->archive_reader);
 }
 
 static void on_intake_progress(struct child *child, const json_t *progress)
@@ -271,7 +263,7 @@ static int start_unpack(struct job *job, int fd0)
 	job->unpack.userdata = job;
 	job->unpack.on_progress = on_unpack_progress;
 	job->unpack.on_done = on_helper_done;
-	return child_start(&job->unpack, job->daemon->loop, &options);
+	return child_start(&job->unpack, job->context->loop, &options);
 }
 
 static int start_intake(struct job *job, int fd0, int fd1)
@@ -302,16 +294,16 @@ static int start_intake(struct job *job, int fd0, int fd1)
 	job->intake.userdata = job;
 	job->intake.on_progress = on_intake_progress;
 	job->intake.on_done = on_helper_done;
-	return child_start(&job->intake, job->daemon->loop, &options);
+	return child_start(&job->intake, job->context->loop, &options);
 }
 
 /* deployd closes its copy at once, so that the session alone ends the archive. */
 static int start_pump(struct job *job, int fd)
 {
-	struct session *session =
-		server_find_archive(&job->daemon->server, job->archive_session);
+	const struct job_context *context = job->context;
 
-	return session ? session_archive_pump(session, fd) : -EPIPE;
+	return context->archives.pump(context->archives_userdata, job->archive_reader,
+				      fd);
 }
 
 static bool archive_is_acceptable(struct job *job)

@@ -8,18 +8,29 @@
 
 #include "base/config_set.h"
 #include "base/journal.h"
-#include "daemon.h"
 #include "deploy/duration.h"
-#include "server/service.h"
-#include "server/session.h"
+#include "job/job_actions.h"
+#include "job/job_guard.h"
+#include "job/job_result.h"
+#include "job/job_unpack.h"
 
 static const char stopping[] = "deployd is stopping; nothing was switched, try again";
 
-int manager_init(struct manager *manager, struct daemon *daemon)
-{
-	const struct daemon_config *limits = daemon->config->daemon;
+static void job_over(struct job *job);
 
-	*manager = (struct manager){.daemon = daemon};
+int manager_init(struct manager *manager, const struct manager_options *options)
+{
+	const struct daemon_config *limits = options->config->set->daemon;
+
+	*manager = (struct manager){
+		.context = {.loop = options->loop,
+			    .units = options->units,
+			    .observer = options->observer,
+			    .archives = options->archives,
+			    .archives_userdata = options->archives_userdata,
+			    .carry_out = job_carry_out,
+			    .over = job_over},
+		.config = options->config};
 	manager->queue = queue_new(limits->jobs_max, limits->queue_max);
 	return manager->queue ? 0 : -ENOMEM;
 }
@@ -31,15 +42,20 @@ void manager_deinit(struct manager *manager)
 	assert(!manager->jobs);
 	for (struct app *app = manager->apps; app; app = next) {
 		next = app->next;
-		json_decref(app->view);
-		free(app->view_of);
-		free(app);
+		app_free(app);
 	}
 	for (unsigned int i = 0; i < manager->n_finished; i++) {
 		json_decref(manager->finished[i].job);
 		json_decref(manager->finished[i].outcome);
 	}
 	queue_free(manager->queue);
+}
+
+void manager_take_limits(struct manager *manager)
+{
+	const struct daemon_config *limits = manager->config->set->daemon;
+
+	queue_set_limits(manager->queue, limits->jobs_max, limits->queue_max);
 }
 
 struct app *manager_app(struct manager *manager, const char *name)
@@ -49,11 +65,9 @@ struct app *manager_app(struct manager *manager, const char *name)
 	for (app = manager->apps; app; app = app->next)
 		if (strcmp(app->name, name) == 0)
 			return app;
-	app = calloc(1, sizeof(*app));
+	app = app_new(manager, name);
 	if (!app)
 		return NULL;
-	app->manager = manager;
-	(void)snprintf(app->name, sizeof(app->name), "%s", name);
 	app->next = manager->apps;
 	manager->apps = app;
 	return app;
@@ -83,10 +97,12 @@ bool manager_is_idle(const struct manager *manager)
 	return !manager->jobs && manager->n_recovering == 0;
 }
 
-static void check_idle(struct manager *manager)
+void manager_check_idle(struct manager *manager)
 {
-	if (manager_is_idle(manager) && manager->on_idle)
-		manager->on_idle(manager->daemon);
+	const struct job_observer *observer = &manager->context.observer;
+
+	if (manager_is_idle(manager))
+		observer->idle(observer->userdata);
 }
 
 static void append(struct manager *manager, struct job *job)
@@ -117,17 +133,33 @@ void manager_begin(struct job *job)
 
 static void start(struct job *job)
 {
+	const struct manager_hooks *hooks = &job->app->manager->hooks;
+
 	job->app->running = job;
-	/* Else it is begun when that is over. */
-	if (!job->app->recovering && !manager_recover_first(job))
+	if (!hooks->must_wait || !hooks->must_wait(hooks->userdata, job))
 		manager_begin(job);
+}
+
+void manager_put_back(struct app *app)
+{
+	if (app->running && !app->running->running &&
+	    queue_put_back(app->manager->queue, app->running->id))
+		app->running = NULL;
+}
+
+void manager_recovering(struct manager *manager, bool begins)
+{
+	if (begins)
+		manager->n_recovering++;
+	else
+		manager->n_recovering--;
 }
 
 void manager_run(struct manager *manager)
 {
 	const char *id;
 
-	while (!manager->daemon->stopping && (id = queue_start_next(manager->queue))) {
+	while (!manager->stopping && (id = queue_start_next(manager->queue))) {
 		struct job *job = manager_find(manager, id);
 
 		assert(job);
@@ -283,7 +315,7 @@ static void refuse(const struct manager *manager, const struct job *job, int r,
 	name_waiting(manager, job, whose, sizeof(whose));
 	if (is_deploy)
 		(void)snprintf(limit, sizeof(limit), "queue_max = %zu",
-			       (size_t)manager->daemon->config->daemon->queue_max);
+			       (size_t)manager->config->set->daemon->queue_max);
 	else
 		(void)snprintf(limit, sizeof(limit), "the limit is %d",
 			       QUEUE_URGENT_WAITING_MAX);
@@ -313,8 +345,7 @@ static void make_way(struct job *rollback)
 	    running->machine.failed || !job_machine_is_before_switch(&running->machine))
 		return;
 	if (!running->running) {
-		if (queue_put_back(app->manager->queue, running->id))
-			app->running = NULL;
+		manager_put_back(app);
 		return;
 	}
 	/* A rollback that will be refused must not end anything. */
@@ -332,10 +363,9 @@ static void make_way(struct job *rollback)
 }
 
 /* Joins the twin. False: it has all the watchers that it may have. */
-static bool join(struct job *twin, const struct job_request *request,
-		 uint64_t session_id)
+static bool join(struct job *twin, const struct job_request *request, uint64_t watcher)
 {
-	if (session_id != 0 && job_watch(twin, session_id) < 0)
+	if (watcher != 0 && job_watch(twin, watcher) < 0)
 		return false;
 	journal_log(LOG_INFO, "%s: the %s of %s joins that of %s, which waits (job %s)",
 		    twin->app->name, job_kind_name(twin->machine.kind), request->user,
@@ -345,35 +375,34 @@ static bool join(struct job *twin, const struct job_request *request,
 
 enum deploy_result manager_submit(struct manager *manager, struct config_set *config,
 				  const struct app_config *settings,
-				  const struct job_request *request,
-				  uint64_t session_id, struct job **ret_job,
-				  struct errinfo *error)
+				  const struct job_request *request, uint64_t watcher,
+				  struct job **ret_job, struct errinfo *error)
 {
 	struct app *app = manager_app(manager, settings->app_name);
 	struct job *job = NULL, *twin;
 	int r;
 
 	twin = app ? find_twin(manager, app, config, request) : NULL;
-	if (twin && join(twin, request, session_id)) {
+	if (twin && join(twin, request, watcher)) {
 		*ret_job = twin;
 		return RESULT_OK;
 	}
 	if (app)
-		job = job_new(manager->daemon, app, config, settings, request);
+		job = job_new(&manager->context, app, config, settings, request);
 	if (!job) {
 		(void)errinfo_refuse(error, RESULT_FAILED, "out of memory");
 		return RESULT_FAILED;
 	}
-	r = enqueue(manager, job, request->archive_session == 0);
+	r = enqueue(manager, job, request->archive_reader == 0);
 	if (r < 0) {
 		refuse(manager, job, r, error);
-		job->archive_session = 0; /* stays the caller's */
+		job->archive_reader = 0; /* stays the caller's */
 		job_free(job);
 		return error->result;
 	}
 	append(manager, job);
-	if (session_id != 0)
-		(void)!job_watch(job, session_id);
+	if (watcher != 0)
+		(void)!job_watch(job, watcher);
 	if (job->machine.kind == JOB_KIND_ROLLBACK)
 		make_way(job);
 	*ret_job = job;
@@ -408,19 +437,36 @@ static json_t *waits_for(const struct job *job)
 	return json_string(text);
 }
 
-void manager_archive_changed(struct manager *manager, const struct session *session)
+void manager_archive_changed(struct manager *manager, uint64_t reader,
+			     const struct archive *archive)
 {
-	enum archive_state state = session->archive.state;
 	struct job *job = manager->jobs;
 
-	while (job && job->archive_session != session->id)
+	while (job && job->archive_reader != reader)
 		job = job->next;
 	if (!job)
 		return;
-	if (state == ARCHIVE_STATE_FLOWS || state == ARCHIVE_STATE_COMPLETE)
+	if (archive->state == ARCHIVE_STATE_FLOWS ||
+	    archive->state == ARCHIVE_STATE_COMPLETE)
 		(void)queue_set_ready(manager->queue, job->id);
-	job_archive_changed(job, session); /* may free it */
+	job_archive_changed(job, archive); /* may free it */
 	manager_run(manager);
+}
+
+json_t *manager_progress(const struct job *job)
+{
+	json_t *progress = job_progress(job);
+	char waits_for[160], text[192] = "";
+
+	if (job->machine.state != JOB_STATE_QUEUED)
+		return progress;
+	if (*job->note) /* which job it has cancelled to start sooner */
+		(void)snprintf(text, sizeof(text), "%s", job->note);
+	else if (manager_waits_for(job, waits_for, sizeof(waits_for)))
+		(void)snprintf(text, sizeof(text), "waits for %s", waits_for);
+	if (*text)
+		(void)json_object_set_new(progress, "message", json_string(text));
+	return progress;
 }
 
 json_t *manager_job(const struct job *job)
@@ -496,28 +542,12 @@ static void log_end(const struct job *job)
 			      job->id);
 }
 
-static void answer(const struct job *job, json_t *reply)
+static void job_over(struct job *job)
 {
-	for (size_t i = 0; i < job->n_watchers; i++) {
-		struct session *session =
-			server_find(&job->daemon->server, job->watchers[i]);
-		json_t *seen;
-
-		if (!session)
-			continue;
-		seen = service_reply_for(job->daemon, session, job->settings->app_name,
-					 reply);
-		if (job->result == RESULT_OK)
-			session_reply(session, seen, false);
-		else
-			session_error(session, result_error_name(job->result), seen);
-	}
-}
-
-void manager_job_over(struct manager *manager, struct job *job)
-{
-	struct job **slot = &manager->jobs;
 	struct app *app = job->app;
+	struct manager *manager = app->manager;
+	const struct job_observer *observer = &manager->context.observer;
+	struct job **slot = &manager->jobs;
 	json_t *reply;
 
 	while (*slot && *slot != job)
@@ -531,20 +561,20 @@ void manager_job_over(struct manager *manager, struct job *job)
 	log_end(job);
 	reply = last_reply(job);
 	remember(manager, job, reply);
-	answer(job, reply);
+	observer->ended(observer->userdata, job, reply);
 	json_decref(reply);
-	if (manager->on_job_over)
-		manager->on_job_over(manager->daemon, job);
 	job_free(job);
-	manager_follow_config(app);
+	if (manager->hooks.job_gone)
+		manager->hooks.job_gone(manager->hooks.userdata, app);
 	manager_run(manager);
-	check_idle(manager);
+	manager_check_idle(manager);
 }
 
 void manager_stop(struct manager *manager)
 {
 	struct job *job = manager->jobs, *next;
 
+	manager->stopping = true;
 	/*
 	 * Jobs that wait end at once; jobs that run, have not switched and lack a part
 	 * of their archive end when their helpers are dead. The others go on. Each
@@ -555,5 +585,5 @@ void manager_stop(struct manager *manager)
 		if (!job_has_archive(job))
 			job_abandon(job, RESULT_FAILED, stopping);
 	}
-	check_idle(manager);
+	manager_check_idle(manager);
 }

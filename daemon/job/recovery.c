@@ -1,182 +1,91 @@
 /*
- * What is known of an app's releases: the view that deployd-store gives, and how it
- * comes to be at start, after a crash, and when the configuration changes.
+ * Brings what is known of each app's releases up to date: at start, after a crash, and
+ * when the configuration changes. Also what deployd does of its own accord: the end of
+ * an interrupted switch, and the way back from what nobody confirmed.
  */
+#include "job/recovery.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/config_set.h"
 #include "base/journal.h"
-#include "daemon.h"
-#include "job/manager.h"
+#include "job/app_view_json.h"
 
 #define RECOVER_TIMEOUT_MSEC 300000u /* the staging left by a crash is removed, too */
 
-static void start_recoveries(struct manager *manager);
-
-static void forget_view(struct app *app)
-{
-	json_decref(app->view);
-	app->view = NULL;
-	free(app->view_of);
-	app->view_of = NULL;
-}
-
-void manager_forget_view(struct app *app, const char *why)
-{
-	forget_view(app);
-	(void)snprintf(app->problem, sizeof(app->problem), "%s", why);
-}
-
-static bool is_recovered(const struct app *app, const struct app_config *settings)
-{
-	return app->view_of && strcmp(app->view_of, settings->deploy_dir) == 0;
-}
-
-void manager_take_view(struct app *app, const struct app_config *settings,
-		       const json_t *view)
-{
-	if (!json_is_object(view) || !is_recovered(app, settings))
-		return;
-	json_decref(app->view);
-	app->view = json_incref((json_t *)view);
-	app->problem[0] = '\0';
-}
-
-const char *manager_current(const struct app *app)
-{
-	return json_string_value(json_object_get(app->view, "current"));
-}
-
-const char *manager_previous(const struct app *app)
-{
-	return json_string_value(json_object_get(app->view, "previous"));
-}
-
-const json_t *manager_release(const struct app *app, const char *release)
-{
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach (json_object_get(app->view, "releases"), i, entry) {
-		const char *id = json_string_value(json_object_get(entry, "id"));
-
-		if (id && strcmp(id, release) == 0)
-			return entry;
-	}
-	return NULL;
-}
-
-const char *manager_release_state(const struct app *app, const char *release)
-{
-	return json_string_value(
-		json_object_get(manager_release(app, release), "state"));
-}
-
-const json_t *manager_hold(const struct app *app, int64_t now_sec)
-{
-	const json_t *hold = json_object_get(app->view, "hold");
-	json_int_t until = json_integer_value(json_object_get(hold, "until_sec"));
-
-	return json_is_object(hold) && (until == 0 || now_sec < until) ? hold : NULL;
-}
-
-static bool is_stopped_for_good(const struct app *app, const json_t *confirm)
-{
-	const char *release = json_string_value(json_object_get(confirm, "release"));
-	const char *state = release ? manager_release_state(app, release) : NULL;
-
-	return !json_is_string(json_object_get(confirm, "from")) && state &&
-	       strcmp(state, "bad") == 0;
-}
-
-const json_t *manager_confirm(const struct app *app)
-{
-	const json_t *confirm = json_object_get(app->view, "confirm");
-
-	return json_is_object(confirm) && !is_stopped_for_good(app, confirm) ? confirm
-									     : NULL;
-}
+static void start_recoveries(struct recovery *recovery);
 
 /* What deployd began itself is told in the name of who asked for what it is about. */
-static enum deploy_result resubmit(struct app *app, struct config_set *config,
-				   const struct app_config *settings,
-				   enum job_kind kind, const char *id,
-				   const char *release, const json_t *by,
-				   struct job **ret_job)
+static struct job *resubmit(struct app *app, struct config_set *config,
+			    const struct app_config *settings,
+			    const struct job_request *wanted, const struct person *by)
 {
-	const char *user = json_string_value(json_object_get(by, "user"));
-	struct job_request request = {
-		.kind = kind,
-		.id = id,
-		.release = release,
-		.uid = (uid_t)json_integer_value(json_object_get(by, "uid")),
-		.user = user ? user : "root"};
+	struct job_request request = *wanted;
 	struct errinfo error = {0};
-	enum deploy_result result;
+	struct job *job = NULL;
 
-	result = manager_submit(app->manager, config, settings, &request, 0, ret_job,
-				&error);
-	if (result != RESULT_OK)
+	request.uid = by->uid;
+	request.user = by->known ? by->user : "root";
+	if (manager_submit(app->manager, config, settings, &request, 0, &job, &error) !=
+	    RESULT_OK) {
 		journal_log(LOG_ERR, "%s: cannot %s: %s", app->name,
-			    job_kind_name(kind), error.what);
-	return result;
+			    job_kind_name(request.kind), error.what);
+		return NULL;
+	}
+	return job;
 }
 
-static void set_way_back(struct job *job, const char *from)
+static void set_way_back(struct job *job, const char *from, enum job_fallback fallback)
 {
 	(void)snprintf(job->from, sizeof(job->from), "%s", from ? from : "");
-	job->machine.fallback = from ? JOB_FALLBACK_BACK : JOB_FALLBACK_STOP;
+	job->machine.fallback = fallback;
 }
 
 /* The switch was made, or was to be made back, when deployd died. */
 static void resume(struct app *app, const struct app_config *settings,
-		   const json_t *pending)
+		   const struct pending_switch *pending)
 {
-	const char *op = json_string_value(json_object_get(pending, "op"));
-	const char *to = json_string_value(json_object_get(pending, "to"));
-	const char *from = json_string_value(json_object_get(pending, "from"));
-	const char *id = json_string_value(json_object_get(pending, "job"));
-	const json_t *by = json_object_get(pending, "by");
-	const json_t *confirm = json_object_get(pending, "confirm");
-	bool is_revert = op && strcmp(op, "revert") == 0;
-	struct job *job = NULL;
+	struct resume_plan plan;
+	struct job *job;
 
-	if (!to || (is_revert && !from)) {
+	if (!resume_plan(pending, settings->health.auto_rollback, &plan)) {
 		journal_log(LOG_ERR, "%s: deployd-store told of a switch to nowhere",
 			    app->name);
 		return;
 	}
-	if (resubmit(app, app->recovery_config, settings,
-		     is_revert ? JOB_KIND_REVERT : JOB_KIND_RECOVER, id,
-		     is_revert ? from : to, by, &job) != RESULT_OK)
+	job = resubmit(app, app->recovery.config, settings,
+		       &(struct job_request){.kind = plan.kind,
+					     .id = *pending->job ? pending->job : NULL,
+					     .release = plan.release},
+		       &pending->by);
+	if (!job)
 		return;
-	job->same_boot = json_is_true(json_object_get(pending, "same_boot"));
-	set_way_back(job, is_revert ? to : from);
-	if (is_revert) {
-		job->release_bad = true;
-		job_fail(job, RESULT_FAILED,
-			 "deployd was killed while it went back from this release");
+	job->same_boot = pending->same_boot;
+	job->confirm_deadline_sec = plan.confirm_deadline_sec;
+	set_way_back(job, plan.back, plan.fallback);
+	if (plan.kind != JOB_KIND_REVERT)
 		return;
-	}
-	if (!settings->health.auto_rollback)
-		job->machine.fallback = JOB_FALLBACK_NONE;
-	job->confirm_deadline_sec =
-		(int64_t)json_integer_value(json_object_get(confirm, "deadline_sec"));
+	job->release_bad = true;
+	job_fail(job, RESULT_FAILED,
+		 "deployd was killed while it went back from this release");
 }
 
-void manager_revert_unconfirmed(struct app *app, const struct app_config *settings)
+void recovery_revert_unconfirmed(struct recovery *recovery, struct app *app,
+				 const struct app_config *settings)
 {
-	const json_t *confirm = manager_confirm(app);
-	struct job *job = NULL;
+	const struct app_confirm *confirm = app_view_confirm(app->view);
+	struct job *job;
 
-	if (resubmit(app, app->manager->daemon->config, settings, JOB_KIND_REVERT, NULL,
-		     json_string_value(json_object_get(confirm, "release")),
-		     json_object_get(confirm, "by"), &job) != RESULT_OK)
+	job = resubmit(app, recovery->config->set, settings,
+		       &(struct job_request){.kind = JOB_KIND_REVERT,
+					     .release = confirm->release},
+		       &confirm->by);
+	if (!job)
 		return;
-	set_way_back(job, json_string_value(json_object_get(confirm, "from")));
+	set_way_back(job, *confirm->from ? confirm->from : NULL,
+		     *confirm->from ? JOB_FALLBACK_BACK : JOB_FALLBACK_STOP);
 	job->same_boot = true;
 	job->release_bad = true;
 	job_fail(job, RESULT_FAILED, "release %s was not confirmed in time",
@@ -184,24 +93,15 @@ void manager_revert_unconfirmed(struct app *app, const struct app_config *settin
 	manager_run(app->manager);
 }
 
-/* What has its turn but has not begun comes after what is to be resumed. */
-static void put_back(struct app *app)
-{
-	if (app->running && !app->running->running &&
-	    queue_put_back(app->manager->queue, app->running->id))
-		app->running = NULL;
-}
-
 static void take_recovered(struct app *app, const struct app_config *settings,
 			   const json_t *reply)
 {
-	const json_t *pending = json_object_get(reply, "pending");
+	struct pending_switch pending;
 	json_t *line;
 	size_t i;
 
-	free(app->view_of);
-	app->view_of = strdup(settings->deploy_dir);
-	manager_take_view(app, settings, json_object_get(reply, "view"));
+	app_set_recovered(app, settings);
+	app_take_view(app, settings, json_object_get(reply, "view"));
 	json_array_foreach (json_object_get(reply, "recovered"), i, line)
 		journal_event(JOURNAL_RECOVERED, LOG_NOTICE,
 			      &(struct journal_context){.app = app->name,
@@ -209,9 +109,10 @@ static void take_recovered(struct app *app, const struct app_config *settings,
 							.uid = -1,
 							.pid = -1},
 			      "%s: %s", app->name, json_string_value(line));
-	if (json_is_object(pending) && !app->manager->daemon->stopping) {
-		put_back(app);
-		resume(app, settings, pending);
+	if (pending_from_json(json_object_get(reply, "pending"), &pending) &&
+	    !app->manager->stopping) {
+		manager_put_back(app); /* what is to be resumed comes first */
+		resume(app, settings, &pending);
 	}
 }
 
@@ -219,61 +120,60 @@ static void on_recovered(struct store_call *call, enum deploy_result result,
 			 const json_t *reply, const struct errinfo *error)
 {
 	struct app *app = call->userdata;
-	struct manager *manager = app->manager;
-	struct config_set *config = app->recovery_config;
+	struct recovery *recovery = app->recovery.owner;
+	struct config_set *config = app->recovery.config;
 	const struct app_config *settings = config_set_app(config, app->name);
 
-	app->recovering = false;
-	manager->n_recovering--;
+	app->recovery.running = false;
+	manager_recovering(recovery->manager, false);
 	if (result != RESULT_OK) {
-		forget_view(app);
-		(void)snprintf(app->problem, sizeof(app->problem), "%s", error->what);
+		app_forget_view(app, error->what);
 		journal_log(LOG_ERR, "%s: cannot recover: %s", app->name, error->what);
 	} else {
 		take_recovered(app, settings, reply);
 	}
-	app->recovery_config = NULL;
+	app->recovery.config = NULL;
 	config_set_unref(config);
 	/* One that was submitted meanwhile has its turn, but could not begin. */
 	if (app->running && !app->running->running)
 		manager_begin(app->running);
-	start_recoveries(manager);
+	start_recoveries(recovery);
 }
 
 static bool needs_recovery(const struct app *app, const struct app_config *settings)
 {
-	return !app->recovering && !app->running && !is_recovered(app, settings);
+	return !app->recovery.running && !app->running &&
+	       !app_is_recovered(app, settings);
 }
 
 /* At a reload: where something is wrong, or nothing is yet, root may have mended it. */
-static bool is_worth_a_look(const struct app *app)
+static bool is_worth_a_refresh(const struct app *app)
 {
-	return !app->recovering && !app->running &&
-	       (!app->view || !manager_current(app) ||
-		!json_is_null(json_object_get(app->view, "degraded")));
+	return !app->recovery.running && !app->running &&
+	       (!app_view_current(app->view) || app->view->degraded);
 }
 
-static bool start_recovery(struct app *app, struct config_set *config,
-			   const struct app_config *settings)
+static bool start_recovery(struct recovery *recovery, struct app *app,
+			   struct config_set *config, const struct app_config *settings)
 {
-	struct manager *manager = app->manager;
 	int r;
 
-	if (!is_recovered(app, settings))
-		forget_view(app);
-	app->recovery.userdata = app;
-	app->recovery.done = on_recovered;
-	r = store_call_start(&app->recovery, manager->daemon->loop, config, settings,
-			     "recover", NULL, RECOVER_TIMEOUT_MSEC);
+	if (!app_is_recovered(app, settings))
+		app_forget_view(app, "");
+	app->recovery.owner = recovery;
+	app->recovery.call.userdata = app;
+	app->recovery.call.done = on_recovered;
+	r = store_call_start(&app->recovery.call, recovery->manager->context.loop,
+			     config, settings, "recover", NULL, RECOVER_TIMEOUT_MSEC);
 	if (r < 0) {
 		(void)snprintf(app->problem, sizeof(app->problem),
 			       "cannot start deployd-store: %s", strerror(-r));
 		return false;
 	}
 	(void)snprintf(app->problem, sizeof(app->problem), "recovery is under way");
-	app->recovery_config = config_set_ref(config);
-	app->recovering = true;
-	manager->n_recovering++;
+	app->recovery.config = config_set_ref(config);
+	app->recovery.running = true;
+	manager_recovering(recovery->manager, true);
 	return true;
 }
 
@@ -284,52 +184,67 @@ static bool is_about_releases(enum job_kind kind)
 	       kind == JOB_KIND_CONFIRM;
 }
 
-bool manager_recover_first(struct job *job)
+/* What a crash left undone comes before anything that would hide it. */
+static bool must_wait(void *userdata, struct job *job)
 {
+	struct app *app = job->app;
+
+	if (app->recovery.running)
+		return true;
 	return is_about_releases(job->machine.kind) &&
-	       !is_recovered(job->app, job->settings) &&
-	       start_recovery(job->app, job->config, job->settings);
+	       !app_is_recovered(app, job->settings) &&
+	       start_recovery(userdata, app, job->config, job->settings);
 }
 
-void manager_follow_config(struct app *app)
+/* A reload may have moved the app's directory while a job was under way. */
+static void on_job_gone(void *userdata, struct app *app)
 {
-	const struct daemon *daemon = app->manager->daemon;
-	const struct app_config *settings = config_set_app(daemon->config, app->name);
+	struct recovery *recovery = userdata;
+	struct config_set *config = recovery->config->set;
+	const struct app_config *settings = config_set_app(config, app->name);
 
-	if (settings && app->view_of && !daemon->stopping &&
+	if (settings && app->view_of && !recovery->manager->stopping &&
 	    needs_recovery(app, settings))
-		(void)start_recovery(app, daemon->config, settings);
+		(void)start_recovery(recovery, app, config, settings);
 }
 
 /* A few at a time; each that ends starts the next. */
-static void start_recoveries(struct manager *manager)
+static void start_recoveries(struct recovery *recovery)
 {
-	struct config_set *config = manager->daemon->config;
+	struct manager *manager = recovery->manager;
+	struct config_set *config = recovery->config->set;
 
-	while (manager->next_recovery < config->n_apps && !manager->daemon->stopping &&
+	while (recovery->next < config->n_apps && !manager->stopping &&
 	       manager->n_recovering < config->daemon->jobs_max) {
-		const struct app_config *settings =
-			config->apps[manager->next_recovery++];
+		const struct app_config *settings = config->apps[recovery->next++];
 		struct app *app = manager_app(manager, settings->app_name);
 
-		if (app && (needs_recovery(app, settings) || is_worth_a_look(app)))
-			(void)start_recovery(app, config, settings);
+		if (app && (needs_recovery(app, settings) || is_worth_a_refresh(app)))
+			(void)start_recovery(recovery, app, config, settings);
 	}
 	if (manager->n_recovering > 0)
 		return;
-	if (manager->on_recovered)
-		manager->on_recovered(manager->daemon);
+	recovery->all_recovered(recovery->userdata);
 	manager_run(manager);
-	if (manager_is_idle(manager) && manager->on_idle)
-		manager->on_idle(manager->daemon);
+	manager_check_idle(manager);
 }
 
-void manager_take_config(struct manager *manager)
+void recovery_take_config(struct recovery *recovery)
 {
-	const struct daemon_config *limits = manager->daemon->config->daemon;
+	manager_take_limits(recovery->manager);
+	recovery->next = 0;
+	if (recovery->manager->n_recovering == 0)
+		start_recoveries(recovery);
+}
 
-	queue_set_limits(manager->queue, limits->jobs_max, limits->queue_max);
-	manager->next_recovery = 0;
-	if (manager->n_recovering == 0)
-		start_recoveries(manager);
+void recovery_init(struct recovery *recovery, struct manager *manager,
+		   const struct config_current *config,
+		   void (*all_recovered)(void *userdata), void *userdata)
+{
+	*recovery = (struct recovery){.manager = manager,
+				      .config = config,
+				      .all_recovered = all_recovered,
+				      .userdata = userdata};
+	manager->hooks = (struct manager_hooks){
+		.userdata = recovery, .must_wait = must_wait, .job_gone = on_job_gone};
 }

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "base/journal.h"
-#include "daemon.h"
 #include "deploy/names.h"
 #include "server/session.h"
 
@@ -161,7 +160,7 @@ static void store_lines(struct decisions *decisions)
 	decisions->store.userdata = decisions;
 	decisions->store.done = on_stored;
 	decisions->storing = true;
-	if (store_call_start_audit(&decisions->store, decisions->daemon->loop, lines,
+	if (store_call_start_audit(&decisions->store, decisions->loop, lines,
 				   STORE_TIMEOUT_MSEC) < 0)
 		on_stored(&decisions->store, RESULT_FAILED, NULL,
 			  &(struct errinfo){.what = "out of memory"});
@@ -201,7 +200,7 @@ static void settle(struct decision *decision)
 static void on_timer(uv_timer_t *timer)
 {
 	struct decisions *decisions = timer->data;
-	uint64_t now_ms = uv_now(decisions->daemon->loop);
+	uint64_t now_ms = uv_now(decisions->loop);
 	struct decision *settled;
 
 	for (struct decision *d = decisions->first; d; d = d->next) {
@@ -245,7 +244,7 @@ static void park(struct decisions *decisions, struct decision *decision,
 	decision->state = state;
 	decision->session = session;
 	session_hold(session);
-	decision->deadline_ms = uv_now(decisions->daemon->loop) + DECISION_WAIT_MSEC;
+	decision->deadline_ms = uv_now(decisions->loop) + DECISION_WAIT_MSEC;
 	*decisions->last = decision;
 	decisions->last = &decision->next;
 	if (state != DECISION_STATE_JOURNAL)
@@ -254,10 +253,9 @@ static void park(struct decisions *decisions, struct decision *decision,
 		wake(decisions, DECISION_WAIT_MSEC);
 }
 
-bool decision_allow_change(struct daemon *daemon, struct session *session,
+bool decision_allow_change(struct decisions *decisions, struct session *session,
 			   const struct decision_subject *subject, const char *reason)
 {
-	struct decisions *decisions = &daemon->decisions;
 	struct journal_context context = context_of(session, subject, reason);
 	struct decision *decision;
 	enum journal_sent sent;
@@ -292,13 +290,13 @@ bool decision_allow_change(struct daemon *daemon, struct session *session,
 
 /* --- the object ------------------------------------------------------------------- */
 
-int decisions_init(struct decisions *decisions, struct daemon *daemon)
+int decisions_init(struct decisions *decisions, uv_loop_t *loop)
 {
 	int r;
 
-	*decisions = (struct decisions){.daemon = daemon};
+	*decisions = (struct decisions){.loop = loop};
 	decisions->last = &decisions->first;
-	r = uv_timer_init(daemon->loop, &decisions->timer);
+	r = uv_timer_init(loop, &decisions->timer);
 	if (r < 0)
 		return r;
 	decisions->timer.data = decisions;

@@ -16,12 +16,11 @@
 #define DECISION_WAIT_MSEC 2000u
 #define DECISION_LINES_MAX 100u /* in one call of deployd-store */
 
-struct daemon;
 struct decision;
 struct session;
 
 struct decisions {
-	struct daemon *daemon;
+	uv_loop_t *loop;
 	struct decision *first, **last; /* held requests, the oldest first */
 	uv_timer_t timer;
 	bool open;
@@ -35,7 +34,7 @@ struct decision_subject {
 	const char *what, *app, *unit;
 };
 
-int decisions_init(struct decisions *decisions, struct daemon *daemon)
+int decisions_init(struct decisions *decisions, uv_loop_t *loop)
 	__attribute__((warn_unused_result, nonnull));
 
 /* Gives up held requests. Call once no session has a client. Idempotent. */
@@ -46,7 +45,7 @@ void decisions_close(struct decisions *decisions) __attribute__((nonnull));
  * answering. The method is called again once the decision is recorded; if that fails,
  * the client gets an error.
  */
-bool decision_allow_change(struct daemon *daemon, struct session *session,
+bool decision_allow_change(struct decisions *decisions, struct session *session,
 			   const struct decision_subject *subject, const char *reason)
 	__attribute__((warn_unused_result, nonnull));
 

@@ -8,14 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/config_set.h"
 #include "base/journal.h"
 #include "build_config.h"
 #include "bus/output.h"
 #include "bus/unit_log.h"
-#include "daemon.h"
 #include "deploy/names.h"
-#include "server/service.h"
+#include "server/methods.h"
+#include "server/request.h"
 #include "server/session.h"
 #include "server/user_login.h"
 
@@ -25,7 +24,7 @@
 /* Another user's rights, once that user has been looked up. */
 struct can {
 	struct user_login login;
-	struct daemon *daemon;
+	struct service *service;
 	struct config_set *config;
 	uint64_t session_id;
 	enum right right;
@@ -42,11 +41,11 @@ static void answer_can(struct session *session, const struct config_set *config,
 	struct policy_decision decision;
 
 	policy_check(config->policy, &who, right, app, run_name,
-		     service_minute_of_day(), &decision);
+		     request_minute_of_day(), &decision);
 	/* For others, a missing app looks like one that they have no rights on. */
 	if (!config_set_app(config, app) &&
 	    (session->peer.uid == 0 || decision.verdict == POLICY_VERDICT_ALLOW)) {
-		service_refuse_missing(session, app);
+		request_refuse_missing(session, app);
 		return;
 	}
 	if (!right_is_used(right)) {
@@ -65,7 +64,7 @@ static void answer_can(struct session *session, const struct config_set *config,
 static void on_can_done(struct user_login *login, enum deploy_result result)
 {
 	struct can *can = login->userdata;
-	struct session *session = server_find(&can->daemon->server, can->session_id);
+	struct session *session = server_find(&can->service->server, can->session_id);
 	char escaped[128];
 
 	(void)names_escape(can->user, escaped, sizeof(escaped));
@@ -84,7 +83,7 @@ static void on_can_done(struct user_login *login, enum deploy_result result)
 	free(can);
 }
 
-static void look_up_user(struct daemon *daemon, struct session *session,
+static void look_up_user(struct service *service, struct session *session,
 			 enum right right, const char *app, const char *run_name,
 			 const char *user)
 {
@@ -95,8 +94,8 @@ static void look_up_user(struct daemon *daemon, struct session *session,
 		session_refuse(session, RESULT_USAGE, "the user's name is too long");
 		return;
 	}
-	can->daemon = daemon;
-	can->config = config_set_ref(daemon->config);
+	can->service = service;
+	can->config = config_set_ref(service->config->set);
 	can->session_id = session->id;
 	can->right = right;
 	can->run_name = run_name ? strdup(run_name) : NULL;
@@ -104,10 +103,11 @@ static void look_up_user(struct daemon *daemon, struct session *session,
 	(void)strcpy(can->user, user);
 	can->login.userdata = can;
 	can->login.done = on_can_done;
-	user_login_start(&can->login, &daemon->users, user);
+	user_login_start(&can->login, &service->users, user);
 }
 
-void method_can(struct daemon *daemon, struct session *session)
+void method_can(struct service *service, struct session *session,
+		const struct method *method)
 {
 	const char *verb = NULL, *app = NULL, *user = NULL, *run_name = NULL;
 	const struct param params[] = {{"verb", PARAM_STRING, true, &verb},
@@ -115,7 +115,8 @@ void method_can(struct daemon *daemon, struct session *session)
 				       {"user", PARAM_STRING, false, &user}};
 	enum right right;
 
-	if (!service_params(session, params, 3))
+	(void)method;
+	if (!request_params(session, params, 3))
 		return;
 	if (strncmp(verb, "run:", 4) == 0) {
 		right = RIGHT_RUN;
@@ -130,39 +131,41 @@ void method_can(struct daemon *daemon, struct session *session)
 		return;
 	}
 	if (!user || strcmp(user, session->peer.user) == 0) {
-		answer_can(session, daemon->config, &session->peer, right, app,
+		answer_can(session, service->config->set, &session->peer, right, app,
 			   run_name);
 		return;
 	}
-	if (service_authorize_root(session, "can --user"))
-		look_up_user(daemon, session, right, app, run_name, user);
+	if (request_authorize_root(session, "can --user"))
+		look_up_user(service, session, right, app, run_name, user);
 }
 
-void method_policy_list(struct daemon *daemon, struct session *session)
+void method_policy_list(struct service *service, struct session *session,
+			const struct method *method)
 {
 	json_t *rules;
 	char **lines;
 
-	if (!service_params(session, NULL, 0) ||
-	    !service_authorize_root(session, "policy list"))
+	(void)method;
+	if (!request_params(session, NULL, 0) ||
+	    !request_authorize_root(session, "policy list"))
 		return;
 	rules = json_array();
-	lines = policy_list(daemon->config->policy);
+	lines = policy_list(service->config->set->policy);
 	for (char **p = lines; p && *p; p++) {
 		(void)json_array_append_new(rules, json_string(*p));
 		free(*p);
 	}
 	free(lines);
-	session_reply(
-		session,
-		json_pack("{s:o, s:b}", "rules", rules, "stale", daemon->config_stale),
-		false);
+	session_reply(session,
+		      json_pack("{s:o, s:b}", "rules", rules, "stale",
+				service->config->stale),
+		      false);
 }
 
-static void on_reloaded(struct daemon *daemon, uint64_t session_id, bool ok,
+static void on_reloaded(struct service *service, uint64_t session_id, bool ok,
 			char *const *messages, size_t n_messages)
 {
-	struct session *session = server_find(&daemon->server, session_id);
+	struct session *session = server_find(&service->server, session_id);
 	json_t *list;
 
 	if (!session)
@@ -180,14 +183,16 @@ static void on_reloaded(struct daemon *daemon, uint64_t session_id, bool ok,
 				  "messages", list));
 }
 
-void method_reload_configuration(struct daemon *daemon, struct session *session)
+void method_reload_configuration(struct service *service, struct session *session,
+				 const struct method *method)
 {
 	int r;
 
-	if (!service_params(session, NULL, 0) ||
-	    !service_authorize_root_change(daemon, session, "reload"))
+	(void)method;
+	if (!request_params(session, NULL, 0) ||
+	    !request_authorize_root_change(service, session, "reload"))
 		return;
-	r = daemon_reload(daemon, session->id, on_reloaded);
+	r = service->reload(service, session->id, on_reloaded);
 	if (r < 0)
 		session_refuse(session, RESULT_BUSY, "a reload is under way already");
 }
@@ -199,7 +204,7 @@ void method_reload_configuration(struct daemon *daemon, struct session *session)
  * client gets near the service manager. It is over when both have ended.
  */
 struct logs {
-	struct daemon *daemon;
+	struct service *service;
 	uint64_t session_id;
 	struct unit_log *log; /* NULL: has ended */
 	struct output output;
@@ -210,7 +215,7 @@ struct logs {
 static void logs_free(struct logs *logs)
 {
 	output_close(&logs->output);
-	logs->daemon->n_logs--;
+	logs->service->n_logs--;
 	free(logs);
 }
 
@@ -224,7 +229,7 @@ static void on_client_gone(void *userdata)
 
 static void end_logs(struct logs *logs, int error)
 {
-	struct session *session = server_find(&logs->daemon->server, logs->session_id);
+	struct session *session = server_find(&logs->service->server, logs->session_id);
 
 	if (session) {
 		session_on_gone(session, NULL, NULL);
@@ -265,7 +270,7 @@ static int start_logs(struct logs *logs, struct session *session, const char *un
 
 	if (r < 0)
 		return r;
-	logs->log = units_log(logs->daemon->units, unit, lines, follow,
+	logs->log = units_log(logs->service->units, unit, lines, follow,
 			      logs->output.path, false, on_logs_done, logs);
 	if (!logs->log)
 		return -ENOMEM;
@@ -275,7 +280,8 @@ static int start_logs(struct logs *logs, struct session *session, const char *un
 	return r;
 }
 
-void method_logs(struct daemon *daemon, struct session *session)
+void method_logs(struct service *service, struct session *session,
+		 const struct method *method)
 {
 	const char *app = NULL;
 	json_int_t lines = LOGS_LINES_DEFAULT;
@@ -287,9 +293,9 @@ void method_logs(struct daemon *daemon, struct session *session)
 	struct logs *logs;
 	int r;
 
-	if (!service_params(session, params, 3))
+	if (!request_params(session, params, 3))
 		return;
-	settings = service_authorize(daemon, session, RIGHT_LOGS, app);
+	settings = request_authorize(service, session, method->right, app);
 	if (!settings)
 		return;
 	if (lines < 0 || lines > 1000000) {
@@ -302,7 +308,7 @@ void method_logs(struct daemon *daemon, struct session *session)
 			       "Logs answers with many replies: call it with \"more\"");
 		return;
 	}
-	if (daemon->n_logs >= LOGS_RUNNING_MAX) {
+	if (service->n_logs >= LOGS_RUNNING_MAX) {
 		session_refuse(session, RESULT_BUSY,
 			       "too many clients are reading logs; try again");
 		return;
@@ -312,11 +318,11 @@ void method_logs(struct daemon *daemon, struct session *session)
 		session_refuse(session, RESULT_FAILED, "out of memory");
 		return;
 	}
-	logs->daemon = daemon;
+	logs->service = service;
 	logs->session_id = session->id;
 	logs->output = OUTPUT_NONE;
 	(void)strcpy(logs->app, settings->app_name);
-	daemon->n_logs++;
+	service->n_logs++;
 	r = start_logs(logs, session, settings->unit, (uint64_t)lines, follow);
 	if (r < 0) {
 		logs_free(logs);
@@ -343,15 +349,17 @@ static json_t *wire_session(const struct session *session)
 		"state", session_state_name(session), "since", since);
 }
 
-void method_daemon_status(struct daemon *daemon, struct session *session)
+void method_daemon_status(struct service *service, struct session *session,
+			  const struct method *method)
 {
 	json_t *sessions;
 
-	if (!service_params(session, NULL, 0) ||
-	    !service_authorize_root(session, "status --daemon"))
+	(void)method;
+	if (!request_params(session, NULL, 0) ||
+	    !request_authorize_root(session, "status --daemon"))
 		return;
 	sessions = json_array();
-	for (const struct session *s = daemon->server.sessions; s; s = s->next)
+	for (const struct session *s = service->server.sessions; s; s = s->next)
 		(void)json_array_append_new(sessions, wire_session(s));
 	session_reply(session,
 		      json_pack("{s:I, s:s, s:o}", "pid", (json_int_t)getpid(),

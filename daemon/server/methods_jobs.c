@@ -7,10 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/config_set.h"
-#include "daemon.h"
 #include "deploy/names.h"
-#include "server/service.h"
+#include "server/methods.h"
+#include "server/request.h"
 #include "server/session.h"
 
 /* What a request may say beside the app; each method takes some of it. */
@@ -90,7 +89,7 @@ static bool confirm_is_sound(struct session *session, const struct app_config *s
 }
 
 /* The policy or the app's file may want the hash that the sender expects. */
-static bool sha256_is_given(struct daemon *daemon, struct session *session,
+static bool sha256_is_given(struct service *service, struct session *session,
 			    const struct app_config *settings, enum right right,
 			    const struct ask *ask)
 {
@@ -99,8 +98,8 @@ static bool sha256_is_given(struct daemon *daemon, struct session *session,
 	if (ask->sha256)
 		return true;
 	if (!settings->require_sha256 &&
-	    !policy_requires_sha256(daemon->config->policy, &peer, right, ask->app,
-				    service_minute_of_day()))
+	    !policy_requires_sha256(service->config->set->policy, &peer, right,
+				    ask->app, request_minute_of_day()))
 		return true;
 	session_refuse(session, RESULT_DENIED,
 		       "the policy wants the archive's sha256: add "
@@ -126,7 +125,7 @@ static bool is_carried_out(struct session *session, const struct app_config *set
 }
 
 /* Queues it; the session hears at once (wait = false) or watches. */
-static void submit(struct daemon *daemon, struct session *session,
+static void submit(struct service *service, struct session *session,
 		   const struct app_config *settings, const struct job_request *request,
 		   bool wait)
 {
@@ -135,19 +134,19 @@ static void submit(struct daemon *daemon, struct session *session,
 	uint64_t id = session->id;
 	enum deploy_result result;
 
-	if (daemon->stopping) {
+	if (service->stopping) {
 		session_refuse(session, RESULT_BUSY, "deployd is stopping; try again");
 		result = RESULT_BUSY;
 	} else if (!is_carried_out(session, settings, request->kind)) {
 		result = RESULT_BAD_CONFIG;
 	} else {
-		result = manager_submit(&daemon->manager, daemon->config, settings,
-					request, wait ? id : 0, &job, &error);
+		result = manager_submit(service->manager, service->config->set,
+					settings, request, wait ? id : 0, &job, &error);
 		if (result != RESULT_OK)
 			session_refuse(session, result, "%s", error.what);
 	}
 	if (result != RESULT_OK) {
-		if (request->archive_session != 0)
+		if (request->archive_reader != 0)
 			session_archive_drop(session);
 		return;
 	}
@@ -159,7 +158,7 @@ static void submit(struct daemon *daemon, struct session *session,
 			      false);
 	else if (job)
 		job_tell(job); /* its id, should it have to wait */
-	manager_run(&daemon->manager);
+	manager_run(service->manager);
 }
 
 /* The session begins to read it now, so that it flows when the job has its turn. */
@@ -182,9 +181,10 @@ static bool archive_is_there(struct session *session, json_int_t index)
 	return false;
 }
 
-static void take_archive(struct daemon *daemon, struct session *session,
-			 enum job_kind kind, enum right right)
+void method_take_archive(struct service *service, struct session *session,
+			 const struct method *method)
 {
+	enum job_kind kind = method->kind;
 	struct ask ask = {.archive = -1, .wait = true};
 	const struct param params[] = {
 		{"app", PARAM_STRING, true, &ask.app},
@@ -205,12 +205,12 @@ static void take_archive(struct daemon *daemon, struct session *session,
 
 	if (kind == JOB_KIND_STAGE)
 		n_params -= 3;
-	if (!service_params(session, params, n_params))
+	if (!request_params(session, params, n_params))
 		return;
-	settings = service_authorize(daemon, session, right, ask.app);
+	settings = request_authorize(service, session, method->right, ask.app);
 	if (!settings || !ask_is_sound(session, &ask) ||
 	    !confirm_is_sound(session, settings, ask.confirm_sec) ||
-	    !sha256_is_given(daemon, session, settings, right, &ask))
+	    !sha256_is_given(service, session, settings, method->right, &ask))
 		return;
 	request = (struct job_request){.kind = kind,
 				       .force = ask.force,
@@ -220,27 +220,19 @@ static void take_archive(struct daemon *daemon, struct session *session,
 				       .revision = ask.revision,
 				       .message = ask.message,
 				       .if_current = ask.if_current,
-				       .archive_session = session->id,
+				       .archive_reader = session->id,
 				       .uid = session->peer.uid,
 				       .owner = session->peer.owner,
 				       .user = session->peer.user};
 	if (archive_is_there(session, ask.archive))
-		submit(daemon, session, settings, &request, ask.wait);
+		submit(service, session, settings, &request, ask.wait);
 }
 
-void method_deploy(struct daemon *daemon, struct session *session)
+void method_go_to_release(struct service *service, struct session *session,
+			  const struct method *method)
 {
-	take_archive(daemon, session, JOB_KIND_DEPLOY, RIGHT_DEPLOY);
-}
-
-void method_stage(struct daemon *daemon, struct session *session)
-{
-	take_archive(daemon, session, JOB_KIND_STAGE, RIGHT_STAGE);
-}
-
-static void go_to_release(struct daemon *daemon, struct session *session,
-			  enum job_kind kind, enum right right, bool needs_release)
-{
+	enum job_kind kind = method->kind;
+	bool needs_release = kind == JOB_KIND_ACTIVATE;
 	struct ask ask = {.wait = true};
 	const struct param params[] = {
 		{"app", PARAM_STRING, true, &ask.app},
@@ -257,9 +249,9 @@ static void go_to_release(struct daemon *daemon, struct session *session,
 
 	if (kind == JOB_KIND_ROLLBACK)
 		n_params -= 2;
-	if (!service_params(session, params, n_params))
+	if (!request_params(session, params, n_params))
 		return;
-	settings = service_authorize(daemon, session, right, ask.app);
+	settings = request_authorize(service, session, method->right, ask.app);
 	if (!settings || !ask_is_sound(session, &ask) ||
 	    !confirm_is_sound(session, settings, ask.confirm_sec))
 		return;
@@ -271,21 +263,12 @@ static void go_to_release(struct daemon *daemon, struct session *session,
 				       .uid = session->peer.uid,
 				       .owner = session->peer.owner,
 				       .user = session->peer.user};
-	submit(daemon, session, settings, &request, ask.wait);
+	submit(service, session, settings, &request, ask.wait);
 }
 
-void method_activate(struct daemon *daemon, struct session *session)
-{
-	go_to_release(daemon, session, JOB_KIND_ACTIVATE, RIGHT_ACTIVATE, true);
-}
-
-void method_rollback(struct daemon *daemon, struct session *session)
-{
-	go_to_release(daemon, session, JOB_KIND_ROLLBACK, RIGHT_ROLLBACK, false);
-}
-
-static void act_on_unit(struct daemon *daemon, struct session *session,
-			enum job_kind kind, enum right right)
+/* The methods that need nothing but the app. */
+void method_start_job(struct service *service, struct session *session,
+		      const struct method *method)
 {
 	struct ask ask = {.wait = true};
 	const struct param params[] = {
@@ -295,59 +278,20 @@ static void act_on_unit(struct daemon *daemon, struct session *session,
 	const struct app_config *settings;
 	struct job_request request;
 
-	if (!service_params(session, params, sizeof(params) / sizeof(*params)))
+	if (!request_params(session, params, sizeof(params) / sizeof(*params)))
 		return;
-	settings = service_authorize(daemon, session, right, ask.app);
+	settings = request_authorize(service, session, method->right, ask.app);
 	if (!settings)
 		return;
-	request = (struct job_request){.kind = kind,
+	request = (struct job_request){.kind = method->kind,
 				       .uid = session->peer.uid,
 				       .owner = session->peer.owner,
 				       .user = session->peer.user};
-	submit(daemon, session, settings, &request, ask.wait);
+	submit(service, session, settings, &request, ask.wait);
 }
 
-void method_restart(struct daemon *daemon, struct session *session)
-{
-	act_on_unit(daemon, session, JOB_KIND_RESTART, RIGHT_RESTART);
-}
-
-void method_reload(struct daemon *daemon, struct session *session)
-{
-	act_on_unit(daemon, session, JOB_KIND_RELOAD, RIGHT_RELOAD);
-}
-
-void method_start(struct daemon *daemon, struct session *session)
-{
-	act_on_unit(daemon, session, JOB_KIND_START, RIGHT_START);
-}
-
-void method_stop(struct daemon *daemon, struct session *session)
-{
-	act_on_unit(daemon, session, JOB_KIND_STOP, RIGHT_STOP);
-}
-
-void method_enable(struct daemon *daemon, struct session *session)
-{
-	act_on_unit(daemon, session, JOB_KIND_ENABLE, RIGHT_ENABLE);
-}
-
-void method_disable(struct daemon *daemon, struct session *session)
-{
-	act_on_unit(daemon, session, JOB_KIND_DISABLE, RIGHT_ENABLE);
-}
-
-void method_confirm(struct daemon *daemon, struct session *session)
-{
-	act_on_unit(daemon, session, JOB_KIND_CONFIRM, RIGHT_CONFIRM);
-}
-
-void method_unhold(struct daemon *daemon, struct session *session)
-{
-	act_on_unit(daemon, session, JOB_KIND_UNHOLD, RIGHT_HOLD);
-}
-
-void method_hold(struct daemon *daemon, struct session *session)
+void method_hold(struct service *service, struct session *session,
+		 const struct method *method)
 {
 	struct ask ask = {.wait = true};
 	const struct param params[] = {
@@ -359,9 +303,9 @@ void method_hold(struct daemon *daemon, struct session *session)
 	const struct app_config *settings;
 	struct job_request request;
 
-	if (!service_params(session, params, sizeof(params) / sizeof(*params)))
+	if (!request_params(session, params, sizeof(params) / sizeof(*params)))
 		return;
-	settings = service_authorize(daemon, session, RIGHT_HOLD, ask.app);
+	settings = request_authorize(service, session, method->right, ask.app);
 	if (!settings || !ask_is_sound(session, &ask))
 		return;
 	if (ask.until_sec < 0 || ask.until_sec > UNTIL_SEC_MAX ||
@@ -372,25 +316,25 @@ void method_hold(struct daemon *daemon, struct session *session)
 			"10000");
 		return;
 	}
-	request = (struct job_request){.kind = JOB_KIND_HOLD,
+	request = (struct job_request){.kind = method->kind,
 				       .message = ask.message,
 				       .until_sec = (int64_t)ask.until_sec,
 				       .uid = session->peer.uid,
 				       .owner = session->peer.owner,
 				       .user = session->peer.user};
-	submit(daemon, session, settings, &request, ask.wait);
+	submit(service, session, settings, &request, ask.wait);
 }
 
 /* The one named, or the one that runs. */
-static struct job *find_to_cancel(struct daemon *daemon, const char *app,
+static struct job *find_to_cancel(struct service *service, const char *app,
 				  const char *id)
 {
-	const struct app *entry = manager_app(&daemon->manager, app);
+	const struct app *entry = manager_app(service->manager, app);
 	struct job *job;
 
 	if (!id)
 		return entry ? entry->running : NULL;
-	job = manager_find(&daemon->manager, id);
+	job = manager_find(service->manager, id);
 	return job && strcmp(job->settings->app_name, app) == 0 ? job : NULL;
 }
 
@@ -423,7 +367,8 @@ static bool may_be_cancelled(struct session *session, const struct job *job)
 	return false;
 }
 
-void method_cancel(struct daemon *daemon, struct session *session)
+void method_cancel(struct service *service, struct session *session,
+		   const struct method *method)
 {
 	const char *app = NULL, *id = NULL;
 	const struct param params[] = {{"app", PARAM_STRING, true, &app},
@@ -431,10 +376,10 @@ void method_cancel(struct daemon *daemon, struct session *session)
 	struct job *job;
 	char why[128];
 
-	if (!service_params(session, params, 2) ||
-	    !service_authorize(daemon, session, RIGHT_CANCEL, app))
+	if (!request_params(session, params, 2) ||
+	    !request_authorize(service, session, method->right, app))
 		return;
-	job = find_to_cancel(daemon, app, id);
+	job = find_to_cancel(service, app, id);
 	if (!job) {
 		session_refuse(session, RESULT_NOT_FOUND,
 			       "no such job of %s is running or waiting; see "
@@ -454,17 +399,18 @@ void method_cancel(struct daemon *daemon, struct session *session)
  * The id alone is no right: it is 64 random bits, yet it stands in the journal. Who may
  * not see the app's status is told the same as for an id that never was.
  */
-static bool may_see(struct daemon *daemon, struct session *session, const char *app)
+static bool may_see(struct service *service, struct session *session, const char *app)
 {
 	struct policy_peer peer = peer_for_policy(&session->peer);
 	struct policy_decision decision;
 
-	policy_check(daemon->config->policy, &peer, RIGHT_STATUS, app, NULL,
-		     service_minute_of_day(), &decision);
+	policy_check(service->config->set->policy, &peer, RIGHT_STATUS, app, NULL,
+		     request_minute_of_day(), &decision);
 	return decision.verdict == POLICY_VERDICT_ALLOW;
 }
 
-void method_attach(struct daemon *daemon, struct session *session)
+void method_attach(struct service *service, struct session *session,
+		   const struct method *method)
 {
 	const char *id = NULL;
 	const struct param params[] = {{"job", PARAM_STRING, true, &id}};
@@ -472,10 +418,11 @@ void method_attach(struct daemon *daemon, struct session *session)
 	struct job *job;
 	char escaped[64];
 
-	if (!service_params(session, params, 1))
+	(void)method;
+	if (!request_params(session, params, 1))
 		return;
-	job = manager_find(&daemon->manager, id);
-	if (job && may_see(daemon, session, job->settings->app_name)) {
+	job = manager_find(service->manager, id);
+	if (job && may_see(service, session, job->settings->app_name)) {
 		if (job_watch(job, session->id) < 0)
 			session_refuse(session, RESULT_BUSY,
 				       "too many clients follow this job");
@@ -483,9 +430,9 @@ void method_attach(struct daemon *daemon, struct session *session)
 			job_tell(job);
 		return;
 	}
-	finished = manager_find_finished(&daemon->manager, id);
-	if (finished && may_see(daemon, session, finished->app)) {
-		json_t *seen = service_reply_for(daemon, session, finished->app,
+	finished = manager_find_finished(service->manager, id);
+	if (finished && may_see(service, session, finished->app)) {
+		json_t *seen = request_reply_for(service, session, finished->app,
 						 finished->outcome);
 
 		if (finished->result == RESULT_OK)

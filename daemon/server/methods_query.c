@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/config_set.h"
-#include "daemon.h"
 #include "deploy/names.h"
-#include "server/service.h"
+#include "job/app_view_json.h"
+#include "server/methods.h"
+#include "server/request.h"
 #include "server/session.h"
 
 #define HISTORY_LIMIT_DEFAULT 50
@@ -22,98 +22,104 @@ static json_t *copy_or_null(const json_t *object, const char *key)
 	return value ? json_incref(value) : json_null();
 }
 
-static json_t *wire_evidence(const json_t *evidence, bool sees_output)
+static json_t *text_or_null(const char *text)
 {
-	if (!json_is_object(evidence))
-		return json_null();
-	return json_pack(
-		"{s:o, s:o, s:o, s:o}", "reason", copy_or_null(evidence, "reason"),
-		"unitResult", copy_or_null(evidence, "unit_result"), "checkOutput",
-		sees_output ? copy_or_null(evidence, "check_output") : json_null(),
-		"journal",
-		sees_output ? copy_or_null(evidence, "journal") : json_array());
+	return text ? json_string(text) : json_null();
 }
 
-/* The store's release object (snake_case) as the wire type Release. */
-static json_t *wire_release(const struct app *app, const json_t *release,
+static json_t *wire_evidence(const struct release_evidence *evidence, bool sees_output)
+{
+	json_t *journal;
+
+	if (!evidence)
+		return json_null();
+	journal = json_array();
+	for (size_t i = 0; sees_output && i < evidence->n_journal; i++)
+		(void)json_array_append_new(journal, json_string(evidence->journal[i]));
+	return json_pack("{s:o, s:o, s:o, s:o}", "reason",
+			 text_or_null(evidence->reason), "unitResult",
+			 text_or_null(evidence->unit_result), "checkOutput",
+			 text_or_null(sees_output ? evidence->check_output : NULL),
+			 "journal", journal);
+}
+
+/* The wire type Release. */
+static json_t *wire_release(const struct app *app, const struct release *release,
 			    bool sees_output)
 {
-	const char *id = json_string_value(json_object_get(release, "id"));
-	const char *current = manager_current(app);
-	const char *state = json_string_value(json_object_get(release, "state"));
+	const char *current = app_view_current(app->view);
+	bool is_current = current && strcmp(current, release->id) == 0;
 
-	if (current && id && strcmp(current, id) == 0)
-		state = "current";
-	return json_pack(
-		"{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-		copy_or_null(release, "id"), "state", state ? state : "staged",
-		"sha256", copy_or_null(release, "sha256"), "version",
-		copy_or_null(release, "version"), "revision",
-		copy_or_null(release, "revision"), "message",
-		copy_or_null(release, "message"), "bytes",
-		copy_or_null(release, "bytes"), "files", copy_or_null(release, "files"),
-		"deployedBy", copy_or_null(release, "deployed_by"), "deployedAt",
-		copy_or_null(release, "deployed_at"), "pinned",
-		copy_or_null(release, "pinned"), "evidence",
-		wire_evidence(json_object_get(release, "evidence"), sees_output));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:b, s:o}",
+			 "id", release->id, "state",
+			 is_current ? "current" : release_state_name(release->state),
+			 "sha256", text_or_null(release->sha256), "version",
+			 text_or_null(release->version), "revision",
+			 text_or_null(release->revision), "message",
+			 text_or_null(release->message), "bytes",
+			 (json_int_t)release->bytes, "files",
+			 (json_int_t)release->files, "deployedBy",
+			 person_to_json(&release->deployed_by), "deployedAt",
+			 text_or_null(release->deployed_at), "pinned", release->pinned,
+			 "evidence", wire_evidence(release->evidence, sees_output));
 }
 
 /* The app's entry when its releases are known; else the request is answered. */
-static const struct app *recovered_app(struct daemon *daemon, struct session *session,
+static const struct app *recovered_app(struct service *service, struct session *session,
 				       const struct app_config *settings)
 {
-	const struct app *app = manager_app(&daemon->manager, settings->app_name);
+	const struct app *app = manager_app(service->manager, settings->app_name);
 
 	if (app && app->view)
 		return app;
 	session_refuse(session, RESULT_FAILED, "the releases of %s are not known: %s",
-		       settings->app_name,
-		       app && *app->problem ? app->problem : "recovery is under way");
+		       settings->app_name, app ? app_problem(app) : "out of memory");
 	return NULL;
 }
 
-void method_releases(struct daemon *daemon, struct session *session)
+void method_releases(struct service *service, struct session *session,
+		     const struct method *method)
 {
 	const char *name = NULL;
 	const struct param params[] = {{"app", PARAM_STRING, true, &name}};
 	const struct app_config *settings;
 	const struct app *app;
-	json_t *releases, *release;
-	size_t i;
+	json_t *releases;
 
-	if (!service_params(session, params, 1))
+	if (!request_params(session, params, 1))
 		return;
-	settings = service_authorize(daemon, session, RIGHT_STATUS, name);
-	app = settings ? recovered_app(daemon, session, settings) : NULL;
+	settings = request_authorize(service, session, method->right, name);
+	app = settings ? recovered_app(service, session, settings) : NULL;
 	if (!app)
 		return;
 	releases = json_array();
 	/* What speaks against each at length would be too long for one message. */
-	json_array_foreach (json_object_get(app->view, "releases"), i, release)
-		(void)json_array_append_new(releases,
-					    wire_release(app, release, false));
+	for (size_t i = 0; i < app->view->n_releases; i++)
+		(void)json_array_append_new(
+			releases, wire_release(app, &app->view->releases[i], false));
 	session_reply(session, json_pack("{s:o}", "releases", releases), false);
 }
 
-void method_show(struct daemon *daemon, struct session *session)
+void method_show(struct service *service, struct session *session,
+		 const struct method *method)
 {
 	const char *name = NULL, *id = NULL;
 	const struct param params[] = {{"app", PARAM_STRING, true, &name},
 				       {"release", PARAM_STRING, false, &id}};
 	const struct app_config *settings;
-	const json_t *release;
+	const struct release *release;
 	const struct app *app;
 	const char *current;
 	bool is_current;
 
-	if (!service_params(session, params, 2))
+	if (!request_params(session, params, 2))
 		return;
-	settings = service_authorize(daemon, session, RIGHT_STATUS, name);
-	app = settings ? recovered_app(daemon, session, settings) : NULL;
+	settings = request_authorize(service, session, method->right, name);
+	app = settings ? recovered_app(service, session, settings) : NULL;
 	if (!app)
 		return;
-	current = manager_current(app);
-	release = id || current ? manager_release(app, id ? id : current) : NULL;
+	current = app_view_current(app->view);
+	release = id || current ? app_view_release(app->view, id ? id : current) : NULL;
 	if (!release) {
 		char escaped[64];
 
@@ -130,7 +136,7 @@ void method_show(struct daemon *daemon, struct session *session)
 		session,
 		json_pack("{s:o, s:b}", "release",
 			  wire_release(app, release,
-				       service_sees_output(daemon, session, name)),
+				       request_sees_output(service, session, name)),
 			  "current", is_current),
 		false);
 }
@@ -138,7 +144,7 @@ void method_show(struct daemon *daemon, struct session *session)
 /* history: the entries are in a file that only deployd-store reads. */
 struct history {
 	struct store_call store;
-	struct daemon *daemon;
+	struct service *service;
 	struct config_set *config;
 	uint64_t session_id;
 };
@@ -161,7 +167,7 @@ static void on_history(struct store_call *call, enum deploy_result result,
 {
 	struct history *history = call->userdata;
 	struct session *session =
-		server_find(&history->daemon->server, history->session_id);
+		server_find(&history->service->server, history->session_id);
 	json_t *entries = json_array(), *entry;
 	size_t i;
 
@@ -176,7 +182,8 @@ static void on_history(struct store_call *call, enum deploy_result result,
 	free(history);
 }
 
-void method_history(struct daemon *daemon, struct session *session)
+void method_history(struct service *service, struct session *session,
+		    const struct method *method)
 {
 	const char *name = NULL;
 	json_int_t limit = HISTORY_LIMIT_DEFAULT;
@@ -186,9 +193,9 @@ void method_history(struct daemon *daemon, struct session *session)
 	struct history *history;
 	int r;
 
-	if (!service_params(session, params, 2))
+	if (!request_params(session, params, 2))
 		return;
-	settings = service_authorize(daemon, session, RIGHT_HISTORY, name);
+	settings = request_authorize(service, session, method->right, name);
 	if (!settings)
 		return;
 	if (limit < 1 || limit > HISTORY_LIMIT_MAX) {
@@ -201,12 +208,12 @@ void method_history(struct daemon *daemon, struct session *session)
 		session_refuse(session, RESULT_FAILED, "out of memory");
 		return;
 	}
-	history->daemon = daemon;
-	history->config = config_set_ref(daemon->config);
+	history->service = service;
+	history->config = config_set_ref(service->config->set);
 	history->session_id = session->id;
 	history->store.userdata = history;
 	history->store.done = on_history;
-	r = store_call_start(&history->store, daemon->loop, history->config, settings,
+	r = store_call_start(&history->store, service->loop, history->config, settings,
 			     "history", json_pack("{s:I}", "limit", limit),
 			     STORE_TIMEOUT_MSEC);
 	if (r < 0) {
@@ -217,16 +224,18 @@ void method_history(struct daemon *daemon, struct session *session)
 	}
 }
 
-void method_jobs(struct daemon *daemon, struct session *session)
+void method_jobs(struct service *service, struct session *session,
+		 const struct method *method)
 {
-	const struct manager *manager = &daemon->manager;
+	const struct manager *manager = service->manager;
 	json_t *jobs;
 
-	if (!service_params(session, NULL, 0))
+	(void)method;
+	if (!request_params(session, NULL, 0))
 		return;
 	jobs = json_array();
 	for (const struct job *o = manager->jobs; o; o = o->next)
-		if (service_knows(daemon, session, o->settings->app_name))
+		if (request_knows(service, session, o->settings->app_name))
 			(void)json_array_append_new(jobs, manager_job(o));
 	for (unsigned int i = 0; i < manager->n_finished; i++) {
 		unsigned int at =
@@ -234,7 +243,7 @@ void method_jobs(struct daemon *daemon, struct session *session)
 			MANAGER_FINISHED_MAX;
 		const struct finished_job *finished = &manager->finished[at];
 
-		if (service_knows(daemon, session, finished->app))
+		if (request_knows(service, session, finished->app))
 			(void)json_array_append(jobs, finished->job);
 	}
 	session_reply(session, json_pack("{s:o}", "jobs", jobs), false);

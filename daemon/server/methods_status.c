@@ -7,17 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/config_set.h"
-#include "daemon.h"
 #include "health/verification.h"
-#include "server/service.h"
+#include "server/methods.h"
+#include "server/request.h"
 #include "server/session.h"
 #include "server/status.h"
 
 /* --- list ----------------------------------------------------------------------- */
 
 struct list {
-	struct daemon *daemon;
+	struct service *service;
 	uint64_t session_id;
 	struct config_set *config;
 	json_t *apps;	     /* the summaries so far, in order */
@@ -36,7 +35,7 @@ static void list_unref(struct list *list)
 
 	if (--list->n_left > 0)
 		return;
-	session = server_find(&list->daemon->server, list->session_id);
+	session = server_find(&list->service->server, list->session_id);
 	if (session)
 		session_reply(session, json_pack("{s:O}", "apps", list->apps), false);
 	json_decref(list->apps);
@@ -50,7 +49,7 @@ static void on_list_state(void *userdata, int error, const struct unit_state *st
 	struct list_item *item = userdata;
 	struct list *list = item->list;
 	const struct app *app =
-		manager_app(&list->daemon->manager, item->settings->app_name);
+		manager_app(list->service->manager, item->settings->app_name);
 
 	if (app)
 		(void)json_array_set_new(
@@ -70,31 +69,33 @@ static void list_add(struct list *list, const struct app_config *settings)
 	*item = (struct list_item){list, settings, json_array_size(list->apps)};
 	(void)json_array_append_new(list->apps, json_null());
 	list->n_left++;
-	if (!units_query(list->daemon->units, settings->unit, on_list_state, item)) {
+	if (!units_query(list->service->units, settings->unit, on_list_state, item)) {
 		list->n_left--;
 		free(item);
 	}
 }
 
-void method_list(struct daemon *daemon, struct session *session)
+void method_list(struct service *service, struct session *session,
+		 const struct method *method)
 {
-	const struct config_set *config = daemon->config;
+	const struct config_set *config = service->config->set;
 	struct list *list;
 
-	if (!service_params(session, NULL, 0))
+	(void)method;
+	if (!request_params(session, NULL, 0))
 		return;
 	list = calloc(1, sizeof(*list));
 	if (!list) {
 		session_refuse(session, RESULT_FAILED, "out of memory");
 		return;
 	}
-	list->daemon = daemon;
+	list->service = service;
 	list->session_id = session->id;
-	list->config = config_set_ref(daemon->config);
+	list->config = config_set_ref(service->config->set);
 	list->apps = json_array();
 	list->n_left = 1; /* ours, until every query is on its way */
 	for (size_t i = 0; i < config->n_apps; i++)
-		if (service_knows(daemon, session, config->apps[i]->app_name))
+		if (request_knows(service, session, config->apps[i]->app_name))
 			list_add(list, config->apps[i]);
 	list_unref(list);
 }
@@ -102,7 +103,7 @@ void method_list(struct daemon *daemon, struct session *session)
 /* --- status --------------------------------------------------------------------- */
 
 struct status {
-	struct daemon *daemon;
+	struct service *service;
 	uint64_t session_id;
 	struct config_set *config;
 	const struct app_config *settings;
@@ -114,12 +115,12 @@ struct status {
 static void status_reply(struct status *status)
 {
 	struct session *session =
-		server_find(&status->daemon->server, status->session_id);
+		server_find(&status->service->server, status->session_id);
 	const struct app *app =
-		manager_app(&status->daemon->manager, status->settings->app_name);
+		manager_app(status->service->manager, status->settings->app_name);
 
 	status->facts.flag_trouble =
-		flags_status(status->daemon->flags, status->settings->app_name);
+		flags_status(status->service->flags, status->settings->app_name);
 	if (session && app)
 		session_reply(
 			session,
@@ -134,19 +135,19 @@ static void on_verification(void *userdata, const struct verification_outcome *o
 {
 	struct status *status = userdata;
 	struct app *app =
-		manager_app(&status->daemon->manager, status->settings->app_name);
+		manager_app(status->service->manager, status->settings->app_name);
 
-	status->daemon->n_verifications--;
+	status->service->n_verifying--;
 	status->facts.verification = outcome->verdict;
 	(void)snprintf(status->reason, sizeof(status->reason), "%s", outcome->reason);
 	if (app) {
-		app->verification.at_mono_ms = uv_now(status->daemon->loop);
-		app->verification.main_pid = status->facts.unit.main_pid;
-		app->verification.verdict = outcome->verdict;
-		(void)memcpy(app->verification.release, status->release,
-			     sizeof(app->verification.release));
-		(void)memcpy(app->verification.reason, status->reason,
-			     sizeof(app->verification.reason));
+		app->verified.at_mono_ms = uv_now(status->service->loop);
+		app->verified.main_pid = status->facts.unit.main_pid;
+		app->verified.verdict = outcome->verdict;
+		(void)memcpy(app->verified.release, status->release,
+			     sizeof(app->verified.release));
+		(void)memcpy(app->verified.reason, status->reason,
+			     sizeof(app->verified.reason));
 	}
 	status_reply(status);
 }
@@ -154,35 +155,35 @@ static void on_verification(void *userdata, const struct verification_outcome *o
 /* A process does not move from one release to another every second. */
 static bool verification_is_fresh(const struct app *app, const struct status *status)
 {
-	return app->verification.at_mono_ms != 0 &&
-	       uv_now(status->daemon->loop) - app->verification.at_mono_ms <
-		       VERIFICATION_FRESH_MSEC &&
-	       app->verification.main_pid == status->facts.unit.main_pid &&
-	       strcmp(app->verification.release, status->release) == 0;
+	return app->verified.at_mono_ms != 0 &&
+	       uv_now(status->service->loop) - app->verified.at_mono_ms <
+		       STATUS_VERIFIED_FRESH_MSEC &&
+	       app->verified.main_pid == status->facts.unit.main_pid &&
+	       strcmp(app->verified.release, status->release) == 0;
 }
 
 /* False: there is nothing to prove, or it is known; the answer can go. */
 static bool start_verification(struct status *status)
 {
-	struct daemon *daemon = status->daemon;
+	struct service *service = status->service;
 	const struct app *app =
-		manager_app(&daemon->manager, status->settings->app_name);
-	const char *current = app ? manager_current(app) : NULL;
+		manager_app(service->manager, status->settings->app_name);
+	const char *current = app ? app_view_current(app->view) : NULL;
 
 	if (!current || status->facts.unit.main_pid == 0)
 		return false;
 	(void)snprintf(status->release, sizeof(status->release), "%s", current);
 	if (verification_is_fresh(app, status)) {
-		status->facts.verification = app->verification.verdict;
-		(void)memcpy(status->reason, app->verification.reason,
+		status->facts.verification = app->verified.verdict;
+		(void)memcpy(status->reason, app->verified.reason,
 			     sizeof(status->reason));
 		return false;
 	}
-	if (daemon->n_verifications >= VERIFICATION_RUNNING_MAX ||
-	    !verification_start(daemon->units, status->settings, current,
+	if (service->n_verifying >= STATUS_VERIFYING_MAX ||
+	    !verification_start(service->units, status->settings, current,
 				on_verification, status))
 		return false;
-	daemon->n_verifications++;
+	service->n_verifying++;
 	return true;
 }
 
@@ -196,16 +197,17 @@ static void on_status_state(void *userdata, int error, const struct unit_state *
 		status_reply(status);
 }
 
-void method_status(struct daemon *daemon, struct session *session)
+void method_status(struct service *service, struct session *session,
+		   const struct method *method)
 {
 	const char *name = NULL;
 	const struct param params[] = {{"app", PARAM_STRING, true, &name}};
 	const struct app_config *settings;
 	struct status *status;
 
-	if (!service_params(session, params, 1))
+	if (!request_params(session, params, 1))
 		return;
-	settings = service_authorize(daemon, session, RIGHT_STATUS, name);
+	settings = request_authorize(service, session, method->right, name);
 	if (!settings)
 		return;
 	status = calloc(1, sizeof(*status));
@@ -213,12 +215,12 @@ void method_status(struct daemon *daemon, struct session *session)
 		session_refuse(session, RESULT_FAILED, "out of memory");
 		return;
 	}
-	status->daemon = daemon;
+	status->service = service;
 	status->session_id = session->id;
-	status->config = config_set_ref(daemon->config);
+	status->config = config_set_ref(service->config->set);
 	status->settings = settings;
 	status->facts.verification = VERIFICATION_UNKNOWN;
 	status->facts.verification_reason = status->reason;
-	if (!units_query(daemon->units, settings->unit, on_status_state, status))
+	if (!units_query(service->units, settings->unit, on_status_state, status))
 		status_reply(status);
 }

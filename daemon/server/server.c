@@ -11,11 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/config_set.h"
 #include "base/journal.h"
-#include "daemon.h"
 #include "deploy/cleanup.h"
-#include "server/session.h"
 #include "util/session_protocol.h"
 
 #define RESUME_MSEC 1000
@@ -75,7 +72,7 @@ static struct session *idle_session(const struct server *server)
 /* One place is reserved for root, who may have to find out why all are taken. */
 static const char *total_refusal(const struct server *server, const struct peer *peer)
 {
-	uint64_t max = server->daemon->config->daemon->connections_max;
+	uint64_t max = server->options.config->set->daemon->connections_max;
 	unsigned int n = connections(server);
 
 	if (n > max || (peer->uid != 0 && n >= max))
@@ -90,7 +87,7 @@ static const char *total_refusal(const struct server *server, const struct peer 
 static const char *user_refusal(const struct server *server, const struct peer *peer,
 				unsigned int more)
 {
-	uint64_t max = server->daemon->config->daemon->connections_per_user_max;
+	uint64_t max = server->options.config->set->daemon->connections_per_user_max;
 	unsigned int own;
 
 	if (peer->uid == 0 || connections_of(server, peer->owner, &own) + more <= max)
@@ -166,7 +163,7 @@ static bool admit(struct server *server, int *fd)
 	struct session *session;
 	int r = peer_init(&peer, *fd);
 
-	peer.owner = users_owner(&server->daemon->users, peer.uid);
+	peer.owner = users_owner(server->options.users, peer.uid);
 	refusal = r < 0 ? "the kernel does not say which user it is"
 			: refusal_for(server, &peer);
 	session = give(server, fd, &peer, refusal);
@@ -178,13 +175,15 @@ static bool admit(struct server *server, int *fd)
 	if (refusal)
 		log_refusal(session, refusal);
 	else
-		users_find(&server->daemon->users, session->peer.uid, on_user_found,
+		users_find(server->options.users, session->peer.uid, on_user_found,
 			   server, session->id);
 	return true;
 }
 
-void server_hand_again(struct server *server, int fd)
+static void hand_again(void *userdata, int fd)
 {
+	struct server *server = userdata;
+
 	if (server->n_held == server->held_capacity) {
 		size_t capacity = server->held_capacity ? 2 * server->held_capacity : 8;
 		int *held = realloc(server->held, capacity * sizeof(*held));
@@ -204,7 +203,7 @@ void server_hand_again(struct server *server, int fd)
 
 static void refill(struct server *server)
 {
-	const struct daemon_config *limits = server->daemon->config->daemon;
+	const struct daemon_config *limits = server->options.config->set->daemon;
 	unsigned int n_ready = 0, n = 0;
 
 	if (uv_is_active((uv_handle_t *)&server->retry))
@@ -216,7 +215,7 @@ static void refill(struct server *server)
 	}
 	while (server->spawner_up && n_ready < SERVER_IDLE_SESSIONS_MAX &&
 	       n < limits->connections_max + SERVER_REFUSING_SESSIONS_MAX) {
-		struct session *session = session_new(server, ++server->last_id);
+		struct session *session = session_new(&server->host, ++server->last_id);
 
 		if (!session) {
 			/* No memory or fd was left: nothing else would wake us. */
@@ -267,10 +266,9 @@ static void update_soon(struct server *server)
 		(void)uv_timer_start(&server->update, on_update, 0, 0);
 }
 
-void server_session_changed(struct server *server, const struct session *session)
+static void on_changed(void *userdata)
 {
-	(void)session;
-	update_soon(server);
+	update_soon(userdata);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -278,16 +276,20 @@ static void on_retry(uv_timer_t *timer)
 	update_soon(timer->data);
 }
 
-void server_session_ready(struct server *server)
+static void on_ready(void *userdata)
 {
+	struct server *server = userdata;
+
 	if (server->retry_msec > 0)
 		journal_log(LOG_NOTICE, "session processes are starting again");
 	server->retry_msec = 0;
 }
 
 /* If restarted at once, a session that always fails would use up a CPU, unreported. */
-void server_session_failed(struct server *server)
+static void on_failed(void *userdata)
 {
+	struct server *server = userdata;
+
 	/* Otherwise the spawner has gone, or deployd stops. */
 	if (!server->spawner_up || server->closing ||
 	    uv_is_active((uv_handle_t *)&server->retry))
@@ -295,7 +297,8 @@ void server_session_failed(struct server *server)
 	if (server->retry_msec == 0)
 		journal_log(LOG_WARNING,
 			    "session processes end as soon as they start, so new "
-			    "clients wait; see `journalctl -u deployd-sessions`");
+			    "clients wait; see `journalctl -u deployd -u "
+			    "deployd-sessions`");
 	server->retry_msec *= 2;
 	if (server->retry_msec < SERVER_RETRY_MSEC_MIN)
 		server->retry_msec = SERVER_RETRY_MSEC_MIN;
@@ -421,7 +424,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		if (fd >= 0) {
 			server->rest_logged = false;
 			if (!admit(server, &fd))
-				server_hand_again(server, fd);
+				hand_again(server, fd);
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
@@ -449,15 +452,19 @@ struct session *server_find_archive(const struct server *server, uint64_t sessio
 	return session && session->state != SESSION_STATE_OVER ? session : NULL;
 }
 
-bool server_has(const struct server *server, const struct session *session)
+static bool has(void *userdata, const struct session *session)
 {
+	const struct server *server = userdata;
+
 	return session->prev || server->sessions == session;
 }
 
-void server_forget(struct server *server, struct session *session)
+static void forget(void *userdata, struct session *session)
 {
+	struct server *server = userdata;
+
 	/* Already removed when deployd stopped. */
-	if (!server_has(server, session))
+	if (!has(server, session))
 		return;
 	if (session->prev)
 		session->prev->next = session->next;
@@ -499,21 +506,50 @@ int server_open_socket(const char *path, int *ret_fd)
 
 static void init_timer(struct server *server, uv_timer_t *timer)
 {
-	(void)uv_timer_init(server->daemon->loop, timer);
+	(void)uv_timer_init(server->options.loop, timer);
 	timer->data = server;
 	server->open_handles++;
 }
 
-int server_start(struct server *server, struct daemon *daemon, int listen_fd)
+static void dispatch(void *userdata, struct session *session)
 {
+	const struct server_options *options = &((struct server *)userdata)->options;
+
+	options->dispatch(options->userdata, session);
+}
+
+static void on_archive(void *userdata, struct session *session)
+{
+	const struct server_options *options = &((struct server *)userdata)->options;
+
+	options->archive(options->userdata, session);
+}
+
+int server_start(struct server *server, const struct server_options *options,
+		 int listen_fd)
+{
+	static const struct session_events session_events = {.dispatch = dispatch,
+							     .archive = on_archive,
+							     .changed = on_changed,
+							     .ready = on_ready,
+							     .failed = on_failed,
+							     .hand_again = hand_again,
+							     .has = has,
+							     .forget = forget};
 	static const struct spawner_events events = {.on_up = on_spawner_up,
 						     .on_down = on_spawner_down,
 						     .on_started = on_spawner_started,
 						     .on_ended = on_spawner_ended};
 	int r;
 
-	*server = (struct server){.daemon = daemon, .listen_fd = listen_fd};
-	r = uv_poll_init(daemon->loop, &server->poll, listen_fd);
+	*server = (struct server){.options = *options,
+				  .host = {.loop = options->loop,
+					   .config = options->config,
+					   .spawner = &server->spawner,
+					   .events = &session_events,
+					   .userdata = server},
+				  .listen_fd = listen_fd};
+	r = uv_poll_init(options->loop, &server->poll, listen_fd);
 	if (r < 0)
 		return r;
 	server->poll.data = server;
@@ -522,7 +558,7 @@ int server_start(struct server *server, struct daemon *daemon, int listen_fd)
 	init_timer(server, &server->update);
 	init_timer(server, &server->ping);
 	init_timer(server, &server->retry);
-	return spawner_start(&server->spawner, daemon->loop, SESSIONS_SOCKET_PATH,
+	return spawner_start(&server->spawner, options->loop, SESSIONS_SOCKET_PATH,
 			     &events, server);
 }
 
@@ -552,7 +588,7 @@ void server_close_sessions(struct server *server)
 		struct session *session = server->sessions;
 
 		/* It may live until its handle is closed, but is on no list. */
-		server_forget(server, session);
+		forget(server, session);
 		session_abandon(session);
 	}
 	spawner_stop(&server->spawner);

@@ -4,7 +4,9 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "server/session.h"
 #include "server/spawner.h"
+#include "server/users.h"
 
 /*
  * The listening socket: systemd's (sd_listen_fds(3)) or our own. Each connection goes
@@ -27,11 +29,20 @@
 /* These only tell a client why it is turned away; beyond connections_max. */
 #define SERVER_REFUSING_SESSIONS_MAX 16
 
-struct daemon;
-struct session;
+struct server_options {
+	uv_loop_t *loop;
+	const struct config_current *config;
+	struct users *users;
+	/* Answers the session's request, now or later. */
+	void (*dispatch)(void *userdata, struct session *session);
+	/* There is more of a session's archive, or it has failed. */
+	void (*archive)(void *userdata, struct session *session);
+	void *userdata;
+};
 
 struct server {
-	struct daemon *daemon;
+	struct server_options options;
+	struct session_host host;
 	int listen_fd;
 	uv_poll_t poll;
 	uv_timer_t resume; /* after accept failed for lack of resources */
@@ -50,8 +61,6 @@ struct server {
 	uint64_t last_id;
 	int *held; /* connections whose session exited before it took them */
 	size_t n_held, held_capacity;
-	/* There is more of a session's archive, or it has failed. */
-	void (*on_archive)(struct daemon *daemon, struct session *session);
 };
 
 /* Makes our own socket: removes a stale one, mode 0660, group deployd when it exists.
@@ -59,12 +68,9 @@ struct server {
 int server_open_socket(const char *path, int *ret_fd)
 	__attribute__((warn_unused_result, nonnull));
 
-/*
- * Starts accepting on listen_fd, which it takes over on success. on_archive is set by
- * the caller afterwards.
- */
-int server_start(struct server *server, struct daemon *daemon, int listen_fd)
-	__attribute__((warn_unused_result, nonnull));
+/* Starts accepting on listen_fd, which it takes over on success. */
+int server_start(struct server *server, const struct server_options *options,
+		 int listen_fd) __attribute__((warn_unused_result, nonnull));
 
 /* Stops accepting; connections in the backlog wait for the next deployd. Idempotent. */
 void server_stop(struct server *server) __attribute__((nonnull));
@@ -79,16 +85,3 @@ struct session *server_find(const struct server *server, uint64_t session_id)
 /* The same, while it still holds its client's archive. */
 struct session *server_find_archive(const struct server *server, uint64_t session_id)
 	__attribute__((nonnull));
-
-/* For session.c only. */
-bool server_has(const struct server *server, const struct session *session)
-	__attribute__((nonnull));
-void server_forget(struct server *server, struct session *session)
-	__attribute__((nonnull));
-void server_session_changed(struct server *server, const struct session *session)
-	__attribute__((nonnull));
-/* It has reported that it is ready, or has exited before that. */
-void server_session_ready(struct server *server) __attribute__((nonnull));
-void server_session_failed(struct server *server) __attribute__((nonnull));
-/* Takes the connection over. */
-void server_hand_again(struct server *server, int fd) __attribute__((nonnull));

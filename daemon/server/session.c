@@ -15,14 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/config_set.h"
 #include "base/journal.h"
-#include "daemon.h"
 #include "deploy/cleanup.h"
 #include "deploy/daemon_config.h"
 #include "deploy/names.h"
-#include "server/server.h"
-#include "server/service.h"
 #include "util/session_protocol.h"
 
 /* As io.deployd.varlink names them, which does not tell whether the client has gone.
@@ -49,7 +45,7 @@ static const char *text_of(const json_t *word, const char *key)
 
 static void release(struct session *session)
 {
-	server_forget(session->server, session);
+	session->host->events->forget(session->host->userdata, session);
 	if (session->busy)
 		varlink_call_deinit(&session->call);
 	json_decref(session->waiting);
@@ -71,8 +67,8 @@ static void release_if_over(struct session *session)
 {
 	if (!is_over(session))
 		return;
-	if (server_has(session->server, session))
-		server_session_changed(session->server, session);
+	if (session->host->events->has(session->host->userdata, session))
+		session->host->events->changed(session->host->userdata);
 	else
 		release(session);
 }
@@ -112,8 +108,7 @@ void session_process_started(struct session *session, pid_t pid)
 	session->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (session->pidfd < 0)
 		return;
-	if (uv_poll_init(session->server->daemon->loop, &session->process,
-			 session->pidfd) < 0) {
+	if (uv_poll_init(session->host->loop, &session->process, session->pidfd) < 0) {
 		(void)close(session->pidfd);
 		session->pidfd = -1;
 		return;
@@ -160,7 +155,7 @@ static void set_archive(struct session *session, enum archive_state state,
 		session->archive.result = RESULT_FAILED; /* if it fails */
 	(void)snprintf(session->archive.error, sizeof(session->archive.error), "%s",
 		       error ? error : "");
-	session->server->on_archive(session->server->daemon, session);
+	session->host->events->archive(session->host->userdata, session);
 }
 
 /* A connection that the session has not taken yet goes to the next one. */
@@ -171,7 +166,7 @@ static void take_back(struct session *session)
 			 : -1;
 
 	if (fd >= 0)
-		server_hand_again(session->server, fd);
+		session->host->events->hand_again(session->host->userdata, fd);
 }
 
 /* The last state: from here on nothing is sent or received. */
@@ -183,21 +178,21 @@ static void go_over(struct session *session, bool flush)
 		return;
 	take_back(session);
 	session->state = SESSION_STATE_OVER;
-	session->over_ms = uv_now(session->server->daemon->loop);
+	session->over_ms = uv_now(session->host->loop);
 	if (flush)
 		channel_close(session->channel);
 	else
 		channel_abort(session->channel);
 	session->channel = NULL;
 	if (before == SESSION_STATE_STARTING)
-		server_session_failed(session->server);
+		session->host->events->failed(session->host->userdata);
 	if (before == SESSION_STATE_CONNECTED || before == SESSION_STATE_HANDED)
 		tell_gone(session);
 	set_archive(session, ARCHIVE_STATE_FAILED,
 		    session->hung
 			    ? "a file or socket that the sender passed does not respond"
 			    : "the connection of its sender has ended");
-	server_session_changed(session->server, session);
+	session->host->events->changed(session->host->userdata);
 }
 
 static void end(struct session *session, bool flush)
@@ -278,7 +273,7 @@ static void be_hung(struct session *session)
 
 void session_check(struct session *session)
 {
-	uint64_t now_ms = uv_now(session->server->daemon->loop);
+	uint64_t now_ms = uv_now(session->host->loop);
 
 	if (session->hung || session->state < SESSION_STATE_HANDED)
 		return;
@@ -293,14 +288,14 @@ void session_check(struct session *session)
 		return;
 	}
 	if (session->archive.state == ARCHIVE_STATE_AWAITED &&
-	    now_ms - session->archive.opened_ms >= SESSION_ARCHIVE_AWAITED_MSEC) {
+	    now_ms - session->archive_opened_ms >= SESSION_ARCHIVE_AWAITED_MSEC) {
 		set_archive(
 			session, ARCHIVE_STATE_FAILED,
 			"too little of it arrived within 10min for its job to start");
 		return; /* its job has ended, and the session may have, too */
 	}
-	if (session->archive.due && session->archive.state < ARCHIVE_STATE_COMPLETE &&
-	    now_ms - session->archive.due_ms >= SESSION_HUNG_MSEC) {
+	if (session->archive_due && session->archive.state < ARCHIVE_STATE_COMPLETE &&
+	    now_ms - session->archive_due_ms >= SESSION_HUNG_MSEC) {
 		set_archive(session, ARCHIVE_STATE_FAILED,
 			    "its pipe has ended, and the session does not say that it "
 			    "is whole");
@@ -323,7 +318,7 @@ void session_settle(struct session *session)
 	else if (failed)
 		break_off(session, NULL);
 	session->unsent = 0;
-	if (session->archive.given_up)
+	if (session->archive_given_up)
 		set_archive(session, ARCHIVE_STATE_FAILED, "its job was ended");
 	if (is_over(session))
 		release(session);
@@ -345,7 +340,7 @@ static void sent(struct session *session, int error, bool final)
 	/* Not ended here: its jobs would end with it, in the middle of an answer. */
 	if (error < 0) {
 		session->unsent = error;
-		server_session_changed(session->server, session);
+		session->host->events->changed(session->host->userdata);
 		return;
 	}
 	if (!final)
@@ -469,7 +464,7 @@ int session_archive_open(struct session *session, json_int_t index)
 				   (json_int_t)session->request, "index", index));
 	if (r == 0) {
 		session->archive.state = ARCHIVE_STATE_AWAITED;
-		session->archive.opened_ms = uv_now(session->server->daemon->loop);
+		session->archive_opened_ms = uv_now(session->host->loop);
 	}
 	return r;
 }
@@ -484,14 +479,14 @@ int session_archive_pump(struct session *session, int pipe_fd)
 
 void session_archive_due(struct session *session)
 {
-	session->archive.due = true;
-	session->archive.due_ms = uv_now(session->server->daemon->loop);
+	session->archive_due = true;
+	session->archive_due_ms = uv_now(session->host->loop);
 }
 
 void session_archive_give_up(struct session *session)
 {
-	session->archive.given_up = true;
-	server_session_changed(session->server, session);
+	session->archive_given_up = true;
+	session->host->events->changed(session->host->userdata);
 }
 
 void session_archive_drop(struct session *session)
@@ -529,7 +524,7 @@ static void run_method(struct session *session)
 		session_refuse(session, RESULT_BUSY, "%s", session->turned_away);
 		session_close(session);
 	} else {
-		service_dispatch(session->server->daemon, session);
+		session->host->events->dispatch(session->host->userdata, session);
 	}
 	session->dispatching = false;
 	release_if_over(session);
@@ -673,16 +668,21 @@ static void on_ready(struct session *session, const json_t *word)
 		break_off(session, "it reported twice that it is ready");
 		return;
 	}
+	/* Each is started from its file: a later one than ours came with an upgrade. */
+	if (version > SESSION_PROTOCOL_VERSION) {
+		break_off(session, "it is from a newer version than the deployd that "
+				   "runs; run `systemctl restart deployd`");
+		return;
+	}
 	if (version != SESSION_PROTOCOL_VERSION) {
-		break_off(
-			session,
-			"it is from another version of deployd; run `systemctl restart "
-			"deployd-sessions.service`");
+		break_off(session, "it is from an older version than deployd; install "
+				   "deployd again, then run `systemctl restart "
+				   "deployd-sessions.service`");
 		return;
 	}
 	session->state = SESSION_STATE_IDLE;
-	server_session_ready(session->server);
-	server_session_changed(session->server, session);
+	session->host->events->ready(session->host->userdata);
+	session->host->events->changed(session->host->userdata);
 }
 
 static void on_word(void *userdata, const json_t *word)
@@ -717,7 +717,7 @@ static void on_word(void *userdata, const json_t *word)
 
 /* --- the start -------------------------------------------------------------------- */
 
-struct session *session_new(struct server *server, uint64_t id)
+struct session *session_new(const struct session_host *host, uint64_t id)
 {
 	static const struct channel_events events = {.on_word = on_word,
 						     .on_closed = on_channel_closed};
@@ -727,18 +727,17 @@ struct session *session_new(struct server *server, uint64_t id)
 
 	if (!session)
 		return NULL;
-	session->server = server;
+	session->host = host;
 	session->id = id;
 	session->pidfd = -1;
 	session->peer.uid = (uid_t)-1;
 	session->since_sec = (int64_t)time(NULL);
-	r = channel_new(server->daemon->loop, &events, session, &session->channel,
-			&ends);
+	r = channel_new(host->loop, &events, session, &session->channel, &ends);
 	if (r < 0) {
 		free(session);
 		return NULL;
 	}
-	r = spawner_request(&server->spawner, id, &ends);
+	r = spawner_request(host->spawner, id, &ends);
 	/* Now only the session has its ends, except as channel.h says. */
 	channel_ends_close(&ends);
 	if (r < 0) {
@@ -760,8 +759,7 @@ static json_t *refusal_word(const char *text)
 int session_hand(struct session *session, int *fd, const struct peer *peer,
 		 const char *refusal)
 {
-	uint64_t timeout_sec =
-		session->server->daemon->config->daemon->request_timeout_sec;
+	uint64_t timeout_sec = session->host->config->set->daemon->request_timeout_sec;
 	int r;
 
 	assert(session->state == SESSION_STATE_IDLE);

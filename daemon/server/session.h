@@ -5,10 +5,13 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/config_set.h"
 #include "deploy/result.h"
 #include "deploy/varlink.h"
+#include "job/archive.h"
 #include "server/channel.h"
 #include "server/peer.h"
+#include "server/spawner.h"
 
 /*
  * One deployd-session process, from its start to its end, and the connection that it
@@ -28,8 +31,6 @@
  */
 #define SESSION_ARCHIVE_AWAITED_MSEC 600000u
 
-struct server;
-
 enum session_state {
 	SESSION_STATE_STARTING,	 /* asked for, has not said that it is ready */
 	SESSION_STATE_IDLE,	 /* waits for a connection */
@@ -40,30 +41,38 @@ enum session_state {
 	SESSION_STATE_COUNT
 };
 
-/* How far the session is with the archive that a job needs. */
-enum archive_state {
-	ARCHIVE_STATE_NONE,
-	ARCHIVE_STATE_AWAITED,	/* too little has arrived for its job to begin */
-	ARCHIVE_STATE_FLOWS,	/* a job may take its turn */
-	ARCHIVE_STATE_COMPLETE, /* read to its end by the session */
-	ARCHIVE_STATE_FAILED,	/* will not be complete */
+struct session;
+
+/* What a session tells the server that has it. */
+struct session_events {
+	/* Its request is to be answered, now or later. */
+	void (*dispatch)(void *userdata, struct session *session);
+	/* There is more of its archive, or that has failed. */
+	void (*archive)(void *userdata, struct session *session);
+	/* Something else about it has changed. */
+	void (*changed)(void *userdata);
+	/* It has reported that it is ready, or has exited before that. */
+	void (*ready)(void *userdata);
+	void (*failed)(void *userdata);
+	/* It has not taken this connection, and will not: takes the fd over. */
+	void (*hand_again)(void *userdata, int fd);
+	bool (*has)(void *userdata, const struct session *session);
+	/* Takes it off the list: it is about to be freed. */
+	void (*forget)(void *userdata, struct session *session);
 };
 
-struct archive {
-	enum archive_state state;
-	uint64_t opened_ms;
-	bool due; /* its pipe has ended, so that it has to be complete now */
-	uint64_t due_ms;
-	bool given_up;
-	uint64_t bytes;		   /* read by the session, when complete */
-	uint64_t total;		   /* 0: not known */
-	enum deploy_result result; /* when it has failed: failed or rejected */
-	char error[200];
+/* What every session needs, the same for all of them. */
+struct session_host {
+	uv_loop_t *loop;
+	const struct config_current *config;
+	struct spawner *spawner;
+	const struct session_events *events;
+	void *userdata;
 };
 
 struct session {
 	struct session *next, *prev;
-	struct server *server;
+	const struct session_host *host;
 	uint64_t id; /* also the spawner's number for it */
 	enum session_state state;
 	struct channel *channel; /* NULL when over */
@@ -92,6 +101,10 @@ struct session {
 	bool decision_written;	  /* of this request (server/decision.h) */
 	bool held;		  /* by session_hold() */
 	struct archive archive;
+	uint64_t archive_opened_ms;
+	bool archive_due; /* its pipe has ended, so that it has to be complete now */
+	uint64_t archive_due_ms;
+	bool archive_given_up;
 	void (*on_gone)(void *userdata);
 	void *gone_userdata;
 	void (*on_lines_end)(void *userdata);
@@ -102,7 +115,7 @@ struct session {
 const char *session_state_name(const struct session *session) __attribute__((nonnull));
 
 /* Asks the spawner for a process. NULL when that is not possible now. */
-struct session *session_new(struct server *server, uint64_t id)
+struct session *session_new(const struct session_host *host, uint64_t id)
 	__attribute__((warn_unused_result, nonnull));
 
 /* The spawner's reports about the process. */
@@ -178,7 +191,7 @@ bool session_wants_more(const struct session *session) __attribute__((nonnull));
 
 /*
  * The archive is the request's fd number index. The session reads ahead, and
- * server.on_archive is called as it gets on. -EINVAL: there is no such fd; -EBUSY: the
+ * the server is told as it gets on. -EINVAL: there is no such fd; -EBUSY: the
  * connection already has an archive.
  */
 int session_archive_open(struct session *session, json_int_t index)

@@ -3,18 +3,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon.h"
-
-static json_t *copy_or_null(const json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	return value ? json_incref(value) : json_null();
-}
+#include "job/app_view_json.h"
 
 static const char *health_word(const struct app *app, const struct unit_state *unit)
 {
-	if (!manager_current(app))
+	if (!app_view_current(app->view))
 		return "none";
 	if (!*unit->active_state)
 		return "unknown";
@@ -32,25 +25,23 @@ static const char *health_word(const struct app *app, const struct unit_state *u
 static const char *state_word(const struct app *app, const struct unit_state *unit,
 			      const char **ret_reason)
 {
-	const char *current = manager_current(app);
-	const char *degraded =
-		json_string_value(json_object_get(app->view, "degraded"));
-	const char *failed = json_string_value(json_object_get(app->view, "sick"));
-	const char *mark = current ? manager_release_state(app, current) : NULL;
+	const char *current = app_view_current(app->view);
+	const struct release *release =
+		current ? app_view_release(app->view, current) : NULL;
 
 	*ret_reason = NULL;
 	if (!app->view)
-		*ret_reason = *app->problem ? app->problem : "not recovered yet";
-	else if (degraded)
-		*ret_reason = degraded;
-	else if (failed)
-		*ret_reason = failed;
+		*ret_reason = app_problem(app);
+	else if (app->view->degraded)
+		*ret_reason = app->view->degraded;
+	else if (app->view->failed)
+		*ret_reason = app->view->failed;
 	else if (!current)
 		return "none";
-	else if (mark && strcmp(mark, "bad") == 0)
+	else if (release && release->state == RELEASE_STATE_BAD)
 		*ret_reason =
 			"the current release is bad; roll back, or deploy a good one";
-	else if (mark && strcmp(mark, "unknown") == 0)
+	else if (release && release->state == RELEASE_STATE_UNKNOWN)
 		*ret_reason =
 			"what was known of the current release was lost; "
 			"`deployctl restart` or a deploy finds out anew whether it "
@@ -75,18 +66,17 @@ static json_t *time_json(uint64_t usec)
 	return json_string(text);
 }
 
-static json_t *hold_json(const json_t *hold)
+static json_t *hold_json(const struct app_hold *hold)
 {
-	json_int_t until = json_integer_value(json_object_get(hold, "until_sec"));
-
 	if (!hold)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "reason", copy_or_null(hold, "reason"),
-			 "until", time_json((uint64_t)until * 1000000), "by",
-			 copy_or_null(hold, "by"));
+	return json_pack("{s:o, s:o, s:o}", "reason",
+			 json_string(hold->reason ? hold->reason : ""), "until",
+			 time_json((uint64_t)hold->until_sec * 1000000), "by",
+			 person_to_json(&hold->by));
 }
 
-static json_t *proven_json(enum verification_verdict verdict)
+static json_t *verified_json(enum verification_verdict verdict)
 {
 	switch (verdict) {
 	case VERIFICATION_VERIFIED:
@@ -99,24 +89,32 @@ static json_t *proven_json(enum verification_verdict verdict)
 	return json_null();
 }
 
-static json_t *release_json(const json_t *view, const json_t *release)
+static const struct release *current_release(const struct app *app)
 {
+	const char *current = app_view_current(app->view);
+
+	return current ? app_view_release(app->view, current) : NULL;
+}
+
+static json_t *release_json(const struct app *app)
+{
+	const struct release *release = current_release(app);
+	const struct app_view *view = app->view;
+
 	return json_pack("{s:o, s:o, s:o, s:o}", "version",
-			 copy_or_null(release, "version"), "revision",
-			 copy_or_null(release, "revision"), "deployedBy",
-			 copy_or_null(view, "activated_by"), "deployedAt",
-			 copy_or_null(view, "activated_at"));
+			 text_json(release ? release->version : NULL), "revision",
+			 text_json(release ? release->revision : NULL), "deployedBy",
+			 view ? person_to_json(&view->activated_by) : json_null(),
+			 "deployedAt", text_json(view ? view->activated_at : NULL));
 }
 
 json_t *status_make(const struct app *app, const struct app_config *settings,
 		    const struct status_facts *facts)
 {
 	const struct unit_state *unit = &facts->unit;
-	const char *current = manager_current(app);
-	const json_t *release = current ? manager_release(app, current) : NULL;
-	const json_t *hold = manager_hold(app, (int64_t)time(NULL));
-	json_int_t deadline = json_integer_value(
-		json_object_get(manager_confirm(app), "deadline_sec"));
+	const char *current = app_view_current(app->view);
+	const struct app_hold *hold = app_view_hold(app->view, (int64_t)time(NULL));
+	const struct app_confirm *confirm = app_view_confirm(app->view);
 	bool active = strcmp(unit->active_state, "active") == 0;
 	const char *reason = NULL;
 	const char *state = state_word(app, unit, &reason);
@@ -127,26 +125,27 @@ json_t *status_make(const struct app *app, const struct app_config *settings,
 		"s:b}",
 		"schema", 1, "app", settings->app_name, "unit", settings->unit, "state",
 		state, "reason", text_json(reason), "release", text_json(current),
-		"previous", text_json(manager_previous(app)), "unitState",
+		"previous", text_json(app_view_previous(app->view)), "unitState",
 		*unit->active_state ? unit->active_state : "unknown", "unitSubState",
 		*unit->sub_state ? unit->sub_state : "unknown", "mainPid",
 		(json_int_t)unit->main_pid, "activeSince",
 		time_json(active ? unit->active_enter_usec : 0), "health",
 		health_word(app, unit), "restartMethod",
 		restart_method_name(settings->restart_method), "held", hold != NULL);
-	more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "verified",
-			 proven_json(facts->verification), "drift",
-			 text_json(facts->verification == VERIFICATION_DRIFT
-					   ? facts->verification_reason
-					   : NULL),
-			 "flagTrouble", text_json(facts->flag_trouble), "hold",
-			 hold_json(hold), "confirmBy",
-			 time_json((uint64_t)deadline * 1000000), "job",
-			 app->running ? job_to_json(app->running) : json_null());
+	more = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o}", "verified",
+		verified_json(facts->verification), "drift",
+		text_json(facts->verification == VERIFICATION_DRIFT
+				  ? facts->verification_reason
+				  : NULL),
+		"flagTrouble", text_json(facts->flag_trouble), "hold", hold_json(hold),
+		"confirmBy",
+		time_json(confirm ? (uint64_t)confirm->deadline_sec * 1000000 : 0),
+		"job", app->running ? job_to_json(app->running) : json_null());
 	if (status && more)
 		(void)json_object_update(status, more);
 	json_decref(more);
-	more = release_json(app->view, release);
+	more = release_json(app);
 	if (status && more)
 		(void)json_object_update(status, more);
 	json_decref(more);
@@ -156,14 +155,15 @@ json_t *status_make(const struct app *app, const struct app_config *settings,
 json_t *status_summary(const struct app *app, const struct app_config *settings,
 		       const struct unit_state *unit)
 {
-	const char *current = manager_current(app);
-	const json_t *release = current ? manager_release(app, current) : NULL;
+	const char *current = app_view_current(app->view);
+	const struct release *release = current_release(app);
 	const char *reason = NULL;
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "app",
 			 settings->app_name, "unit", settings->unit, "state",
 			 state_word(app, unit, &reason), "release", text_json(current),
-			 "version", copy_or_null(release, "version"), "unitState",
+			 "version", text_json(release ? release->version : NULL),
+			 "unitState",
 			 *unit->active_state ? unit->active_state : "unknown", "job",
 			 app->running ? job_to_json(app->running) : json_null());
 }

@@ -1,5 +1,6 @@
 /* A helper program that does what its first argument says, right or wrong. */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,17 @@ static void die_with_parent_gone(void)
 	(void)pause();
 }
 
+/* What the runtime of a coverage build sets for itself does not count. */
+static bool has_environment(void)
+{
+	static const char own[] = "__LLVM_PROFILE_";
+
+	for (char **variable = environ; *variable; variable++)
+		if (strncmp(*variable, own, sizeof(own) - 1) != 0)
+			return true;
+	return false;
+}
+
 /* Tells on its report what it got on stdin. */
 static void echo_request(void)
 {
@@ -49,7 +61,7 @@ static void echo_request(void)
 	(void)snprintf(line, sizeof(line),
 		       "{\"type\":\"result\",\"result\":\"ok\",\"got\":\"%s\","
 		       "\"environment\":%s}\n",
-		       text, environ[0] ? "true" : "false");
+		       text, has_environment() ? "true" : "false");
 	report(line);
 }
 

@@ -35,7 +35,7 @@ def main():
         used = (re.search(rf'"{name}"', text) or re.search(rf"->(?:\w+\.)*{name}\b", text)
                 or name in expanded)
         # As words of other things: results, verbs.
-        if undone and re.search(rf'(?:text|bool|number|option|slot|value|known)\(\w[^"()]*"{name}"',
+        if undone and re.search(rf'(?:text|bool|number|option|slot|value|known)\((?!json|view)\w[^"()]*"{name}"',
                                 text):
             faults.append(f"[{section}] {name} is used, but marked as not carried out")
         elif not undone and not used:

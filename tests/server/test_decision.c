@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/journal.h"
-#include "daemon.h"
+#include "server/decision.h"
 #include "server/session.h"
 
 #define SESSIONS 5
@@ -33,7 +33,7 @@ static struct world {
 	int journald; /* -1: is not there */
 	uv_loop_t loop;
 	uv_timer_t tick; /* no turn of the loop waits for ever */
-	struct daemon daemon;
+	struct decisions decisions;
 	struct client clients[SESSIONS];
 	struct store_call *store; /* under way */
 	json_t *lines;
@@ -127,8 +127,7 @@ static int set_up(void **state)
 	assert_int_equal(journal_init(&world.loop, world.path), 0);
 	(void)uv_timer_init(&world.loop, &world.tick);
 	(void)uv_timer_start(&world.tick, on_tick, 20, 20);
-	world.daemon.loop = &world.loop;
-	assert_int_equal(decisions_init(&world.daemon.decisions, &world.daemon), 0);
+	assert_int_equal(decisions_init(&world.decisions, &world.loop), 0);
 	for (int i = 0; i < SESSIONS; i++) {
 		world.clients[i].session.peer =
 			(struct peer){.uid = 1000, .pid = 7, .user = "alice"};
@@ -148,8 +147,8 @@ static void stop_journald(void)
 static int tear_down(void **state)
 {
 	(void)state;
-	decisions_close(&world.daemon.decisions);
-	decisions_close(&world.daemon.decisions);
+	decisions_close(&world.decisions);
+	decisions_close(&world.decisions);
 	journal_close();
 	uv_close((uv_handle_t *)&world.tick, NULL);
 	assert_int_equal(uv_run(&world.loop, UV_RUN_DEFAULT), 0);
@@ -157,7 +156,7 @@ static int tear_down(void **state)
 	journal_deinit();
 	if (world.store)
 		store_ends(RESULT_OK);
-	assert_null(world.daemon.decisions.first);
+	assert_null(world.decisions.first);
 	json_decref(world.lines);
 	stop_journald();
 	(void)rmdir(world.directory);
@@ -169,8 +168,8 @@ static bool allow(int i)
 	static const struct decision_subject subject = {
 		.what = "restart", .app = "hello", .unit = "hello.service"};
 
-	return decision_allow_change(&world.daemon, &world.clients[i].session, &subject,
-				     "allowed by rule 'ship' (a.conf:1)");
+	return decision_allow_change(&world.decisions, &world.clients[i].session,
+				     &subject, "allowed by rule 'ship' (a.conf:1)");
 }
 
 /* How many entries came. */
@@ -182,8 +181,8 @@ static unsigned int drain(void)
 	for (;;) {
 		while (recv(world.journald, entry, sizeof(entry), MSG_DONTWAIT) > 0)
 			n++;
-		if (!world.daemon.decisions.first && n > 0 &&
-		    !uv_is_active((uv_handle_t *)&world.daemon.decisions.timer))
+		if (!world.decisions.first && n > 0 &&
+		    !uv_is_active((uv_handle_t *)&world.decisions.timer))
 			return n;
 		(void)uv_run(&world.loop, UV_RUN_NOWAIT);
 		if (recv(world.journald, entry, sizeof(entry), MSG_DONTWAIT) <= 0)
@@ -327,7 +326,7 @@ static void the_end_waits_for_nothing(void **state)
 	fill();
 	run_until_stored();
 	assert_false(allow(1));
-	decisions_close(&world.daemon.decisions);
+	decisions_close(&world.decisions);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(world.clients[i].n_given_up, 1);
 		assert_int_equal(world.clients[i].n_dispatched, 0);

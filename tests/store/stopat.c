@@ -10,8 +10,9 @@
  *   stopat fail N ERRNO PROGRAM	the N-th of those returns -ERRNO, and is not
  *made
  *
- * Calls count from the first prctl() on: before it the program is only loaded. The exit
- * status is the program's; 137 after a kill; 125 when something went wrong here.
+ * Calls count from prctl(PR_SET_PDEATHSIG) on, which is deployd-store's first: before
+ *it the program and its libraries are only loaded. The exit status is the program's;
+ *137 after a kill; 125 when something went wrong here.
  */
 #include <elf.h>
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -108,15 +110,19 @@ static bool is_counted(const struct call *call, const uint64_t args[6], bool all
 	return all || call->changes;
 }
 
-/* At the entry of a call: it is not made. */
+/*
+ * At the entry of a call: it is not made. restart_syscall() takes its place, which
+ * takes no argument, does nothing here, and is let through by the program's filter; -1
+ * is not.
+ */
 static void skip_call(pid_t pid)
 {
 #if defined(__x86_64__)
 	if (ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax),
-		   -1L) < 0)
+		   (long)SYS_restart_syscall) < 0)
 		fail("cannot skip the call");
 #elif defined(__aarch64__)
-	int number = -1;
+	int number = SYS_restart_syscall;
 	struct iovec iov = {&number, sizeof(number)};
 
 	if (ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &iov) < 0)
@@ -164,9 +170,9 @@ static bool on_entry(struct plan *plan, pid_t pid,
 	const struct call *call = find_call(info->entry.nr);
 	uint64_t args[6];
 
-	if (info->entry.nr == SYS_prctl)
-		plan->started = true;
 	memcpy(args, info->entry.args, sizeof(args));
+	if (info->entry.nr == SYS_prctl && args[0] == PR_SET_PDEATHSIG)
+		plan->started = true;
 	if (!plan->started || !call || !is_counted(call, args, plan->all))
 		return true;
 	plan->n++;

@@ -2,18 +2,56 @@
  * Room for a rollback on a full disk: the record needs a block or two, and the link an
  * inode. Both are set aside while there is plenty.
  */
+#include "store/room.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "deploy/names.h"
+#include "util/file.h"
+#include "util/json_text.h"
+#include "util/treewalk.h"
 
 #define RESERVE_BYTES  65536
 #define RESERVE_PLENTY (16u << 20) /* less free: not now */
 #define RESERVE_INODES 64
+
+static void say(json_t *messages, const char *what, const char *name)
+{
+	char shown[128], text[256];
+
+	(void)snprintf(text, sizeof(text), "%s %s", what,
+		       names_escape(name, shown, sizeof(shown)));
+	if (messages)
+		(void)json_array_append_new(messages, json_text(text));
+}
+
+/* One that cannot be removed takes up room, but stands in nobody's way. */
+static int remove_staged(int dir_fd, const char *name, void *userdata,
+			 struct errinfo *ei)
+{
+	json_t *messages = userdata;
+	struct errinfo problem = {0};
+
+	(void)ei;
+	if (tree_remove(dir_fd, name, &problem) < 0)
+		say(messages, "could not empty staging:", problem.what);
+	else
+		say(messages, "removed what an unfinished job left in staging:", name);
+	return 0;
+}
+
+int room_empty_staging(const struct store *store, json_t *messages, struct errinfo *ei)
+{
+	if (store->staging_fd < 0)
+		return 0;
+	return dir_for_each(store->staging_fd, remove_staged, messages, ei);
+}
 
 /* The fsync: ext4 hands out freed blocks only after the next commit. */
 static int give_up(int dir_fd, const char *where, bool *freed, struct errinfo *ei)
@@ -24,7 +62,7 @@ static int give_up(int dir_fd, const char *where, bool *freed, struct errinfo *e
 	return dir_sync(dir_fd, where, ei);
 }
 
-int reserve_use(struct store *store, struct errinfo *ei)
+int room_make(const struct store *store, struct errinfo *ei)
 {
 	bool freed = false;
 	int r = 0;
@@ -32,7 +70,7 @@ int reserve_use(struct store *store, struct errinfo *ei)
 	if (!store->staging_in_use && store->staging_fd >= 0) {
 		cleanup_json json_t *removed = json_array();
 
-		r = recover_empty_staging(store, removed, ei);
+		r = room_empty_staging(store, removed, ei);
 		freed = json_array_size(removed) > 0;
 		if (r == 0 && freed)
 			r = dir_sync(store->staging_fd, STORE_STAGING, ei);
@@ -62,7 +100,7 @@ static void keep(int dir_fd)
 		(void)posix_fallocate(fd, 0, RESERVE_BYTES);
 }
 
-void reserve_keep(const struct store *store)
+void room_keep(const struct store *store)
 {
 	keep(store->app_fd);
 	keep(store->state_fd);

@@ -2,6 +2,8 @@
  * The step of a job that the service manager carries out, and the last journal
  * lines of a unit that did not come up.
  */
+#include "job/job_unit.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +12,8 @@
 #include <unistd.h>
 
 #include "base/journal.h"
-#include "daemon.h"
 #include "flag/touch.h"
-#include "job/job.h"
+#include "job/job_guard.h"
 
 /* False: nothing is to be done to the unit. */
 static bool action_of(const struct job *job, enum unit_action *ret_action)
@@ -98,7 +99,7 @@ static void on_log(void *userdata, int error)
 void job_fail_with_log(struct job *job)
 {
 	if (output_open(&job->log_output, OUTPUT_KIND_FILE) == 0)
-		job->unit_log = units_log(job->daemon->units, job->settings->unit,
+		job->unit_log = units_log(job->context->units, job->settings->unit,
 					  JOB_LOG_LINES, false, job->log_output.path,
 					  true, on_log, job);
 	if (job->unit_log)
@@ -270,7 +271,7 @@ static void start_job(struct job *job)
 	const struct app_config *settings = job->settings;
 
 	job->unit_job = units_act_in_steps(
-		job->daemon->units, job->action, settings->unit,
+		job->context->units, job->action, settings->unit,
 		settings->job_timeout_sec * 1000, settings->stop_timeout_sec * 1000,
 		on_unit_step, job->job_done, job);
 	if (!job->unit_job)
@@ -305,7 +306,7 @@ static void on_socket_state(void *userdata, int error, const struct unit_state *
 		return;
 	}
 	socket_of(job, unit);
-	job->unit_job = units_act(job->daemon->units, UNIT_ACTION_START, unit,
+	job->unit_job = units_act(job->context->units, UNIT_ACTION_START, unit,
 				  job->settings->job_timeout_sec * 1000,
 				  on_socket_started, job);
 	if (!job->unit_job)
@@ -331,9 +332,9 @@ static void start_with_socket(struct job *job, enum unit_action action,
 	 * A request that waits starts the service by itself, and the one start too many
 	 * would end the socket right after it was looked at.
 	 */
-	units_reset_failed(job->daemon->units, job->settings->unit);
+	units_reset_failed(job->context->units, job->settings->unit);
 	socket_of(job, unit);
-	job->unit_query = units_query(job->daemon->units, unit, on_socket_state, job);
+	job->unit_query = units_query(job->context->units, unit, on_socket_state, job);
 	if (!job->unit_query)
 		out_of_memory(job);
 }
@@ -351,7 +352,7 @@ static void on_reloadable(void *userdata, int error, const struct unit_state *st
 /* activate_method = reload: what does not run has nothing to reload. */
 static void reload_or_start(struct job *job)
 {
-	job->unit_query = units_query(job->daemon->units, job->settings->unit,
+	job->unit_query = units_query(job->context->units, job->settings->unit,
 				      on_reloadable, job);
 	if (!job->unit_query)
 		out_of_memory(job);
@@ -365,7 +366,7 @@ static bool is_touched(const struct job *job)
 
 static void start_touch(struct job *job)
 {
-	job->touch = touch_start(job->daemon->units, job->daemon->loop, job->settings,
+	job->touch = touch_start(job->context->units, job->context->loop, job->settings,
 				 on_unit_done, job);
 	if (!job->touch)
 		out_of_memory(job);
@@ -408,7 +409,7 @@ void job_restore(struct job *job)
 {
 	if (job->stop_failed) {
 		/* What does not end cannot be waited for; what was live follows it. */
-		units_start_later(job->daemon->units, job->settings->unit);
+		units_start_later(job->context->units, job->settings->unit);
 		job_step_done(job, false);
 		return;
 	}

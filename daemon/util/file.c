@@ -1,16 +1,14 @@
-#include <dirent.h>
+#include "util/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
 #include "util/fdio.h"
-#include "util/treewalk.h"
 
 int dir_sync(int fd, const char *what, struct errinfo *ei)
 {
@@ -70,14 +68,14 @@ static int replace_once(int dir_fd, const char *name, const char *text,
 }
 #endif
 
-int file_replace(struct store *store, int dir_fd, const char *name, const char *text,
-		 struct errinfo *ei)
+int file_replace(int dir_fd, const char *name, const char *text,
+		 const struct file_room *room, struct errinfo *ei)
 {
 	struct errinfo problem = {0};
 	int r = replace_once(dir_fd, name, text, ei);
 
-	if (r < 0 && ei->result == RESULT_NO_SPACE) {
-		int made_room = reserve_use(store, &problem);
+	if (r < 0 && room && ei->result == RESULT_NO_SPACE) {
+		int made_room = room->make(room->userdata, &problem);
 
 		if (made_room == 0)
 			r = replace_once(dir_fd, name, text, ei);
@@ -85,25 +83,6 @@ int file_replace(struct store *store, int dir_fd, const char *name, const char *
 			*ei = problem;
 	}
 	return r < 0 ? r : dir_sync(dir_fd, name, ei);
-}
-
-int file_set_aside(int dir_fd, const char *name, mode_t type, struct errinfo *ei)
-{
-	char aside[96];
-	struct stat st;
-	int r;
-
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT
-			       ? 0
-			       : errinfo_set(ei, errno, "cannot examine '%s'", name);
-	if ((st.st_mode & S_IFMT) == type)
-		return 0;
-	(void)snprintf(aside, sizeof(aside), ".%s.damaged", name);
-	r = tree_remove(dir_fd, aside, ei);
-	if (r == 0 && renameat(dir_fd, name, dir_fd, aside) < 0)
-		r = errinfo_set(ei, errno, "cannot move '%s' aside", name);
-	return r;
 }
 
 int file_read(int dir_fd, const char *name, size_t max, char **ret_text,
@@ -139,11 +118,6 @@ int file_read(int dir_fd, const char *name, size_t max, char **ret_text,
 	return 0;
 }
 
-void *zeroed(size_t n, size_t size)
-{
-	return calloc(n, size);
-}
-
 bool file_is_damaged(int err)
 {
 	switch (err < 0 ? -err : err) {
@@ -157,36 +131,4 @@ bool file_is_damaged(int err)
 	default:
 		return false;
 	}
-}
-
-int dir_for_each(int dir_fd,
-		 int (*visit)(int dir_fd, const char *name, void *userdata,
-			      struct errinfo *ei),
-		 void *userdata, struct errinfo *ei)
-{
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int r = 0;
-
-	if (!dir) {
-		r = errinfo_set(ei, errno, "cannot read a directory");
-		if (fd >= 0)
-			(void)close(fd);
-		return r;
-	}
-	while (r == 0) {
-		const struct dirent *entry;
-
-		errno = 0;
-		entry = readdir(dir);
-		if (!entry) {
-			if (errno != 0)
-				r = errinfo_set(ei, errno, "cannot read a directory");
-			break;
-		}
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			r = visit(dir_fd, entry->d_name, userdata, ei);
-	}
-	(void)closedir(dir);
-	return r;
 }

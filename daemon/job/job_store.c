@@ -2,6 +2,8 @@
  * The steps of a job that deployd-store carries out: making room, sealing,
  * switching there and back, the final record. Nothing here touches a file itself.
  */
+#include "job/job_store.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +15,9 @@
 #include "base/config_set.h"
 #include "base/journal.h"
 #include "build_config.h"
-#include "daemon.h"
 #include "deploy/cleanup.h"
-#include "job/job.h"
+#include "job/job_guard.h"
+#include "job/job_result.h"
 
 #define INODES_WANTED 1024 /* free before an unpacking is begun */
 /* Nothing is pruned while it is not known what the unit's processes run from. */
@@ -136,11 +138,11 @@ static void on_what_is_live(struct job *job, enum deploy_result result,
 
 	job->asking = false;
 	if (result != RESULT_OK) {
-		manager_forget_view(job->app, error->what);
+		app_forget_view(job->app, error->what);
 		on_store_failed(job, why->result, why);
 		return;
 	}
-	manager_take_view(job->app, job->settings, json_object_get(reply, "view"));
+	app_take_view(job->app, job->settings, json_object_get(reply, "view"));
 	if (!phase || strcmp(phase, "switched") != 0) {
 		on_store_failed(job, why->result, why);
 		return;
@@ -169,7 +171,7 @@ static void on_store_done(struct store_call *call, enum deploy_result result,
 		on_store_failed(job, result, error);
 		return;
 	}
-	manager_take_view(job->app, job->settings, json_object_get(reply, "view"));
+	app_take_view(job->app, job->settings, json_object_get(reply, "view"));
 	if (job->machine.state == JOB_STATE_PREPARING) {
 		take_staging(job, reply);
 	} else if (job->machine.state == JOB_STATE_MARKING &&
@@ -194,7 +196,7 @@ static void call_store_fd(struct job *job, const char *verb, json_t *fields, int
 
 	job->store.userdata = job;
 	job->store.done = on_store_done;
-	r = store_call_start_fd(&job->store, job->daemon->loop, job->config,
+	r = store_call_start_fd(&job->store, job->context->loop, job->config,
 				job->settings, verb, fields, fd, timeout_ms);
 	if (r < 0) {
 		job_fail(job, RESULT_FAILED, "cannot start deployd-store: %s",
@@ -253,59 +255,9 @@ void job_seal(struct job *job)
 		      job->staging_fd, STORE_DURABLE_TIMEOUT_MSEC);
 }
 
-/* Settles which release to go to. False: the step has failed. */
-static bool choose_target(struct job *job)
+static json_t *switch_fields(struct job *job, const char *to, const char *kind)
 {
-	const char *current = manager_current(job->app);
-	const char *previous = manager_previous(job->app);
-	const char *state;
-
-	if (job->machine.kind == JOB_KIND_DEPLOY)
-		return true;
-	if (job->target[0] == '\0') {
-		if (!previous) {
-			job_fail(job, RESULT_NOT_FOUND,
-				 "there is no earlier good release to roll back to");
-			return false;
-		}
-		(void)snprintf(job->target, sizeof(job->target), "%s", previous);
-		return true;
-	}
-	state = manager_release_state(job->app, job->target);
-	if (!state) {
-		job_fail(job, RESULT_NOT_FOUND,
-			 "there is no release %s; `deployctl releases %s` lists them",
-			 job->target, job->settings->app_name);
-		return false;
-	}
-	if (current && strcmp(current, job->target) == 0) {
-		job_fail(job, RESULT_USAGE,
-			 "%s is current already; `deployctl restart %s` restarts it",
-			 current, job->settings->app_name);
-		return false;
-	}
-	/* Of an unknown one its health decides, like that of a new one. */
-	if (job->machine.kind == JOB_KIND_ROLLBACK && strcmp(state, "good") != 0 &&
-	    strcmp(state, "unknown") != 0) {
-		job_fail(job, RESULT_NOT_FOUND,
-			 "release %s is %s: only a good one can be gone back to%s",
-			 job->target, state,
-			 strcmp(state, "staged") == 0 ? "; use activate" : "");
-		return false;
-	}
-	if (strcmp(state, "bad") == 0 && !job->force) {
-		job_fail(job, RESULT_NOT_FOUND,
-			 "release %s is bad, `deployctl show %s@%s` says why; "
-			 "--force activates it all the same",
-			 job->target, job->settings->app_name, job->target);
-		return false;
-	}
-	return true;
-}
-
-static json_t *switch_fields(struct job *job, const char *to, const char *machine)
-{
-	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "op", machine, "job",
+	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "kind", kind, "job",
 			 job->id, "by", job_by(job));
 }
 
@@ -328,23 +280,9 @@ static void switch_to_target(struct job *job)
 	call_store(job, "switch", fields, STORE_TIMEOUT_MSEC);
 }
 
-bool job_would_switch(struct job *job)
-{
-	char target[RELEASE_ID_SIZE];
-	bool would;
-
-	(void)memcpy(target, job->target, sizeof(target));
-	would = job_may_switch(job) && choose_target(job);
-	/* By its turn things may stand otherwise. */
-	(void)memcpy(job->target, target, sizeof(target));
-	job->result = RESULT_OK;
-	job->error = (struct errinfo){0};
-	return would;
-}
-
 void job_switch(struct job *job)
 {
-	if (!job_may_switch(job) || !choose_target(job))
+	if (!job_may_switch(job) || !job_choose_target(job))
 		job_step_done(job, false);
 	else if (job->machine.kind == JOB_KIND_DEPLOY)
 		switch_to_target(job); /* the unit was there before the upload */
@@ -354,7 +292,7 @@ void job_switch(struct job *job)
 
 void job_revert(struct job *job)
 {
-	const char *current = manager_current(job->app);
+	const char *current = app_view_current(job->app->view);
 
 	/* A crash came between this switch and the restart that follows. */
 	if (current && strcmp(current, job->from) == 0) {
@@ -367,22 +305,16 @@ void job_revert(struct job *job)
 
 void job_finish(struct job *job)
 {
-	const char *mark = NULL;
 	json_t *fields;
 
 	job_settle(job);
-	/* One that awaits its confirmation is good when that has come. */
-	if (job->result == RESULT_OK && job->confirm_deadline_sec == 0)
-		mark = "good";
-	else if (job->release_bad)
-		mark = "bad";
 	fields = json_pack(
 		"{s:s, s:o, s:o, s:I, s:o, s:b}", "release", job->target, "mark",
-		text_or_null(mark), "history", job_history(job), "keep",
-		job->in_use ? (json_int_t)job->settings->keep : KEEP_ALL, "in_use",
-		job->in_use ? json_incref(job->in_use) : json_array(), "clear_intent",
-		1);
-	(void)json_object_set_new(fields, "sick", job_unhealthy(job));
+		text_or_null(job_release_mark(job)), "history", job_history(job),
+		"keep", job->in_use ? (json_int_t)job->settings->keep : KEEP_ALL,
+		"in_use", job->in_use ? json_incref(job->in_use) : json_array(),
+		"clear_intent", 1);
+	(void)json_object_set_new(fields, "failed", job_unhealthy(job));
 	if (job->release_bad)
 		(void)json_object_set_new(fields, "evidence", job_evidence(job));
 	call_store(job, "finish", fields, STORE_DURABLE_TIMEOUT_MSEC);
@@ -401,7 +333,7 @@ void job_record(struct job *job)
 	/* Only these have looked at the app's health. */
 	if (job->machine.kind == JOB_KIND_RESTART ||
 	    job->machine.kind == JOB_KIND_START)
-		(void)json_object_set_new(fields, "sick", job_unhealthy(job));
+		(void)json_object_set_new(fields, "failed", job_unhealthy(job));
 	call_store(job, "record", fields, STORE_TIMEOUT_MSEC);
 }
 
@@ -411,23 +343,24 @@ void job_record(struct job *job)
  */
 static void mark_confirmed(struct job *job)
 {
-	const char *release = text_of(manager_confirm(job->app), "release");
+	const struct app_confirm *confirm = app_view_confirm(job->app->view);
 
-	if (!release) {
+	if (!confirm) {
 		job_fail(job, RESULT_NOT_FOUND,
 			 "no release of %s awaits its confirmation",
 			 job->settings->app_name);
 		job_step_done(job, false);
 		return;
 	}
-	(void)snprintf(job->target, sizeof(job->target), "%s", release);
+	(void)snprintf(job->target, sizeof(job->target), "%s", confirm->release);
 	if (job->marked_good)
-		call_store(job, "confirm", json_pack("{s:s}", "release", release),
+		call_store(job, "confirm", json_pack("{s:s}", "release", job->target),
 			   STORE_TIMEOUT_MSEC);
 	else
-		call_store(job, "mark",
-			   json_pack("{s:s, s:s}", "release", release, "mark", "good"),
-			   STORE_TIMEOUT_MSEC);
+		call_store(
+			job, "mark",
+			json_pack("{s:s, s:s}", "release", job->target, "mark", "good"),
+			STORE_TIMEOUT_MSEC);
 }
 
 void job_mark(struct job *job)

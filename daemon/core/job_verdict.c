@@ -1,0 +1,71 @@
+#include "core/job_verdict.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "deploy/names.h"
+
+#define REASON_BYTES_MAX 250 /* of the first failure, before what it led to */
+
+static enum deploy_result conclude(struct errinfo *error, enum deploy_result result,
+				   const char *conclusion, const char *detail)
+{
+	char reason[REASON_BYTES_MAX + 1];
+
+	(void)snprintf(reason, sizeof(reason), "%s", error->what);
+	error->result = result;
+	(void)snprintf(error->what, sizeof(error->what), "%s; %s%s",
+		       names_trim_utf8(reason), conclusion, detail);
+	(void)names_trim_utf8(error->what);
+	return result;
+}
+
+enum deploy_result job_verdict(const struct job_end *end, struct errinfo *error)
+{
+	const struct job_machine *machine = end->machine;
+	char back[96];
+
+	if (!machine->failed || !machine->switched || end->result == RESULT_OK ||
+	    machine->fallback == JOB_FALLBACK_NONE)
+		return end->result;
+	if (end->stop_failed)
+		return conclude(
+			error, RESULT_FAILED, "nothing new was started",
+			machine->reverted
+				? "; what was live before is current again, and "
+				  "systemd starts it when that process is gone"
+				: "");
+	if (machine->fallback == JOB_FALLBACK_STOP)
+		return conclude(error, RESULT_ROLLBACK_FAILED,
+				"there is no earlier release to go back to, so the "
+				"unit ",
+				*end->revert_error ? end->revert_error : "was stopped");
+	if (machine->reverted && machine->restored)
+		return conclude(error, RESULT_ROLLED_BACK, "rolled back to ",
+				end->from);
+	(void)snprintf(back, sizeof(back),
+		       "and the rollback to %s failed: ", end->from);
+	return conclude(error, RESULT_ROLLBACK_FAILED, back, end->revert_error);
+}
+
+enum job_mark job_verdict_mark(const struct job_end *end)
+{
+	/* One that awaits its confirmation is good when that has come. */
+	if (end->result == RESULT_OK)
+		return end->awaits_confirm ? JOB_MARK_NONE : JOB_MARK_GOOD;
+	return end->release_bad ? JOB_MARK_BAD : JOB_MARK_NONE;
+}
+
+const char *job_mark_name(enum job_mark mark)
+{
+	static const char *const names[] = {
+		[JOB_MARK_NONE] = NULL,
+		[JOB_MARK_GOOD] = "good",
+		[JOB_MARK_BAD] = "bad",
+	};
+	static_assert(sizeof(names) / sizeof(*names) == JOB_MARK_COUNT,
+		      "every mark has a name");
+
+	assert(mark < JOB_MARK_COUNT);
+	return names[mark];
+}

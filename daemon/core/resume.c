@@ -1,0 +1,67 @@
+#include "core/resume.h"
+
+bool resume_plan(const struct pending_switch *pending, bool auto_rollback,
+		 struct resume_plan *ret_plan)
+{
+	const char *to = *pending->to ? pending->to : NULL;
+	const char *from = *pending->from ? pending->from : NULL;
+	struct resume_plan plan = {
+		.kind = JOB_KIND_RECOVER,
+		.release = to,
+		.back = from,
+		.fallback = from ? JOB_FALLBACK_BACK : JOB_FALLBACK_STOP,
+		.confirm_deadline_sec = pending->confirm_deadline_sec};
+
+	if (!to || (pending->is_revert && !from))
+		return false;
+	if (pending->is_revert) {
+		/* It was going from the release that failed to the one before. */
+		plan.kind = JOB_KIND_REVERT;
+		plan.release = from;
+		plan.back = to;
+		plan.fallback = JOB_FALLBACK_BACK;
+		plan.confirm_deadline_sec = 0;
+	} else if (!auto_rollback) {
+		plan.fallback = JOB_FALLBACK_NONE;
+	}
+	*ret_plan = plan;
+	return true;
+}
+
+bool resume_answers_confirm(enum job_kind kind, bool is_running)
+{
+	switch (kind) {
+	case JOB_KIND_DEPLOY:
+	case JOB_KIND_ACTIVATE:
+		return is_running; /* one that waits will be refused */
+	case JOB_KIND_ROLLBACK:
+	case JOB_KIND_CONFIRM:
+	case JOB_KIND_RECOVER:
+	case JOB_KIND_REVERT:
+		return true;
+	case JOB_KIND_STAGE:
+	case JOB_KIND_RESTART:
+	case JOB_KIND_RELOAD:
+	case JOB_KIND_START:
+	case JOB_KIND_STOP:
+	case JOB_KIND_ENABLE:
+	case JOB_KIND_DISABLE:
+	case JOB_KIND_FLAG:
+	case JOB_KIND_HOLD:
+	case JOB_KIND_UNHOLD:
+	case JOB_KIND_COUNT:
+		break;
+	}
+	return false;
+}
+
+int64_t resume_confirm_left_sec(int64_t deadline_sec, int64_t activated_sec,
+				int64_t now_sec)
+{
+	int64_t left = deadline_sec - now_sec;
+
+	if (activated_sec > 0 && activated_sec < deadline_sec &&
+	    left > deadline_sec - activated_sec)
+		left = deadline_sec - activated_sec;
+	return left > 0 ? left : 0;
+}

@@ -1,0 +1,136 @@
+#include "core/switch_rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_current(const struct app_view *view,
+		       const struct switch_request *request, struct errinfo *ret_why)
+{
+	const char *current = app_view_current(view);
+
+	if (!request->if_current ||
+	    strcmp(request->if_current, current ? current : "") == 0)
+		return true;
+	(void)errinfo_refuse(ret_why, RESULT_IF_CURRENT,
+			     "the current release is %s, not %s; nothing was changed",
+			     current ? current : "none",
+			     *request->if_current ? request->if_current : "none");
+	return false;
+}
+
+static bool is_not_held(const struct app_view *view,
+			const struct switch_request *request, int64_t now_sec,
+			struct errinfo *ret_why)
+{
+	const struct app_hold *hold = app_view_hold(view, now_sec);
+	char until[RFC3339_SIZE];
+
+	if (!hold)
+		return true;
+	names_rfc3339(hold->until_sec, until);
+	(void)errinfo_refuse(
+		ret_why, RESULT_BUSY,
+		"%s is held by %s%s%s: %s; `deployctl unhold %s` lifts that",
+		request->app, hold->by.known ? hold->by.user : "somebody",
+		hold->until_sec > 0 ? " until " : "", hold->until_sec > 0 ? until : "",
+		hold->reason && *hold->reason ? hold->reason : "no reason was given",
+		request->app);
+	return false;
+}
+
+static bool awaits_no_confirmation(const struct app_view *view,
+				   const struct switch_request *request,
+				   struct errinfo *ret_why)
+{
+	const struct app_confirm *confirm = app_view_confirm(view);
+
+	if (!confirm || request->kind == JOB_KIND_ROLLBACK)
+		return true;
+	(void)errinfo_refuse(
+		ret_why, RESULT_BUSY,
+		"release %s awaits its confirmation: `deployctl confirm %s` "
+		"keeps it, `deployctl rollback %s` goes back",
+		confirm->release, request->app, request->app);
+	return false;
+}
+
+bool switch_is_permitted(const struct app_view *view,
+			 const struct switch_request *request, int64_t now_sec,
+			 struct errinfo *ret_why)
+{
+	return is_current(view, request, ret_why) &&
+	       is_not_held(view, request, now_sec, ret_why) &&
+	       awaits_no_confirmation(view, request, ret_why);
+}
+
+bool switch_choose_target(const struct app_view *view,
+			  const struct switch_request *request,
+			  char ret_target[RELEASE_ID_SIZE], struct errinfo *ret_why)
+{
+	const char *current = app_view_current(view);
+	const char *id = *request->target ? request->target : app_view_previous(view);
+	const struct release *release;
+
+	if (!id) {
+		(void)errinfo_refuse(
+			ret_why, RESULT_NOT_FOUND,
+			"there is no earlier good release to roll back to");
+		return false;
+	}
+	release = app_view_release(view, id);
+	if (!release) {
+		(void)errinfo_refuse(
+			ret_why, RESULT_NOT_FOUND,
+			"there is no release %s; `deployctl releases %s` lists them",
+			id, request->app);
+		return false;
+	}
+	if (current && strcmp(current, id) == 0) {
+		(void)errinfo_refuse(
+			ret_why, RESULT_USAGE,
+			"%s is current already; `deployctl restart %s` restarts it", id,
+			request->app);
+		return false;
+	}
+	/* Of an unknown one its health decides, like that of a new one. */
+	if (request->kind == JOB_KIND_ROLLBACK &&
+	    release->state != RELEASE_STATE_GOOD &&
+	    release->state != RELEASE_STATE_UNKNOWN) {
+		(void)errinfo_refuse(
+			ret_why, RESULT_NOT_FOUND,
+			"release %s is %s: only a good one can be gone back to%s", id,
+			release_state_name(release->state),
+			release->state == RELEASE_STATE_STAGED ? "; use activate" : "");
+		return false;
+	}
+	if (release->state == RELEASE_STATE_BAD && !request->force) {
+		(void)errinfo_refuse(
+			ret_why, RESULT_NOT_FOUND,
+			"release %s is bad, `deployctl show %s@%s` says why; "
+			"--force activates it all the same",
+			id, request->app, id);
+		return false;
+	}
+	(void)snprintf(ret_target, RELEASE_ID_SIZE, "%s", release->id);
+	return true;
+}
+
+bool switch_archive_is_welcome(const struct app_view *view, const char *sha256,
+			       struct errinfo *ret_why)
+{
+	for (size_t i = 0; view && i < view->n_releases; i++) {
+		const struct release *release = &view->releases[i];
+		const char *reason =
+			release->evidence ? release->evidence->reason : NULL;
+
+		if (release->state != RELEASE_STATE_BAD || !release->sha256 ||
+		    strcmp(release->sha256, sha256) != 0)
+			continue;
+		(void)errinfo_refuse(ret_why, RESULT_REJECTED,
+				     "this archive was release %s, which is bad "
+				     "(%.200s); --force deploys it all the same",
+				     release->id, reason ? reason : "no word why");
+		return false;
+	}
+	return true;
+}

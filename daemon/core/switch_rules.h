@@ -1,0 +1,45 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/app_view.h"
+#include "core/job_machine.h"
+#include "deploy/errinfo.h"
+
+/*
+ * Whether `current` may point at another release, and at which one. The reasons are in
+ * words for the client. Pure.
+ */
+
+struct switch_request {
+	enum job_kind kind; /* one that switches, job_kind_switches() */
+	const char *app;
+	const char *target;	/* "": the one that a rollback goes to */
+	const char *if_current; /* must be current now; "": none; NULL: any may */
+	bool force;		/* a bad release is taken all the same */
+};
+
+/*
+ * False, with the reason: if_current does not hold, the app is held at now_sec, or a
+ * release awaits its confirmation (a rollback is one of the two answers to that).
+ */
+bool switch_is_permitted(const struct app_view *view,
+			 const struct switch_request *request, int64_t now_sec,
+			 struct errinfo *ret_why)
+	__attribute__((warn_unused_result, nonnull));
+
+/*
+ * The release to go to, copied into ret_target. False, with the reason: there is none,
+ * it is current already, or it is not good and nobody has forced it. Not for deploys,
+ * whose release is made.
+ */
+bool switch_choose_target(const struct app_view *view,
+			  const struct switch_request *request,
+			  char ret_target[RELEASE_ID_SIZE], struct errinfo *ret_why)
+	__attribute__((warn_unused_result, nonnull));
+
+/* False, with the reason: a release made of the same archive is bad. */
+bool switch_archive_is_welcome(const struct app_view *view, const char *sha256,
+			       struct errinfo *ret_why)
+	__attribute__((warn_unused_result, nonnull(2, 3)));
