@@ -260,6 +260,54 @@ static void log_goes_to_the_file(void **state)
 	assert_string_equal(text, "a line\n");
 }
 
+static void assert_property(const struct world *world, const char *property)
+{
+	if (!strstr(world->fake.transient_properties, property))
+		fail_msg("'%s' is not in\n%s", property,
+			 world->fake.transient_properties);
+}
+
+static void log_into_memory_is_bounded_and_synced(void **state)
+{
+	struct world *world = *state;
+
+	begin_log(world);
+	world_wait_done(world);
+	assert_property(world, "\nUser=root,\n");
+	assert_property(world, "\nCapabilityBoundingSet=0,\n");
+	assert_property(world, "\nLimitFSIZE=4194304,\n");
+	assert_property(world, "\nRuntimeMaxUSec=10000000,\n");
+	assert_property(world, "\nStandardErrorFile=/dev/null,\n");
+	assert_property(world, "\nExecStartPre=/usr/bin/journalctl,"
+			       "/usr/bin/journalctl,--sync,1,\n");
+	assert_property(world, ",--lines=10,_SYSTEMD_UNIT=hello.service,");
+}
+
+/* A client may follow it for days. */
+static void followed_log_has_no_end(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.log_stays = true;
+	output_close(&output);
+	assert_int_equal(output_open(&output, OUTPUT_KIND_FILE), 0);
+	world->log = units_log(world->units, "hello.service", 0, true, output.path,
+			       false, on_log, world);
+	assert_non_null(world->log);
+	while (count(world->fake.calls, "GetAll") < 1)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_property(world, "\nRuntimeMaxUSec=18446744073709551615,\n");
+	assert_property(world, ",--no-tail,--follow,");
+	assert_null(strstr(world->fake.transient_properties, "ExecStartPre"));
+	/* Once it runs, no timer is left. */
+	while (uv_backend_timeout(&world->loop) != -1)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_int_equal(world->n_done, 0);
+	fake_manager_end_log(&world->fake);
+	world_wait_done(world);
+	assert_int_equal(world->error, 0);
+}
+
 static void log_that_cannot_start_is_an_error(void **state)
 {
 	struct world *world = *state;
@@ -355,6 +403,8 @@ int main(void)
 		TEST(query_in_a_break_fails),
 		TEST(cancelled_query_is_silent),
 		TEST(log_goes_to_the_file),
+		TEST(log_into_memory_is_bounded_and_synced),
+		TEST(followed_log_has_no_end),
 		TEST(log_that_cannot_start_is_an_error),
 		TEST(log_lives_through_signals),
 		TEST(log_lives_through_a_break),
