@@ -9,7 +9,7 @@
 
 static int make_room(int dir_fd, const char *name, char ret_temporary[NAME_MAX + 1])
 {
-	(void)snprintf(ret_temporary, NAME_MAX + 1, ".%.230s.deployctl-new", name);
+	(void)snprintf(ret_temporary, NAME_MAX + 1, ".%.230s.tmp", name);
 	return unlinkat(dir_fd, ret_temporary, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -43,9 +43,12 @@ void newfile_discard(struct newfile *file)
 	(void)unlinkat(file->dir_fd, file->temporary, 0);
 }
 
-int newfile_commit(struct newfile *file, bool durable)
+int newfile_rename(struct newfile *file, bool sync)
 {
-	if ((durable && fsync(file->fd) < 0) ||
+#ifdef BREAK_FILE_WITHOUT_FSYNC
+	sync = false;
+#endif
+	if ((sync && fsync(file->fd) < 0) ||
 	    renameat(file->dir_fd, file->temporary, file->dir_fd, file->name) < 0) {
 		int r = -errno;
 
@@ -54,7 +57,14 @@ int newfile_commit(struct newfile *file, bool durable)
 	}
 	(void)close(file->fd);
 	file->fd = -1;
-	return durable ? sync_dir(file->dir_fd) : 0;
+	return 0;
+}
+
+int newfile_commit(struct newfile *file, bool durable)
+{
+	int r = newfile_rename(file, durable);
+
+	return r == 0 && durable ? sync_dir(file->dir_fd) : r;
 }
 
 int newfile_link(int dir_fd, const char *name, const char *target)

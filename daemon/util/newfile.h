@@ -26,6 +26,10 @@ int newfile_open(struct newfile *file, int dir_fd, const char *name)
 int newfile_commit(struct newfile *file, bool durable)
 	__attribute__((nonnull, warn_unused_result));
 
+/* The same, but the directory is the caller's to sync; sync: the file is. */
+int newfile_rename(struct newfile *file, bool sync)
+	__attribute__((nonnull, warn_unused_result));
+
 /* Closes and removes it. */
 void newfile_discard(struct newfile *file) __attribute__((nonnull));
 
