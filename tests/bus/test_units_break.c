@@ -195,6 +195,84 @@ static void query_without_a_connection_fails_at_once(void **state)
 	assert_string_equal(world->state.active_state, "");
 }
 
+#define QUERIES 200 /* more than a bus takes at once */
+
+static unsigned int most_calls;
+
+static void count_calls(void *userdata, const char *member)
+{
+	const struct world *world = userdata;
+
+	(void)member;
+	assert_true(world->units->n_calls <= UNITS_CALLS_MAX);
+	if (world->units->n_calls > most_calls)
+		most_calls = world->units->n_calls;
+}
+
+static void count_state(void *userdata, int error, const struct unit_state *state)
+{
+	struct world *world = userdata;
+
+	(void)state;
+	world->n_done++;
+	if (error < 0)
+		world->error = error;
+}
+
+static void start_queries(struct world *world, struct unit_query *queries[QUERIES])
+{
+	world_wait_connected(world);
+	most_calls = 0;
+	world->fake.on_call = count_calls;
+	world->fake.userdata = world;
+	for (unsigned int i = 0; i < QUERIES; i++)
+		queries[i] =
+			units_query(world->units, "hello.service", count_state, world);
+}
+
+static void wait_for_queries(struct world *world, unsigned int n)
+{
+	while (world->n_done < n)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_int_equal(world->units->n_calls, 0);
+	assert_null(world->units->waiting);
+}
+
+static void many_queries_take_turns(void **state)
+{
+	struct world *world = *state;
+	struct unit_query *queries[QUERIES];
+
+	start_queries(world, queries);
+	wait_for_queries(world, QUERIES);
+	assert_int_equal(world->error, 0);
+	assert_int_equal(most_calls, UNITS_CALLS_MAX);
+}
+
+static void cancelled_queries_give_their_turn(void **state)
+{
+	struct world *world = *state;
+	struct unit_query *queries[QUERIES];
+
+	start_queries(world, queries);
+	/* Of those under way, and of those that wait, the last one among them. */
+	for (unsigned int i = 1; i < QUERIES; i += 2)
+		unit_query_cancel(queries[i]);
+	wait_for_queries(world, QUERIES / 2);
+	assert_int_equal(world->error, 0);
+}
+
+static void a_break_ends_the_queries_that_wait(void **state)
+{
+	struct world *world = *state;
+	struct unit_query *queries[QUERIES];
+
+	start_queries(world, queries);
+	fake_manager_break(&world->fake);
+	wait_for_queries(world, QUERIES);
+	assert_int_equal(world->error, -ENOTCONN);
+}
+
 static void break_on_read(void *userdata, const char *member)
 {
 	struct world *world = userdata;
@@ -400,6 +478,9 @@ int main(void)
 		TEST(query_reads_the_state),
 		TEST(query_of_a_missing_unit_is_no_error),
 		TEST(query_without_a_connection_fails_at_once),
+		TEST(many_queries_take_turns),
+		TEST(cancelled_queries_give_their_turn),
+		TEST(a_break_ends_the_queries_that_wait),
 		TEST(query_in_a_break_fails),
 		TEST(cancelled_query_is_silent),
 		TEST(log_goes_to_the_file),
