@@ -37,7 +37,7 @@ struct transient_options {
 	 * system calls; without network_of no network either.
 	 */
 	bool harden;
-	bool sees_homes;  /* harden: it may read what is below /home, /root, /run/user */
+	bool sees_homes; /* harden: it may read what is below /home, /root, /run/user */
 	uint64_t ambient; /* capabilities it keeps all the same, as a mask */
 	/* Files that it writes to (bus/output.h). NULL: stdout null, stderr journal.
 	 */

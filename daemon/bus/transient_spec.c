@@ -164,8 +164,8 @@ static int take_network(const char *name, sd_bus_message *value, void *userdata)
 static int not_loaded(const char *unit, const char *load_state, struct errinfo *ei)
 {
 	return errinfo_refuse(ei, RESULT_FAILED,
-			      "no command can be run for %s: systemd calls it %s", unit,
-			      load_state[0] ? load_state : "unknown");
+			      "cannot run a command for %s: systemd reports it as %s",
+			      unit, load_state[0] ? load_state : "unknown");
 }
 
 /* A break is no failure yet, and has no words. */
@@ -342,8 +342,9 @@ static int add_protection(const struct transient_spec *spec, sd_bus_message *mes
 		message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "CapabilityBoundingSet",
 		"t", spec->ambient, "AmbientCapabilities", "t", spec->ambient,
 		"NoNewPrivileges", "b", 1, "ProtectSystem", "s", "strict",
-		"ProtectHome", "s", spec->sees_homes ? "read-only" : "yes", "ProtectControlGroups", "b", 1,
-		"ProtectKernelTunables", "b", 1, "KeyringMode", "s", "private"));
+		"ProtectHome", "s", spec->sees_homes ? "read-only" : "yes",
+		"ProtectControlGroups", "b", 1, "ProtectKernelTunables", "b", 1,
+		"KeyringMode", "s", "private"));
 	TRY(sd_bus_message_append(message, "(sv)(sv)(sv)(sv)(sv)", "RestrictNamespaces",
 				  "t", UINT64_C(0), "RestrictSUIDSGID", "b", 1,
 				  "RestrictRealtime", "b", 1, "LockPersonality", "b", 1,

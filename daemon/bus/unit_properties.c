@@ -222,7 +222,7 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *re
 	int r;
 
 	(void)ret;
-	request->call = sd_bus_slot_unref(request->call);
+	unit_request_drop_call(request);
 	r = unit_properties_each(reply, take_property, &reader->properties);
 	reader->done(reader, r < 0 ? r : 0);
 	return 0;

@@ -14,7 +14,7 @@
 #include "deploy/cleanup.h"
 
 #define QUERY_TIMEOUT_MSEC 5000
-#define HIDDEN_MAX	   256 /* as preflight/options.h has it */
+#define HIDDEN_MAX	   256		  /* as preflight/options.h has it */
 #define EXEC_COMMAND_EX	   "sasasttttuii" /* org.freedesktop.systemd1(5) */
 
 #define TRY(call)                                                                      \
@@ -106,7 +106,8 @@ static int add_path(struct reading *reading, enum preflight_use use,
 	return 0;
 }
 
-/* --- the properties ---------------------------------------------------------------- */
+/* --- the properties ----------------------------------------------------------------
+ */
 
 struct property {
 	const char *name, *signature;
@@ -471,7 +472,8 @@ static void leave_out_made(struct reading *reading)
 	unit->n_paths = kept;
 }
 
-/* --- the question ------------------------------------------------------------------ */
+/* --- the question ------------------------------------------------------------------
+ */
 
 struct unit_start_query {
 	struct unit_request request; /* first */
@@ -535,11 +537,10 @@ static int on_values(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	return 0;
 }
 
-struct unit_start_query *unit_start_query(struct units *units,
-					  const struct unit_start_options *options,
-					  void (*done)(void *userdata, int error,
-						       struct preflight_unit *unit),
-					  void *userdata)
+struct unit_start_query *
+unit_start_query(struct units *units, const struct unit_start_options *options,
+		 void (*done)(void *userdata, int error, struct preflight_unit *unit),
+		 void *userdata)
 {
 	struct unit_start_query *query = calloc(1, sizeof(*query));
 	int r;

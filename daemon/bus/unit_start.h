@@ -3,7 +3,8 @@
 #include "bus/units.h"
 #include "core/preflight.h"
 
-/* What systemd will do when it starts a unit next, for those who examine that before. */
+/* What systemd will do when it starts a unit next, for those who examine that before.
+ */
 
 struct unit_start_options {
 	const char *unit;
@@ -17,12 +18,10 @@ struct unit_start_query;
  * no bus, -ETIMEDOUT after 5 s; a unit that is not there has another load_state. unit
  * is borrowed until done returns. NULL only without memory.
  */
-struct unit_start_query *unit_start_query(struct units *units,
-					  const struct unit_start_options *options,
-					  void (*done)(void *userdata, int error,
-						       struct preflight_unit *unit),
-					  void *userdata)
-	__attribute__((warn_unused_result, nonnull(1, 2, 3)));
+struct unit_start_query *
+unit_start_query(struct units *units, const struct unit_start_options *options,
+		 void (*done)(void *userdata, int error, struct preflight_unit *unit),
+		 void *userdata) __attribute__((warn_unused_result, nonnull(1, 2, 3)));
 
 /* Frees what it holds; done() may have moved that elsewhere. */
 void unit_start_deinit(struct preflight_unit *unit) __attribute__((nonnull));

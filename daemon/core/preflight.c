@@ -66,8 +66,8 @@ enum preflight_verdict preflight_verdict_from_name(const char *name)
 
 bool preflight_is_root(const struct preflight_unit *unit)
 {
-	return !unit->user || unit->user[0] == '\0' || strcmp(unit->user, "root") == 0 ||
-	       strcmp(unit->user, "0") == 0;
+	return !unit->user || unit->user[0] == '\0' ||
+	       strcmp(unit->user, "root") == 0 || strcmp(unit->user, "0") == 0;
 }
 
 bool preflight_needs_files(const struct preflight_unit *unit)
@@ -208,32 +208,36 @@ static bool refuse_path(const struct refusal *refusal)
 			      "change WorkingDirectory= in the unit",
 			      name);
 	case PREFLIGHT_NOT_EXECUTABLE:
-		return refuse(refusal, whose(refusal),
-			      "'%.150s' is not executable; run `chmod +x %.100s` before "
-			      "you pack the archive",
-			      name, in_archive(question, name));
+		return refuse(
+			refusal, whose(refusal),
+			"'%.150s' is not executable; run `chmod +x %.100s` before "
+			"you pack the archive",
+			name, in_archive(question, name));
 	case PREFLIGHT_NOEXEC:
-		return refuse(refusal, RESULT_FAILED,
-			      "'%.150s' is on a file system that is mounted with noexec; "
-			      "mount it with exec, or set base_dir= in the app's file to "
-			      "a directory elsewhere",
-			      name);
+		return refuse(
+			refusal, RESULT_FAILED,
+			"'%.150s' is on a file system that is mounted with noexec; "
+			"mount it with exec, or set base_dir= in the app's file to "
+			"a directory elsewhere",
+			name);
 	case PREFLIGHT_CRLF:
-		return refuse(refusal, whose(refusal),
-			      "the first line of '%.150s' ends in CR LF, as on Windows, "
-			      "so its interpreter is not found; run `sed -i 's/\\r$//' "
-			      "%.100s` before you pack the archive",
-			      name, in_archive(question, name));
+		return refuse(
+			refusal, whose(refusal),
+			"the first line of '%.150s' ends in CR LF, as on Windows, "
+			"so its interpreter is not found; run `sed -i 's/\\r$//' "
+			"%.100s` before you pack the archive",
+			name, in_archive(question, name));
 	case PREFLIGHT_NO_INTERPRETER:
 		return refuse(refusal, whose(refusal),
 			      "'%.150s' needs '%.100s', which does not exist; install "
 			      "it, or build the release for this machine",
 			      name, path->detail);
 	case PREFLIGHT_WRONG_MACHINE:
-		return refuse(refusal, whose(refusal),
-			      "'%.150s' is a program for another machine (%.60s); build "
-			      "the release for this one",
-			      name, path->detail);
+		return refuse(
+			refusal, whose(refusal),
+			"'%.150s' is a program for another machine (%.60s); build "
+			"the release for this one",
+			name, path->detail);
 	case PREFLIGHT_BAD_FORMAT:
 		return refuse(refusal, whose(refusal),
 			      "'%.150s' cannot be executed: it is %.60s; a script "
@@ -253,7 +257,8 @@ static bool identity_exists(const struct refusal *refusal)
 		return refuse(refusal, RESULT_FAILED,
 			      "User=%.60s does not exist; create that user, or change "
 			      "User= in the unit (the app's file has app_user = %.60s)",
-			      unit->user ? unit->user : "", refusal->question->app_user);
+			      unit->user ? unit->user : "",
+			      refusal->question->app_user);
 	if (refusal->question->identity_status == PREFLIGHT_EXIT_OF_GROUP)
 		return refuse(refusal, RESULT_FAILED,
 			      "one of its groups (Group=%.60s, SupplementaryGroups=) "
@@ -287,7 +292,8 @@ bool preflight_permits(const struct preflight_question *question,
 	if (unit->need_daemon_reload) {
 		(void)errinfo_refuse(
 			ret_why, RESULT_FAILED,
-			"the unit file of %s has changed since systemd read it, so it is "
+			"the unit file of %s has changed since systemd read it, so it "
+			"is "
 			"not known what would start; run `systemctl daemon-reload` (or "
 			"set daemon_reload = yes in the app's file), then try again",
 			question->unit);

@@ -46,7 +46,7 @@ enum preflight_verdict {
 	PREFLIGHT_VERDICT_COUNT
 };
 
-const char *preflight_use_name(enum preflight_use use); /* "command" */
+const char *preflight_use_name(enum preflight_use use);		    /* "command" */
 const char *preflight_verdict_name(enum preflight_verdict verdict); /* "missing" */
 
 /* The COUNT when there is no such name. */
@@ -75,7 +75,7 @@ struct preflight_unit {
 	char **groups;	    /* NULL-terminated, or NULL */
 	/* Why its paths cannot be examined from outside; NULL: they can. */
 	const char *why_not;
-	char **hidden; /* paths at and below which it sees something else, or NULL */
+	char **hidden;	 /* paths at and below which it sees something else, or NULL */
 	bool exec_paths; /* it has ExecPaths=, which end a noexec */
 	bool pulls_in_services; /* which may make files that it needs */
 	struct preflight_path *paths;

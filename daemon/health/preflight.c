@@ -20,8 +20,8 @@
 #include "deploy/cleanup.h"
 #include "health/probe_report.h"
 
-#define PREFLIGHT_TIMEOUT_MSEC 5000
-#define ARGS_MAX	       1024 /* words for the program */
+#define PREFLIGHT_TIMEOUT_MSEC 5000 /* time for deployd-preflight's report */
+#define PREFLIGHT_ARGS_MAX     1024 /* words for the program */
 
 static const char preflight_path[] = DEPLOYD_LIBEXECDIR "/deployd-preflight";
 
@@ -155,7 +155,7 @@ static void on_captured(void *userdata, const struct capture_outcome *outcome)
 
 /* The words of the command, NULL-terminated, to be freed with their texts. */
 struct words {
-	char *words[ARGS_MAX];
+	char *words[PREFLIGHT_ARGS_MAX];
 	size_t n;
 	bool failed;
 };
@@ -164,7 +164,7 @@ static void add_word(struct words *words, const char *option, const char *value)
 {
 	char *word = NULL;
 
-	if (words->n == ARGS_MAX - 1 ||
+	if (words->n == PREFLIGHT_ARGS_MAX - 1 ||
 	    asprintf(&word, "--%s=%s", option, value) < 0) {
 		words->failed = true;
 		return;
@@ -233,8 +233,8 @@ static void run_program(struct preflight *preflight)
 			/* What root may do needs no trying. */
 			.user = is_root ? CONFIG_PREFLIGHT_USER : unit->user,
 			.group = is_root ? NULL : unit->group,
-			.extra_groups = is_root ? app_group
-						: (const char *const *)unit->groups,
+			.extra_groups =
+				is_root ? app_group : (const char *const *)unit->groups,
 			.harden = true,
 			.sees_homes = true,
 			.timeout_ms = PREFLIGHT_TIMEOUT_MSEC,

@@ -26,8 +26,7 @@ static void on_examined(void *userdata, const struct preflight_outcome *outcome)
 
 	job->preflight = NULL;
 	if (*outcome->unchecked)
-		journal_log(LOG_INFO,
-			    "%s: %s was not examined before the switch: %s",
+		journal_log(LOG_INFO, "%s: %s was not examined before the switch: %s",
 			    job->settings->app_name, job->settings->unit,
 			    outcome->unchecked);
 	if (job->machine.failed)

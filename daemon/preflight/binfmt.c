@@ -11,7 +11,7 @@
 #include "deploy/cleanup.h"
 
 #define ENTRY_SIZE 2048 /* of the description of a format, which is a page at most */
-#define MAGIC_MAX  256
+#define MAGIC_MAX  256	/* bytes by which a format is recognised */
 
 static int hex_digit(char c)
 {

@@ -72,13 +72,15 @@ static bool is_own(uint16_t machine)
 
 static bool read_at(int fd, uint64_t offset, void *ret, size_t size)
 {
-	return offset <= INT64_MAX && pread(fd, ret, size, (off_t)offset) == (ssize_t)size;
+	return offset <= INT64_MAX &&
+	       pread(fd, ret, size, (off_t)offset) == (ssize_t)size;
 }
 
 static enum elf_kind read_name(int fd, uint64_t offset, uint64_t size,
 			       char ret_interpreter[PATH_MAX])
 {
-	if (size < 2 || size > PATH_MAX || !read_at(fd, offset, ret_interpreter, size) ||
+	if (size < 2 || size > PATH_MAX ||
+	    !read_at(fd, offset, ret_interpreter, size) ||
 	    ret_interpreter[size - 1] != '\0')
 		return ELF_UNKNOWN;
 	return ELF_DYNAMIC;
@@ -137,8 +139,8 @@ enum elf_kind elf_read(int fd, char ret_interpreter[PATH_MAX],
 	}
 	if (narrow.e_type != ET_EXEC && narrow.e_type != ET_DYN)
 		return ELF_NONE;
-	segments = (struct segments){narrow.e_phoff, narrow.e_phnum,
-				     narrow.e_phentsize, false};
+	segments = (struct segments){narrow.e_phoff, narrow.e_phnum, narrow.e_phentsize,
+				     false};
 	if (narrow.e_ident[EI_CLASS] == ELFCLASS64) {
 		if (!read_at(fd, 0, &wide, sizeof(wide)))
 			return ELF_NONE;

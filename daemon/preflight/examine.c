@@ -133,7 +133,8 @@ static json_t *text_or_null(const char *text)
 {
 	char shown[PATH_MAX];
 
-	return *text ? json_text(names_escape(text, shown, sizeof(shown))) : json_null();
+	return *text ? json_text(names_escape(text, shown, sizeof(shown)))
+		     : json_null();
 }
 
 json_t *preflight_examine(const struct preflight_options *options)
@@ -155,9 +156,9 @@ json_t *preflight_examine(const struct preflight_options *options)
 	else if (result == RESOLVE_FOUND)
 		find_top(&examination);
 	for (size_t i = 0; i < options->n_asked; i++)
-		(void)json_array_append_new(paths, examine(&examination,
-							   options->asked[i].use,
-							   options->asked[i].path));
+		(void)json_array_append_new(paths,
+					    examine(&examination, options->asked[i].use,
+						    options->asked[i].path));
 	return json_pack("{s:o, s:o, s:o}", "closed", text_or_null(closed), "top",
 			 text_or_null(examination.top), "paths", paths);
 }

@@ -1,11 +1,11 @@
 /*
  * deployd-preflight: tells whether the unit's user can execute and enter what the unit
- * names, once `current` is the new release. PID 1 starts it in a transient unit with the
- * user and the groups of the app's unit, without a network and without a capability. It
- * opens files only for reading, and executes none. The app has the same user, so the
- * program locks itself down before anything else, and what it reports decides nothing
- * but whether the app is switched. It prints one line of JSON on stdout and exits: 0
- * examined, 1 could not, 2 usage.
+ * names, once `current` is the new release. PID 1 starts it in a transient unit with
+ * the user and the groups of the app's unit, without a network and without a
+ * capability. It opens files only for reading, and executes none. The app has the same
+ * user, so the program locks itself down before anything else, and what it reports
+ * decides nothing but whether the app is switched. It prints one line of JSON on stdout
+ * and exits: 0 examined, 1 could not, 2 usage.
  */
 #include <seccomp.h>
 #include <stdio.h>
@@ -25,17 +25,25 @@
 #define EXIT_FAILED   1
 #define EXIT_USAGE    2
 
-#define PREFLIGHT_FDS_MAX      32
-#define PREFLIGHT_CPU_SEC      5
+#define PREFLIGHT_FDS_MAX      32	   /* open files */
+#define PREFLIGHT_CPU_SEC      5	   /* processor time */
 #define PREFLIGHT_MEMORY_BYTES (64u << 20) /* address space */
 
 static int lock_down(struct errinfo *ei)
 {
 	static const int syscalls[] = {
-		SCMP_SYS(openat),     SCMP_SYS(getdents64), SCMP_SYS(readlink),
-		SCMP_SYS(readlinkat), SCMP_SYS(newfstatat), SCMP_SYS(fstat),
-		SCMP_SYS(statx),      SCMP_SYS(statfs),	    SCMP_SYS(access),
-		SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(pread64),
+		SCMP_SYS(openat),
+		SCMP_SYS(getdents64),
+		SCMP_SYS(readlink),
+		SCMP_SYS(readlinkat),
+		SCMP_SYS(newfstatat),
+		SCMP_SYS(fstat),
+		SCMP_SYS(statx),
+		SCMP_SYS(statfs),
+		SCMP_SYS(access),
+		SCMP_SYS(faccessat),
+		SCMP_SYS(faccessat2),
+		SCMP_SYS(pread64),
 		SCMP_SYS(fcntl) /* opendir() */,
 	};
 	const struct privdrop_limit limits[] = {
@@ -85,7 +93,8 @@ int main(int argc, char **argv)
 	json_t *report = NULL;
 	int status = EXIT_EXAMINED;
 
-	if (lock_down(&ei) < 0 || preflight_options_parse(argc, argv, &options, &ei) < 0) {
+	if (lock_down(&ei) < 0 ||
+	    preflight_options_parse(argc, argv, &options, &ei) < 0) {
 		(void)fprintf(stderr, "deployd-preflight: %s\n", ei.what);
 		status = EXIT_USAGE;
 	} else {

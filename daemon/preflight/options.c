@@ -50,8 +50,8 @@ static int take(struct preflight_options *options, const char *arg, const char *
 	return 0;
 }
 
-int preflight_options_parse(int argc, char **argv, struct preflight_options *ret_options,
-			    struct errinfo *ei)
+int preflight_options_parse(int argc, char **argv,
+			    struct preflight_options *ret_options, struct errinfo *ei)
 {
 	struct preflight_options options = {0};
 

@@ -24,6 +24,6 @@ struct preflight_options {
  * --file= (preflight_use_name()) as often as there are paths. Texts point into argv. 0
  * or -EINVAL with *ei.
  */
-int preflight_options_parse(int argc, char **argv, struct preflight_options *ret_options,
-			    struct errinfo *ei)
+int preflight_options_parse(int argc, char **argv,
+			    struct preflight_options *ret_options, struct errinfo *ei)
 	__attribute__((nonnull, warn_unused_result));

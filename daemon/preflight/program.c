@@ -114,7 +114,9 @@ static const char *format_of(const char *head, size_t length)
 		{"\xca\xfe\xba\xbe", "a program for macOS, or a Java class"},
 		{"MZ", "a program for Windows"},
 		{"PK\x03\x04", "a zip or jar file"},
-		{"\x7f" "ELF", "an ELF file that is no program"},
+		{"\x7f"
+		 "ELF",
+		 "an ELF file that is no program"},
 		{"\xef\xbb\xbf#!", "a script behind a byte order mark"},
 	};
 
@@ -159,7 +161,8 @@ static void examine(const struct resolve_view *view, const struct resolve_place 
 
 	if (!may_execute(place, privileged, program))
 		return;
-	fd = open(place->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = open(place->path,
+		  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	n = fd < 0 ? -1 : pread(fd, head, HEAD_BYTES, 0);
 	if (n < 0) {
 		find(program, PREFLIGHT_UNCHECKED, ""); /* it may be executed unread */

@@ -8,7 +8,7 @@
 /* What becomes of an execve(2) of a file. */
 struct program {
 	enum preflight_verdict verdict;
-	char file[PREFLIGHT_PATH_SIZE];	    /* escaped; an interpreter at fault, or "" */
+	char file[PREFLIGHT_PATH_SIZE]; /* escaped; an interpreter at fault, or "" */
 	char detail[PREFLIGHT_DETAIL_SIZE]; /* escaped */
 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40 /* followed in one path, as in the kernel */
+#define RESOLVE_LINKS_MAX 40 /* followed in one path, as in the kernel */
 
 /* What is still to be walked, and how often it began anew. */
 struct walk {
@@ -36,7 +36,7 @@ static bool begin_anew(struct walk *walk, const char *target)
 	char rest[sizeof(walk->rest)];
 	int n;
 
-	if (++walk->links > LINKS_MAX)
+	if (++walk->links > RESOLVE_LINKS_MAX)
 		return false;
 	n = snprintf(rest, sizeof(rest), "%s/%s", target, walk->rest);
 	if (n < 0 || (size_t)n >= sizeof(rest))

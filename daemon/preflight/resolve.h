@@ -22,8 +22,8 @@ struct resolve_view {
 enum resolve_result {
 	RESOLVE_FOUND,
 	RESOLVE_MISSING,
-	RESOLVE_DENIED, /* place->path: the directory that cannot be entered */
-	RESOLVE_HIDDEN, /* the unit sees something else there */
+	RESOLVE_DENIED,	 /* place->path: the directory that cannot be entered */
+	RESOLVE_HIDDEN,	 /* the unit sees something else there */
 	RESOLVE_UNKNOWN, /* another error */
 };
 
@@ -39,8 +39,8 @@ enum resolve_result resolve_prepare(struct resolve_view *view,
 	__attribute__((nonnull));
 
 /*
- * ret_place->st is filled when it is found. path is as far as it went; of what is missing,
- * the whole.
+ * ret_place->st is filled when it is found. path is as far as it went; of what is
+ * missing, the whole.
  */
 enum resolve_result resolve_path(const struct resolve_view *view, const char *path,
 				 struct resolve_place *ret_place)

@@ -71,8 +71,8 @@ static void names_are_read_back(void **context)
 {
 	(void)context;
 	for (unsigned int i = 0; i < PREFLIGHT_VERDICT_COUNT; i++)
-		assert_int_equal(preflight_verdict_from_name(
-					 preflight_verdict_name((enum preflight_verdict)i)),
+		assert_int_equal(preflight_verdict_from_name(preflight_verdict_name(
+					 (enum preflight_verdict)i)),
 				 i);
 	for (unsigned int i = 0; i < PREFLIGHT_USE_COUNT; i++)
 		assert_int_equal(preflight_use_from_name(
@@ -97,7 +97,8 @@ static void faults_of_the_archive_are_rejected(void **context)
 		const char *detail, *text;
 	} cases[] = {
 		{PREFLIGHT_MISSING, "",
-		 "hello.service could not start: '/srv/hello/current/bin/hello' does not "
+		 "hello.service could not start: '/srv/hello/current/bin/hello' does "
+		 "not "
 		 "exist in the release; add 'bin/hello' to the archive, or change "
 		 "ExecStart= in the unit"},
 		{PREFLIGHT_NOT_A_FILE, "", "is not a regular file"},

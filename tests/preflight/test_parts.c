@@ -54,8 +54,14 @@ static void options_are_taken_in_their_order(void **context)
 static void other_options_are_refused(void **context)
 {
 	static const char *const bad[] = {
-		"--command=relative", "--command",    "command=/x", "--else=/x",
-		"--release=/again",   "--current=/x", "-c",	    "--=/x",
+		"--command=relative",
+		"--command",
+		"command=/x",
+		"--else=/x",
+		"--release=/again",
+		"--current=/x",
+		"-c",
+		"--=/x",
 		"--a-name-that-no-option-has-for-it-is-so-long=/x"};
 	static char long_path[PATH_MAX + 32] = "--file=/";
 
@@ -67,8 +73,9 @@ static void other_options_are_refused(void **context)
 	assert_int_equal(PARSE((char *)"--release=/r"), -EINVAL);
 	assert_int_equal(PARSE((char *)"--current=/c"), -EINVAL);
 	memset(long_path + strlen(long_path), 'x', PATH_MAX);
-	assert_int_equal(PARSE((char *)"--release=/r", (char *)"--current=/c", long_path),
-			 -EINVAL);
+	assert_int_equal(
+		PARSE((char *)"--release=/r", (char *)"--current=/c", long_path),
+		-EINVAL);
 }
 
 static void there_may_be_so_many_paths(void **context)
@@ -165,7 +172,10 @@ static void damaged_programs_are_not_judged(void **context)
 	struct image image = image_new();
 
 	(void)context;
-	assert_int_equal(read_bytes("\x7f" "ELF", 4), ELF_NONE);
+	assert_int_equal(read_bytes("\x7f"
+				    "ELF",
+				    4),
+			 ELF_NONE);
 	assert_int_equal(read_bytes("", 0), ELF_NONE);
 	image.segment.p_filesz = 1;
 	assert_int_equal(read_bytes(&image, sizeof(image)), ELF_UNKNOWN);

@@ -66,7 +66,8 @@ static int setup(void **context)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
 {
 	(void)st;
 	(void)type;
@@ -108,8 +109,8 @@ static bool flag_of_path(const struct run *run, const char *key)
 		json_array_get(json_object_get(run->line, "paths"), 0), key));
 }
 
-static void verdict_as(uid_t uid, const char *use, const char *path, const char *verdict,
-		       const char *detail)
+static void verdict_as(uid_t uid, const char *use, const char *path,
+		       const char *verdict, const char *detail)
 {
 	struct run run = examine_as(uid, use, path, "nowhere");
 
@@ -326,8 +327,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(current_is_read_as_the_release, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(directories_and_files, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_the_unit_does_not_see_is_not_judged,
-						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_the_unit_does_not_see_is_not_judged, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_directory_at_the_top, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(users_without_rights, setup, teardown),
