@@ -528,7 +528,6 @@ static int on_values(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	int r;
 
 	(void)ret;
-	request->call = sd_bus_slot_unref(request->call);
 	r = unit_properties_each(reply, take, &query->reading);
 	if (r >= 0)
 		leave_out_made(&query->reading);
