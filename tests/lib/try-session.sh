@@ -51,7 +51,10 @@ part_broken() {
 
 # What the unit starts is one directory too deep: refused before anything is stopped.
 part_refused() {
-	at deploy 0 'mkdir hello-4.0 && tar xzf hello-2.tar.gz -C hello-4.0 && tar czf hello-4.tar.gz hello-4.0'
+	mkdir hello-4.0
+	tar xzf hello-2.tar.gz -C hello-4.0
+	tar czf hello-4.tar.gz hello-4.0
+	chmod 0644 hello-4.tar.gz
 	at deploy 10 'deployctl deploy hello hello-4.tar.gz'
 	serves 2
 }
