@@ -113,6 +113,8 @@ static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 	if (strstr(sd_bus_message_get_path(call), "deployd_2dlogs"))
 		return answer_properties(call, fake->log_over ? &gone : &fake->unit,
 					 NULL, NULL);
+	if (fake->socket && strstr(sd_bus_message_get_path(call), "_2esocket"))
+		return answer_properties(call, fake->socket, NULL, NULL);
 	if (fake->transient_state &&
 	    strstr(sd_bus_message_get_path(call), "/deployd_2d"))
 		now.active_state = fake->transient_state;

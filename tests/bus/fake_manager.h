@@ -70,6 +70,7 @@ struct fake_manager {
 	const char *log_text;
 	const char *transient_state; /* ActiveState, where it is not the unit's */
 	const char *control_group;   /* of all units, or NULL */
+	const struct fake_unit *socket; /* of *.socket, or NULL: the unit's */
 	bool log_stays;
 	char log_unit[64];
 	bool log_over;
