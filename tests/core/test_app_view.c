@@ -1,4 +1,5 @@
-/* What is known of an app: its current release, its hold, what awaits a confirmation. */
+/* What is known of an app: its current release, its hold, what awaits a confirmation.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Whether `current` may point at another release, at which one, and what people read. */
+/* Whether `current` may point at another release, at which one, and what people read.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,8 @@ static void assert_refused(bool permitted, const struct errinfo *why,
 	assert_string_equal(why->what, text);
 }
 
-/* --- may it switch at all ----------------------------------------------------------- */
+/* --- may it switch at all -----------------------------------------------------------
+ */
 
 static void nothing_stands_in_the_way(void **state)
 {
@@ -69,9 +71,10 @@ static void if_current_must_hold(void **state)
 
 	(void)state;
 	request.if_current = "r-good";
-	assert_refused(switch_is_permitted(&view, &request, NOW, &why), &why,
-		       RESULT_IF_CURRENT,
-		       "the current release is r-live, not r-good; nothing was changed");
+	assert_refused(
+		switch_is_permitted(&view, &request, NOW, &why), &why,
+		RESULT_IF_CURRENT,
+		"the current release is r-live, not r-good; nothing was changed");
 	request.if_current = "";
 	assert_refused(switch_is_permitted(&view, &request, NOW, &why), &why,
 		       RESULT_IF_CURRENT,
@@ -146,7 +149,8 @@ static void only_a_rollback_answers_for_a_confirmation(void **state)
 	}
 }
 
-/* --- which release ------------------------------------------------------------------ */
+/* --- which release ------------------------------------------------------------------
+ */
 
 static bool choose(enum job_kind kind, const char *target, bool force,
 		   struct errinfo *ret_why)
@@ -193,10 +197,11 @@ static void the_state_of_the_target_decides(void **state)
 			       RESULT_NOT_FOUND,
 			       "release r-bad is bad: only a good one can be gone back "
 			       "to");
-		assert_refused(choose(JOB_KIND_ROLLBACK, "r-staged", force, &why), &why,
-			       RESULT_NOT_FOUND,
-			       "release r-staged is staged: only a good one can be gone "
-			       "back to; use activate");
+		assert_refused(
+			choose(JOB_KIND_ROLLBACK, "r-staged", force, &why), &why,
+			RESULT_NOT_FOUND,
+			"release r-staged is staged: only a good one can be gone "
+			"back to; use activate");
 		assert_true(choose(JOB_KIND_ACTIVATE, "r-good", force, &why));
 		assert_true(choose(JOB_KIND_ACTIVATE, "r-unknown", force, &why));
 		assert_true(choose(JOB_KIND_ACTIVATE, "r-staged", force, &why));
@@ -236,7 +241,8 @@ static void without_a_current_release_any_may_become_it(void **state)
 	assert_string_equal(chosen, "r-live");
 }
 
-/* --- the archive --------------------------------------------------------------------- */
+/* --- the archive ---------------------------------------------------------------------
+ */
 
 static void an_archive_that_was_bad_is_refused(void **state)
 {

@@ -51,7 +51,8 @@ static struct {
 	enum fake_failure failure;
 } fake;
 
-/* --- what deployd-store keeps ------------------------------------------------------- */
+/* --- what deployd-store keeps -------------------------------------------------------
+ */
 
 static struct store_app *store_of(const char *name)
 {
@@ -185,13 +186,12 @@ static void switch_to(struct store_app *app, const json_t *request, json_t *repl
 				    "deadline_sec", deadline, "by",
 				    json_object_get(request, "by"));
 	fake_store_set_pending(
-		app->name,
-		json_pack("{s:O, s:O, s:O, s:O, s:O, s:s, s:b, s:O}", "op",
-			  json_object_get(request, "op"), "from", from, "to",
-			  json_object_get(request, "to"), "job",
-			  json_object_get(request, "job"), "by",
-			  json_object_get(request, "by"), "phase", "switched",
-			  "same_boot", 1, "confirm", confirm));
+		app->name, json_pack("{s:O, s:O, s:O, s:O, s:O, s:s, s:b, s:O}", "op",
+				     json_object_get(request, "op"), "from", from, "to",
+				     json_object_get(request, "to"), "job",
+				     json_object_get(request, "job"), "by",
+				     json_object_get(request, "by"), "phase",
+				     "switched", "same_boot", 1, "confirm", confirm));
 	(void)json_object_set(app->view, "current", json_object_get(request, "to"));
 	(void)json_object_set(app->view, "previous", from);
 	(void)json_object_set_new(app->view, "confirm", confirm);
@@ -216,12 +216,12 @@ static void seal(struct store_app *app, const json_t *request)
 
 static void hold(struct store_app *app, const json_t *request)
 {
-	(void)json_object_set_new(
-		app->view, "hold",
-		json_pack("{s:O, s:O, s:O}", "reason",
-			  json_object_get(request, "reason"), "until_sec",
-			  json_object_get(request, "until_sec"), "by",
-			  json_object_get(request, "by")));
+	(void)json_object_set_new(app->view, "hold",
+				  json_pack("{s:O, s:O, s:O}", "reason",
+					    json_object_get(request, "reason"),
+					    "until_sec",
+					    json_object_get(request, "until_sec"), "by",
+					    json_object_get(request, "by")));
 }
 
 /* Does what is asked for, and adds to the reply. */
@@ -259,7 +259,8 @@ static void do_verb(const char *verb, const json_t *request, json_t *reply)
 	(void)json_object_set_new(reply, "view", json_deep_copy(app->view));
 }
 
-/* --- programs ------------------------------------------------------------------------ */
+/* --- programs ------------------------------------------------------------------------
+ */
 
 static json_t *refusal(const char *name)
 {
@@ -285,9 +286,9 @@ static json_t *answer(const struct helper *helper)
 	if (helper->request)
 		do_verb(helper->name, helper->request, reply);
 	if (strcmp(helper->name, "intake") == 0)
-		(void)json_object_update_new(
-			reply, json_pack("{s:s, s:i}", "sha256", FAKE_SHA256, "bytes",
-					 FAKE_BYTES));
+		(void)json_object_update_new(reply, json_pack("{s:s, s:i}", "sha256",
+							      FAKE_SHA256, "bytes",
+							      FAKE_BYTES));
 	if (!fails)
 		return reply;
 	json_decref(reply);
@@ -326,7 +327,8 @@ static void wake(void)
 int __wrap_child_start(struct child *child, uv_loop_t *loop,
 		       const struct child_options *options)
 {
-	const char *program = strrchr(options->argv[0], '-') + 1, *app = "";
+	const char *program = strrchr(options->argv[0], '/') + 1, *app = "";
+	const char *name = strchr(program, '-') + 1;
 	struct helper *helper = fake.helpers;
 	json_t *request = NULL;
 
@@ -343,11 +345,11 @@ int __wrap_child_start(struct child *child, uv_loop_t *loop,
 		request = json_loads(options->request, JSON_REJECT_DUPLICATES, NULL);
 		assert_non_null(request);
 		free(options->request);
-		program = text_of(request, "verb");
+		name = text_of(request, "verb");
 		app = text_of(json_object_get(request, "app"), "name");
-		keep_request(program, request);
+		keep_request(name, request);
 	}
-	if (strcmp(fake.no_start, program) == 0) {
+	if (strcmp(fake.no_start, name) == 0) {
 		fake.no_start[0] = '\0';
 		json_decref(request);
 		return -EMFILE;
@@ -357,10 +359,10 @@ int __wrap_child_start(struct child *child, uv_loop_t *loop,
 	assert_true(helper < fake.helpers + HELPERS_MAX);
 	*helper = (struct helper){.child = child,
 				  .request = request,
-				  .held = strcmp(fake.hold, program) == 0};
-	(void)snprintf(helper->name, sizeof(helper->name), "%s", program);
+				  .held = strcmp(fake.hold, name) == 0};
+	(void)snprintf(helper->name, sizeof(helper->name), "%s", name);
 	child->open_handles = 1;
-	fake.started(fake.userdata, app, program);
+	fake.started(fake.userdata, app, name);
 	wake();
 	return 0;
 }
@@ -378,7 +380,8 @@ void __wrap_child_kill(struct child *child)
 	wake();
 }
 
-/* --- for the test -------------------------------------------------------------------- */
+/* --- for the test --------------------------------------------------------------------
+ */
 
 void fake_helpers_hold(const char *name)
 {

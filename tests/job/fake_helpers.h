@@ -7,8 +7,8 @@
 /*
  * Stands in for base/child.h's child_start() and child_kill() (--wrap): no process is
  * started. deployd-store is a model of what it keeps of each app, which answers as the
- * program does; the other programs say that they are done. The test holds an answer back,
- * or lets a request fail.
+ * program does; the other programs say that they are done. The test holds an answer
+ * back, or lets a request fail.
  */
 
 #define FAKE_SHA256 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

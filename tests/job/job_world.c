@@ -9,13 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TICK_MSEC     20   /* no turn of the loop takes longer */
-#define TICKS_MAX     1500 /* something that is waited for does not happen */
-#define TURNS	      60
+#define TICK_MSEC 20   /* no turn of the loop takes longer */
+#define TICKS_MAX 1500 /* something that is waited for does not happen */
+#define TURNS	  60
 
-const struct fake_unit unit_up = {
-	.main_pid = 10, .inactive_exit = 900, .active_enter = 1000};
+/* The fake shows one unit for all: deployd-proc's has ended well. */
+const struct fake_unit unit_up = {.main_pid = 10,
+				  .exec_main_code = CLD_EXITED,
+				  .inactive_exit = 900,
+				  .active_enter = 1000};
 const struct fake_unit unit_up_again = {.main_pid = 11,
+					.exec_main_code = CLD_EXITED,
 					.inactive_exit = 5100,
 					.active_exit = 5000,
 					.active_enter = 7500};
@@ -31,7 +35,8 @@ const struct fake_unit unit_failed = {.active_state = "failed",
 static const struct fake_unit no_socket = {
 	.load_state = "not-found", .active_state = "inactive", .sub_state = "dead"};
 
-/* --- the log ------------------------------------------------------------------------- */
+/* --- the log -------------------------------------------------------------------------
+ */
 
 static void note(struct world *world, const char *app, const char *what)
 {
@@ -51,7 +56,8 @@ void world_assert_log(struct world *world, const char *log)
 	world->log[0] = '\0';
 }
 
-/* --- what jobs tell ------------------------------------------------------------------ */
+/* --- what jobs tell ------------------------------------------------------------------
+ */
 
 static struct told *find(struct world *world, const char *id)
 {
@@ -117,9 +123,8 @@ static void on_ended(void *userdata, const struct job *job, json_t *reply)
 	struct told *told = know(world, job);
 	const struct finished_job *finished =
 		manager_find_finished(&world->manager, job->id);
-	const json_t *outcome = job->result == RESULT_OK
-					? json_object_get(reply, "outcome")
-					: reply;
+	const json_t *outcome =
+		job->result == RESULT_OK ? json_object_get(reply, "outcome") : reply;
 	char text[96];
 
 	assert_int_equal(told->n_ended, 0);
@@ -151,7 +156,8 @@ static void on_idle(void *userdata)
 	uv_stop(&world->loop);
 }
 
-/* --- archives ------------------------------------------------------------------------ */
+/* --- archives ------------------------------------------------------------------------
+ */
 
 struct reader *world_reader(struct world *world, uint64_t reader)
 {
@@ -201,7 +207,8 @@ void world_archive(struct world *world, uint64_t reader, enum archive_state stat
 	manager_archive_changed(&world->manager, reader, archive);
 }
 
-/* --- flags, as daemon.c joins them ----------------------------------------------------- */
+/* --- flags, as daemon.c joins them
+ * ----------------------------------------------------- */
 
 static enum deploy_result on_flag_submit(void *userdata,
 					 const struct app_config *settings, uid_t owner,
@@ -266,7 +273,8 @@ void world_make_flags(struct world *world)
 	char path[128];
 
 	if (geteuid() != 0) {
-		(void)printf("skipped: only root can make directories of other users\n");
+		(void)printf(
+			"skipped: only root can make directories of other users\n");
 		skip();
 	}
 	/* Not /tmp: everybody may write there, which is not safe. */
@@ -291,7 +299,8 @@ void world_touch(struct world *world)
 	(void)close(fd);
 }
 
-/* --- the service manager and the helpers ----------------------------------------------- */
+/* --- the service manager and the helpers
+ * ----------------------------------------------- */
 
 static bool is_unit_job(const char *member)
 {
@@ -377,7 +386,8 @@ static void on_helper(void *userdata, const char *app, const char *name)
 		note(world, app, name);
 }
 
-/* --- the configuration ----------------------------------------------------------------- */
+/* --- the configuration
+ * ----------------------------------------------------------------- */
 
 static struct app_config *parse_app(const struct world *world, const char *name,
 				    const char *more)
@@ -388,12 +398,12 @@ static struct app_config *parse_app(const struct world *world, const char *name,
 				      {.file = "more.conf", .text = more ? more : ""}};
 	struct app_config *config;
 
-	texts[0].length = (size_t)snprintf(
-		text, sizeof(text),
-		"[users]\napp_user = hello\ndeploy_user = d\n"
-		"[directories]\nbase_dir = %s\n"
-		"[health]\nmin_healthy_sec = 0\nbake_sec = 0\n",
-		*world->root ? world->root : "/srv");
+	texts[0].length =
+		(size_t)snprintf(text, sizeof(text),
+				 "[users]\napp_user = hello\ndeploy_user = d\n"
+				 "[directories]\nbase_dir = %s\n"
+				 "[health]\nmin_healthy_sec = 0\nbake_sec = 0\n",
+				 *world->root ? world->root : "/srv");
 	texts[1].length = strlen(texts[1].text);
 	config = app_config_parse(name, texts, 2, &diag);
 	for (size_t i = 0; i < diag.n_messages; i++)
@@ -427,7 +437,8 @@ static struct config_set *make_config(const struct world *world, const char *mor
 	return set;
 }
 
-/* --- the world ------------------------------------------------------------------------- */
+/* --- the world
+ * ------------------------------------------------------------------------- */
 
 static void on_all_recovered(void *userdata)
 {
@@ -462,11 +473,12 @@ int world_set_up(void **state)
 	assert_int_equal(uv_loop_init(&world->loop), 0);
 	assert_int_equal(uv_timer_init(&world->loop, &world->tick), 0);
 	world->tick.data = world;
-	assert_int_equal(
-		uv_timer_start(&world->tick, on_tick, TICK_MSEC, TICK_MSEC), 0);
+	assert_int_equal(uv_timer_start(&world->tick, on_tick, TICK_MSEC, TICK_MSEC),
+			 0);
 	fake_manager_open(&world->fake, &world->loop);
 	world->fake.unit = world->fake.after = unit_up;
 	world->fake.socket = &no_socket;
+	world->fake.transient_state = "inactive";
 	world->fake.control_group = "/system.slice/hello.service";
 	world->fake.on_call = on_bus_call;
 	world->fake.userdata = world;
@@ -490,14 +502,13 @@ static void start(struct world *world, struct config_set *config)
 
 	world->started = true;
 	world->config.set = config;
-	assert_int_equal(
-		flags_new(&(struct flags_options){.loop = &world->loop,
-						  .units = world->units,
-						  .config = &world->config,
-						  .events = &flag_events,
-						  .userdata = world},
-			  &world->flags),
-		0);
+	assert_int_equal(flags_new(&(struct flags_options){.loop = &world->loop,
+							   .units = world->units,
+							   .config = &world->config,
+							   .events = &flag_events,
+							   .userdata = world},
+				   &world->flags),
+			 0);
 	assert_int_equal(
 		manager_init(&world->manager,
 			     &(struct manager_options){
@@ -519,8 +530,8 @@ static void start(struct world *world, struct config_set *config)
 		0);
 	recovery_init(&world->recovery, &world->manager, &world->config,
 		      on_all_recovered, world);
-	assert_int_equal(
-		confirm_init(&world->confirm, &world->loop, &world->recovery), 0);
+	assert_int_equal(confirm_init(&world->confirm, &world->loop, &world->recovery),
+			 0);
 	while (!units_connected(world->units))
 		world_turn(world);
 	recovery_take_config(&world->recovery);
@@ -588,7 +599,8 @@ int world_tear_down(void **state)
 	fake_manager_close(&world->fake);
 	fake_helpers_close();
 	while (uv_run(&world->loop, UV_RUN_DEFAULT) != 0)
-		; /* stopped by the fake; a leaked handle ends in the test's time limit */
+		; /* stopped by the fake; a leaked handle ends in the test's time limit
+		   */
 	assert_int_equal(uv_loop_close(&world->loop), 0);
 	/* Every job that was taken or told of has ended, and was reported once. */
 	for (size_t i = 0; i < world->n_told; i++) {
@@ -606,7 +618,8 @@ int world_tear_down(void **state)
 	return 0;
 }
 
-/* --- jobs -------------------------------------------------------------------------------- */
+/* --- jobs
+ * -------------------------------------------------------------------------------- */
 
 struct told *world_submit(struct world *world, const char *app,
 			  const struct job_request *wanted, uint64_t watcher,
@@ -643,17 +656,18 @@ struct told *world_do(struct world *world, enum job_kind kind)
 struct told *world_deploy(struct world *world, enum archive_state archive)
 {
 	struct errinfo error = {0};
-	struct told *told = world_submit(world, "hello",
-					 &(struct job_request){.kind = JOB_KIND_DEPLOY,
-							       .archive_reader = 1},
-					 0, &error);
+	struct told *told = world_submit(
+		world, "hello",
+		&(struct job_request){.kind = JOB_KIND_DEPLOY, .archive_reader = 1}, 0,
+		&error);
 
 	assert_non_null(told);
 	world_archive(world, 1, archive);
 	return told;
 }
 
-/* --- waiting ------------------------------------------------------------------------------ */
+/* --- waiting
+ * ------------------------------------------------------------------------------ */
 
 void world_turn(struct world *world)
 {

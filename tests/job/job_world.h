@@ -16,9 +16,9 @@
 #include "job/recovery.h"
 
 /*
- * Jobs, recovery, confirmations and flags, put together as daemon.c does, on a real loop
- * with a real bus. The service manager, the helper programs, the readers of archives and
- * those who watch are the test's. What happens is one text, in its order.
+ * Jobs, recovery, confirmations and flags, put together as daemon.c does, on a real
+ * loop with a real bus. The service manager, the helper programs, the readers of
+ * archives and those who watch are the test's. What happens is one text, in its order.
  */
 
 #define OLD "20250101T000000Z-0001" /* live and good when a test begins */
