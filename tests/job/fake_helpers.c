@@ -47,7 +47,7 @@ static struct {
 		char verb[16];
 		json_t *request;
 	} last[REQUESTS_MAX];
-	char hold[16], fail[16], no_start[16];
+	char hold[48], fail[16], no_start[16];
 	enum fake_failure failure;
 } fake;
 
@@ -319,6 +319,14 @@ static void on_timer(uv_timer_t *timer)
 			end(&fake.helpers[i]);
 }
 
+static bool is_to_be_held(const char *name)
+{
+	char word[24];
+
+	(void)snprintf(word, sizeof(word), " %s ", name);
+	return strstr(fake.hold, word) != NULL;
+}
+
 static void wake(void)
 {
 	(void)uv_timer_start(&fake.timer, on_timer, 0, 0);
@@ -357,9 +365,8 @@ int __wrap_child_start(struct child *child, uv_loop_t *loop,
 	while (helper < fake.helpers + HELPERS_MAX && helper->child)
 		helper++;
 	assert_true(helper < fake.helpers + HELPERS_MAX);
-	*helper = (struct helper){.child = child,
-				  .request = request,
-				  .held = strcmp(fake.hold, name) == 0};
+	*helper = (struct helper){
+		.child = child, .request = request, .held = is_to_be_held(name)};
 	(void)snprintf(helper->name, sizeof(helper->name), "%s", name);
 	child->open_handles = 1;
 	fake.started(fake.userdata, app, name);
@@ -383,9 +390,9 @@ void __wrap_child_kill(struct child *child)
 /* --- for the test --------------------------------------------------------------------
  */
 
-void fake_helpers_hold(const char *name)
+void fake_helpers_hold(const char *names)
 {
-	(void)snprintf(fake.hold, sizeof(fake.hold), "%s", name);
+	(void)snprintf(fake.hold, sizeof(fake.hold), " %s ", names);
 }
 
 bool fake_helpers_is_held(const char *name)
@@ -402,6 +409,15 @@ void fake_helpers_let_go(void)
 	for (size_t i = 0; i < HELPERS_MAX; i++)
 		fake.helpers[i].held = false;
 	wake();
+}
+
+void fake_helpers_progress(const char *name, json_t *progress)
+{
+	for (size_t i = 0; i < HELPERS_MAX; i++)
+		if (fake.helpers[i].child && strcmp(fake.helpers[i].name, name) == 0)
+			fake.helpers[i].child->on_progress(fake.helpers[i].child,
+							   progress);
+	json_decref(progress);
 }
 
 void fake_helpers_fail(const char *name, enum fake_failure failure)

@@ -28,11 +28,15 @@ void fake_helpers_open(uv_loop_t *loop,
 		       void *userdata);
 void fake_helpers_close(void);
 
-/* The answer to name waits for fake_helpers_let_go(); "" holds nothing any more. */
-void fake_helpers_hold(const char *name);
+/* What these answer waits for fake_helpers_let_go(); names with a blank between them.
+ */
+void fake_helpers_hold(const char *names);
 bool fake_helpers_is_held(const char *name);
 /* Answers everything that is held, and holds nothing any more. */
 void fake_helpers_let_go(void);
+
+/* The program that is held tells how far it is; taken over. */
+void fake_helpers_progress(const char *name, json_t *progress);
 
 /* The next request of that name fails; only that one. */
 void fake_helpers_fail(const char *name, enum fake_failure failure);
