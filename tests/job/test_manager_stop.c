@@ -173,6 +173,29 @@ static void a_job_of_an_app_that_is_recovered_never_begins(void **state)
 	world_assert_log(world, "restart=failed");
 }
 
+/* It frees a slot, for which another app's deploy waits. */
+static void nothing_is_begun_in_the_place_of_what_ends(void **state)
+{
+	struct world *world = *state;
+	struct errinfo error = {0};
+	struct told *deploy;
+
+	fake_helpers_hold("recover");
+	world_start_two(world, "[deployd]\njobs_max = 1\n");
+	(void)world_deploy(world, ARCHIVE_STATE_COMPLETE);
+	deploy = world_submit(
+		world, "other",
+		&(struct job_request){.kind = JOB_KIND_DEPLOY, .archive_reader = 2}, 0,
+		&error);
+	assert_non_null(deploy);
+	world_archive(world, 2, ARCHIVE_STATE_COMPLETE);
+	world->log[0] = '\0';
+	stop(world);
+	fake_helpers_let_go();
+	world_until_idle(world);
+	world_assert_log(world, "deploy=failed other:deploy=failed");
+}
+
 /* What a crash left undone is left to the next deployd. */
 static void nothing_is_resumed(void **state)
 {
@@ -201,6 +224,7 @@ int main(void)
 		TEST(a_session_that_says_nothing_is_given_up),
 		TEST(a_unit_job_is_waited_for),
 		TEST(a_job_of_an_app_that_is_recovered_never_begins),
+		TEST(nothing_is_begun_in_the_place_of_what_ends),
 		TEST(nothing_is_resumed),
 	};
 
