@@ -226,8 +226,8 @@ static void start_queries(struct world *world, struct unit_query *queries[QUERIE
 	world->fake.on_call = count_calls;
 	world->fake.userdata = world;
 	for (unsigned int i = 0; i < QUERIES; i++)
-		queries[i] =
-			units_query(world->units, "hello.service", count_state, world);
+		queries[i] = units_query_patiently(world->units, "hello.service",
+						   count_state, world);
 }
 
 static void wait_for_queries(struct world *world, unsigned int n)
