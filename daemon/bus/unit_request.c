@@ -90,29 +90,24 @@ static void send_waiting(struct units *units)
 
 static void leave_line(struct unit_request *request)
 {
-	struct unit_request **p = &request->units->waiting, *before = NULL;
+	struct unit_request **p = &request->units->waiting;
 
-	while (*p != request) {
-		before = *p;
-		p = &before->next_waiting;
-	}
+	while (*p != request)
+		p = &(*p)->next_waiting;
 	*p = request->next_waiting;
-	if (request->units->last == request)
-		request->units->last = before;
 	request->message = sd_bus_message_unref(request->message);
 }
 
+/* In the order of arrival, but those who only want to know come after the others. */
 static void join_line(struct unit_request *request, sd_bus_message *message)
 {
-	struct units *units = request->units;
+	struct unit_request **p = &request->units->waiting;
 
+	while (*p && (request->type->patient || !(*p)->type->patient))
+		p = &(*p)->next_waiting;
 	request->message = message;
-	request->next_waiting = NULL;
-	if (units->waiting)
-		units->last->next_waiting = request;
-	else
-		units->waiting = request;
-	units->last = request;
+	request->next_waiting = *p;
+	*p = request;
 }
 
 void unit_request_drop_call(struct unit_request *request)

@@ -32,6 +32,7 @@ struct unit_request;
 
 /* NULL where a request does not care. Not called once it has ended, but for end. */
 struct unit_request_type {
+	bool patient; /* its calls wait until those of all others are sent */
 	void (*on_ready)(struct unit_request *request); /* calls can be made (again) */
 	/* The call under way, if any, stays without an answer. */
 	void (*on_lost)(struct unit_request *request);
@@ -70,8 +71,8 @@ struct units {
 	bool ready;	/* subscribed: calls can be made */
 	bool closing;
 	struct unit_request *requests;
-	unsigned int n_calls;		     /* under way */
-	struct unit_request *waiting, *last; /* those whose call waits, in order */
+	unsigned int n_calls;	      /* under way */
+	struct unit_request *waiting; /* those whose call waits, in order */
 	/* Ends of jobs: one may come before the reply that tells the job's path. */
 	struct removed_job jobs[UNITS_JOBS_MAX];
 	unsigned int next_job;

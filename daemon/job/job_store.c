@@ -128,12 +128,23 @@ static void ask_what_is_live(struct job *job, const struct errinfo *error)
 	call_store(job, "recover", NULL, STORE_DURABLE_TIMEOUT_MSEC);
 }
 
+/*
+ * What is pending may be an earlier switch: deployd-store died before it had written
+ * down the one that was asked for.
+ */
+static bool is_switched_to(const json_t *pending, const char *release)
+{
+	const char *phase = text_of(pending, "phase"), *to = text_of(pending, "to");
+
+	return phase && strcmp(phase, "switched") == 0 && to &&
+	       strcmp(to, release) == 0;
+}
+
 static void on_what_is_live(struct job *job, enum deploy_result result,
 			    const json_t *reply, const struct errinfo *error)
 {
 	const struct errinfo *why = &job->switch_error;
 	const json_t *pending = json_object_get(reply, "pending");
-	const char *phase = text_of(pending, "phase");
 	bool reverting = job->machine.state == JOB_STATE_REVERTING;
 
 	job->asking = false;
@@ -143,7 +154,7 @@ static void on_what_is_live(struct job *job, enum deploy_result result,
 		return;
 	}
 	app_take_view(job->app, job->settings, json_object_get(reply, "view"));
-	if (!phase || strcmp(phase, "switched") != 0) {
+	if (!is_switched_to(pending, reverting ? job->from : job->target)) {
 		on_store_failed(job, why->result, why);
 		return;
 	}

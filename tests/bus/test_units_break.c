@@ -226,8 +226,8 @@ static void start_queries(struct world *world, struct unit_query *queries[QUERIE
 	world->fake.on_call = count_calls;
 	world->fake.userdata = world;
 	for (unsigned int i = 0; i < QUERIES; i++)
-		queries[i] =
-			units_query(world->units, "hello.service", count_state, world);
+		queries[i] = units_query_patiently(world->units, "hello.service",
+						   count_state, world);
 }
 
 static void wait_for_queries(struct world *world, unsigned int n)
@@ -247,6 +247,21 @@ static void many_queries_take_turns(void **state)
 	wait_for_queries(world, QUERIES);
 	assert_int_equal(world->error, 0);
 	assert_int_equal(most_calls, UNITS_CALLS_MAX);
+}
+
+static void others_overtake_patient_queries(void **state)
+{
+	struct world *world = *state;
+	struct unit_query *queries[QUERIES], *first, *second;
+
+	start_queries(world, queries);
+	first = units_query(world->units, "hello.service", count_state, world);
+	second = units_query(world->units, "hello.service", count_state, world);
+	/* A request is the first member of a query. */
+	assert_ptr_equal(world->units->waiting, first);
+	assert_ptr_equal(world->units->waiting->next_waiting, second);
+	wait_for_queries(world, QUERIES + 2);
+	assert_int_equal(world->error, 0);
 }
 
 static void cancelled_queries_give_their_turn(void **state)
@@ -479,6 +494,7 @@ int main(void)
 		TEST(query_of_a_missing_unit_is_no_error),
 		TEST(query_without_a_connection_fails_at_once),
 		TEST(many_queries_take_turns),
+		TEST(others_overtake_patient_queries),
 		TEST(cancelled_queries_give_their_turn),
 		TEST(a_break_ends_the_queries_that_wait),
 		TEST(query_in_a_break_fails),
