@@ -23,7 +23,8 @@ enum verb_flag {
 	TAKES_NOW = 1 << 11,	   /* enable */
 	TAKES_YES = 1 << 12,	   /* what removes */
 	TAKES_CONFIG = 1 << 13,	   /* show: --config, --app-file */
-	TAKES_CONFIRM = 1 << 14,   /* deploy, activate: --confirm, --force */
+	TAKES_CONFIRM = 1 << 14,   /* deploy, activate: --confirm */
+	TAKES_FORCE = 1 << 20,	   /* deploy, activate, rollback: --force */
 	TAKES_MESSAGE = 1 << 15,   /* deploy, stage, hold */
 	TAKES_UNTIL = 1 << 16,	   /* hold */
 	TAKES_TO = 1 << 17,	   /* what writes files: --to */

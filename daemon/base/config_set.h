@@ -10,9 +10,10 @@
 #include "deploy/diag.h"
 
 /* Of sysusers.d: users of programs of ours. */
-#define CONFIG_USERS_USER "deployd-users"
-#define CONFIG_PROBE_USER "deployd-probe"
-#define CONFIG_PROC_USER  "deployd-proc"
+#define CONFIG_USERS_USER     "deployd-users"
+#define CONFIG_PROBE_USER     "deployd-probe"
+#define CONFIG_PROC_USER      "deployd-proc"
+#define CONFIG_PREFLIGHT_USER "deployd-preflight" /* for units of root */
 
 /*
  * The whole configuration as loaded at one time: deployd.conf, the apps and the policy,

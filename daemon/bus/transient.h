@@ -29,6 +29,7 @@ struct transient_options {
 	/* Without clone_of, or where that unit has no User=. One of them is needed. */
 	const char *user, *group;
 	const char *extra_group; /* beside the user's own; NULL = none; no clone_of */
+	const char *const *extra_groups; /* in place of one; NULL-terminated */
 	const char
 		*network_of; /* the unit whose network it shares; NULL = the host's */
 	/*
@@ -36,6 +37,7 @@ struct transient_options {
 	 * system calls; without network_of no network either.
 	 */
 	bool harden;
+	bool sees_homes; /* harden: it may read what is below /home, /root, /run/user */
 	uint64_t ambient; /* capabilities it keeps all the same, as a mask */
 	/* Files that it writes to (bus/output.h). NULL: stdout null, stderr journal.
 	 */
@@ -52,6 +54,7 @@ struct transient_outcome {
 	 * -ESHUTDOWN when the connection was closed.
 	 */
 	struct errinfo error;
+	/* Also where it could not start: then of systemd's own set-up. */
 	int32_t code;	 /* CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 = not run */
 	int32_t status;	 /* exit status or signal */
 	char result[32]; /* systemd's Result; "timeout" when it was ended */

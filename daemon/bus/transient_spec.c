@@ -68,11 +68,14 @@ static int copy_argv(const char *const *argv, char ***ret_argv)
 
 static int copy(struct transient_spec *spec, const struct transient_options *options)
 {
+	const char *const one_group[] = {options->extra_group, NULL};
+
 	TRY(copy_text(options->description, &spec->description));
 	TRY(copy_text(options->clone_of, &spec->clone_of));
 	TRY(copy_text(options->user, &spec->user));
 	TRY(copy_text(options->group, &spec->group));
-	TRY(copy_text(options->extra_group, &spec->extra_group));
+	TRY(copy_argv(options->extra_groups ? options->extra_groups : one_group,
+		      &spec->extra_groups));
 	TRY(copy_text(options->network_of, &spec->network_of));
 	TRY(copy_argv(options->argv, &spec->argv));
 	if (options->argv_before)
@@ -89,6 +92,7 @@ int transient_spec_init(struct transient_spec *spec,
 
 	memset(spec, 0, sizeof(*spec));
 	spec->harden = options->harden;
+	spec->sees_homes = options->sees_homes;
 	spec->ambient = options->ambient;
 	spec->file_bytes_max = options->file_bytes_max;
 	spec->timeout_ms = options->timeout_ms;
@@ -124,7 +128,7 @@ void transient_spec_deinit(struct transient_spec *spec)
 	free(spec->clone_of);
 	free(spec->user);
 	free(spec->group);
-	free(spec->extra_group);
+	free_argv(spec->extra_groups);
 	free(spec->network_of);
 	free(spec->stdout_path);
 	free(spec->stderr_path);
@@ -192,6 +196,16 @@ int transient_spec_read_network(const struct transient_spec *spec,
 /* --- the properties -----------------------------------------------------------------
  */
 
+static int add_groups(sd_bus_message *message, char **groups)
+{
+	TRY(sd_bus_message_open_container(message, 'r', "sv"));
+	TRY(sd_bus_message_append(message, "s", "SupplementaryGroups"));
+	TRY(sd_bus_message_open_container(message, 'v', "as"));
+	TRY(sd_bus_message_append_strv(message, groups));
+	TRY(sd_bus_message_close_container(message));
+	return sd_bus_message_close_container(message);
+}
+
 static int add_identity(const struct transient_spec *spec, sd_bus_message *message,
 			sd_bus_message *clone, struct errinfo *ei)
 {
@@ -209,10 +223,7 @@ static int add_identity(const struct transient_spec *spec, sd_bus_message *messa
 	TRY(sd_bus_message_append(message, "(sv)", "User", "s", spec->user));
 	if (spec->group)
 		TRY(sd_bus_message_append(message, "(sv)", "Group", "s", spec->group));
-	if (spec->extra_group)
-		TRY(sd_bus_message_append(message, "(sv)", "SupplementaryGroups", "as",
-					  1, spec->extra_group));
-	return 0;
+	return spec->extra_groups[0] ? add_groups(message, spec->extra_groups) : 0;
 }
 
 /*
@@ -331,8 +342,9 @@ static int add_protection(const struct transient_spec *spec, sd_bus_message *mes
 		message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "CapabilityBoundingSet",
 		"t", spec->ambient, "AmbientCapabilities", "t", spec->ambient,
 		"NoNewPrivileges", "b", 1, "ProtectSystem", "s", "strict",
-		"ProtectHome", "s", "yes", "ProtectControlGroups", "b", 1,
-		"ProtectKernelTunables", "b", 1, "KeyringMode", "s", "private"));
+		"ProtectHome", "s", spec->sees_homes ? "read-only" : "yes",
+		"ProtectControlGroups", "b", 1, "ProtectKernelTunables", "b", 1,
+		"KeyringMode", "s", "private"));
 	TRY(sd_bus_message_append(message, "(sv)(sv)(sv)(sv)(sv)", "RestrictNamespaces",
 				  "t", UINT64_C(0), "RestrictSUIDSGID", "b", 1,
 				  "RestrictRealtime", "b", 1, "LockPersonality", "b", 1,

@@ -17,8 +17,9 @@ struct transient_spec {
 	char unit[UNIT_NAME_MAX + 1]; /* with suffix */
 	char *description;
 	char **argv, **argv_before; /* argv_before may be NULL */
-	char *clone_of, *user, *group, *extra_group, *network_of;
-	bool harden;
+	char *clone_of, *user, *group, *network_of;
+	char **extra_groups; /* NULL-terminated */
+	bool harden, sees_homes;
 	uint64_t ambient;
 	char *stdout_path, *stderr_path; /* may be NULL */
 	uint64_t file_bytes_max, timeout_ms;

@@ -63,6 +63,7 @@ static const enum job_action entry_actions[] = {
 	[JOB_STATE_PREPARING] = JOB_ACTION_PREPARE,
 	[JOB_STATE_UNPACKING] = JOB_ACTION_UNPACK,
 	[JOB_STATE_SEALING] = JOB_ACTION_SEAL,
+	[JOB_STATE_PREFLIGHT] = JOB_ACTION_PREFLIGHT,
 	[JOB_STATE_SWITCHING] = JOB_ACTION_SWITCH,
 	[JOB_STATE_RESTARTING] = JOB_ACTION_RESTART,
 	[JOB_STATE_CHECKING] = JOB_ACTION_CHECK,
@@ -92,10 +93,10 @@ static_assert(sizeof(entry_actions) / sizeof(*entry_actions) == JOB_STATE_COUNT,
 /* A fork that a kind never comes to leads to its record, and so to its end. */
 static const enum job_state routes[][FORK_COUNT] = {
 	/*                      started, sealed, restarted, checked */
-	[JOB_KIND_DEPLOY] = ROUTE(PREPARING, SWITCHING, CHECKING, BAKING),
+	[JOB_KIND_DEPLOY] = ROUTE(PREPARING, PREFLIGHT, CHECKING, BAKING),
 	[JOB_KIND_STAGE] = ROUTE(PREPARING, RECORDING, RECORDING, RECORDING),
-	[JOB_KIND_ACTIVATE] = ROUTE(SWITCHING, RECORDING, CHECKING, BAKING),
-	[JOB_KIND_ROLLBACK] = ROUTE(SWITCHING, RECORDING, CHECKING, VERIFYING),
+	[JOB_KIND_ACTIVATE] = ROUTE(PREFLIGHT, RECORDING, CHECKING, BAKING),
+	[JOB_KIND_ROLLBACK] = ROUTE(PREFLIGHT, RECORDING, CHECKING, VERIFYING),
 	[JOB_KIND_RESTART] = ROUTE(RESTARTING, RECORDING, CHECKING, RECORDING),
 	[JOB_KIND_RELOAD] = ROUTE(RESTARTING, RECORDING, RECORDING, RECORDING),
 	[JOB_KIND_START] = ROUTE(RESTARTING, RECORDING, CHECKING, RECORDING),
@@ -147,6 +148,12 @@ static const struct transition transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
 		{
 			[JOB_EVENT_STEP_OK] = GO_FORK(SEALED),
 			[JOB_EVENT_STEP_FAILED] = GO_FAILED(DISCARDING),
+			[JOB_EVENT_ABANDON] = STAY_FAILED(KILL),
+		},
+	[JOB_STATE_PREFLIGHT] =
+		{
+			[JOB_EVENT_STEP_OK] = GO(SWITCHING),
+			[JOB_EVENT_STEP_FAILED] = GO_FAILED(RECORDING),
 			[JOB_EVENT_ABANDON] = STAY_FAILED(KILL),
 		},
 	[JOB_STATE_SWITCHING] =
@@ -230,8 +237,12 @@ static const struct transition transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
 		},
 };
 
-/* An abandoned step that was faster than its kill: its staging directory exists. */
+/*
+ * An abandoned step that was faster than its kill. What it left in staging is dropped;
+ * a release that a preflight was about stays.
+ */
 static const struct transition too_late = GO_FAILED(DISCARDING);
+static const struct transition too_late_for_preflight = GO_FAILED(RECORDING);
 
 void job_machine_init(struct job_machine *machine, enum job_kind kind)
 {
@@ -280,7 +291,8 @@ bool job_machine_step(struct job_machine *machine, enum job_event event,
 		return false;
 	if (event == JOB_EVENT_STEP_OK && machine->failed &&
 	    job_machine_is_before_switch(machine))
-		t = &too_late;
+		t = machine->state == JOB_STATE_PREFLIGHT ? &too_late_for_preflight
+							  : &too_late;
 	machine->failed |= (t->notes & NOTE_FAILED) != 0;
 	machine->switched |= (t->notes & NOTE_SWITCHED) != 0;
 	machine->reverted |= (t->notes & NOTE_REVERTED) != 0;
@@ -304,6 +316,7 @@ const char *job_state_name(enum job_state state)
 		[JOB_STATE_PREPARING] = "preparing",
 		[JOB_STATE_UNPACKING] = "unpacking",
 		[JOB_STATE_SEALING] = "sealing",
+		[JOB_STATE_PREFLIGHT] = "preflight",
 		[JOB_STATE_SWITCHING] = "switching",
 		[JOB_STATE_RESTARTING] = "restarting",
 		[JOB_STATE_CHECKING] = "checking",
@@ -345,6 +358,7 @@ const char *job_phase_name(const struct job_machine *machine)
 	case JOB_STATE_PREPARING:
 	case JOB_STATE_UNPACKING:
 	case JOB_STATE_SEALING:
+	case JOB_STATE_PREFLIGHT:
 	case JOB_STATE_SWITCHING:
 	case JOB_STATE_CHECKING:
 	case JOB_STATE_BAKING:

@@ -14,6 +14,7 @@ enum job_state {
 	JOB_STATE_PREPARING,  /* room and a staging directory */
 	JOB_STATE_UNPACKING,  /* intake | unpack */
 	JOB_STATE_SEALING,    /* verified, owned by root, durable, in releases/ */
+	JOB_STATE_PREFLIGHT,  /* can the unit start with it */
 	JOB_STATE_SWITCHING,  /* current points at it, durably */
 	JOB_STATE_RESTARTING, /* the unit's job: restart, start, stop, ... */
 	JOB_STATE_CHECKING,   /* is it healthy */
@@ -45,6 +46,7 @@ enum job_action {
 	JOB_ACTION_PREPARE,
 	JOB_ACTION_UNPACK,
 	JOB_ACTION_SEAL,
+	JOB_ACTION_PREFLIGHT,
 	JOB_ACTION_SWITCH,
 	JOB_ACTION_RESTART,
 	JOB_ACTION_CHECK,

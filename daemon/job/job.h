@@ -128,6 +128,7 @@ struct job {
 	struct output log_output;
 	struct health *health;
 	struct verification *verification;
+	struct preflight *preflight;
 	struct touch *touch;
 	struct unit_state unit_state; /* as the last job left it */
 	bool restarted;	  /* a restart job was done for what is current now */

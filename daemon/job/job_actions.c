@@ -1,6 +1,7 @@
 #include "job/job_actions.h"
 
 #include "job/job_health.h"
+#include "job/job_preflight.h"
 #include "job/job_store.h"
 #include "job/job_unit.h"
 #include "job/job_unpack.h"
@@ -9,7 +10,7 @@ static void kill_step(struct job *job)
 {
 	if (job->machine.state == JOB_STATE_UNPACKING)
 		job_kill_pipeline(job);
-	else
+	else if (job->machine.state != JOB_STATE_PREFLIGHT) /* that ends in seconds */
 		store_call_kill(&job->store);
 }
 
@@ -26,6 +27,9 @@ void job_carry_out(struct job *job, enum job_action action)
 		break;
 	case JOB_ACTION_SEAL:
 		job_seal(job);
+		break;
+	case JOB_ACTION_PREFLIGHT:
+		job_preflight(job);
 		break;
 	case JOB_ACTION_SWITCH:
 		job_switch(job);

@@ -82,7 +82,9 @@ bool job_archive_is_welcome(struct job *job, const char *sha256)
 static const char *why_not(const struct unit_state *state)
 {
 	if (strcmp(state->load_state, "not-found") == 0)
-		return "does not exist; install it and run `systemctl daemon-reload`";
+		return "does not exist; install it below /etc/systemd/system and run "
+		       "`systemctl daemon-reload` (a unit of `systemctl --user` cannot "
+		       "be deployed)";
 	if (strcmp(state->load_state, "masked") == 0)
 		return "is masked; `systemctl unmask` it";
 	if (strcmp(state->load_state, "bad-setting") == 0 ||

@@ -293,12 +293,10 @@ static void switch_to_target(struct job *job)
 
 void job_switch(struct job *job)
 {
-	if (!job_may_switch(job) || !job_choose_target(job))
-		job_step_done(job, false);
-	else if (job->machine.kind == JOB_KIND_DEPLOY)
-		switch_to_target(job); /* the unit was there before the upload */
+	if (job_may_switch(job))
+		switch_to_target(job);
 	else
-		job_with_unit(job, switch_to_target);
+		job_step_done(job, false);
 }
 
 void job_revert(struct job *job)

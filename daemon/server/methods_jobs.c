@@ -238,16 +238,16 @@ void method_go_to_release(struct service *service, struct session *session,
 		{"release", PARAM_STRING, needs_release, &ask.release},
 		{"ifCurrent", PARAM_STRING, false, &ask.if_current},
 		{"wait", PARAM_BOOL, false, &ask.wait},
+		{"force", PARAM_BOOL, false, &ask.force},
 		/* Of activate only: */
 		{"confirmSec", PARAM_INT, false, &ask.confirm_sec},
-		{"force", PARAM_BOOL, false, &ask.force},
 	};
 	size_t n_params = sizeof(params) / sizeof(*params);
 	const struct app_config *settings;
 	struct job_request request;
 
 	if (kind == JOB_KIND_ROLLBACK)
-		n_params -= 2;
+		n_params -= 1;
 	if (!request_params(session, params, n_params))
 		return;
 	settings = request_authorize(service, session, method->right, ask.app);

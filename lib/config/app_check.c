@@ -142,6 +142,13 @@ static void check_users(const struct option_set *options)
 			     "app_group only, so the app's user could not read them");
 }
 
+static bool is_target(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && strcmp(dot, ".target") == 0;
+}
+
 static void check_service(const struct option_set *options)
 {
 	const char *service = known(options, "service_name");
@@ -151,6 +158,10 @@ static void check_service(const struct option_set *options)
 		option_error(
 			options, "service_name",
 			"must not be deployd's own: a deploy would stop it midway");
+	if (service && is_target(service))
+		option_error(options, "service_name",
+			     "must be a service: a target runs no release; name the "
+			     "service, without \".service\"");
 	if (type && strcmp(type, "notify-reload") == 0 &&
 	    option_known(options, "systemd_version") &&
 	    option_number(options, "systemd_version") < 253)

@@ -50,19 +50,23 @@ def proc():
     return ["--releases=/srv/other/releases"]
 
 
+def preflight():
+    return ["--current=/srv/other/current", "--release=/srv/other/releases/1"]
+
+
 def probe():
     return ["tcp", "--address=127.0.0.1:4999", "--timeout-ms=1000"]
 
 
 # name: its options. A new helper needs a line here and one in CMakeLists.txt.
-HELPERS = {"intake": intake, "probe": probe, "proc": proc, "session": session,
+HELPERS = {"intake": intake, "preflight": preflight, "probe": probe, "proc": proc, "session": session,
            "touch": touch, "unpack": unpack}
 # These are started as their own user, in a unit of their own, with capabilities.
-STARTED_AS_USER = {"probe": [], "proc": ["+sys_ptrace"], "session": []}
+STARTED_AS_USER = {"preflight": [], "probe": [], "proc": ["+sys_ptrace"], "session": []}
 # Attempts that succeed because they are the helper's job, or because anybody may do them.
 EXPECTED = {"probe": ["connect-tcp"]}
 # Apart from their filter, only the settings of their units protect against these.
-HELD_BY_FILTER = ["probe", "proc"]
+HELD_BY_FILTER = ["preflight", "probe", "proc"]
 VARIANTS = {
     "guarded": ("", {}),
     "no landlock": ("", {"DEPLOYD_ATTACK_NO_LANDLOCK": "1"}),

@@ -7,7 +7,7 @@
 
 #include "core/job_machine.h"
 
-#define STEPS_MAX 12 /* no job has more */
+#define STEPS_MAX 13 /* no job has more */
 
 /* What an event does, said a second time and in another way than core/job_machine.c
  * does. */
@@ -47,7 +47,8 @@ static bool starts_unit(enum job_kind kind)
 static bool is_before_switch(enum job_state state)
 {
 	return state == JOB_STATE_QUEUED || state == JOB_STATE_PREPARING ||
-	       state == JOB_STATE_UNPACKING || state == JOB_STATE_SEALING;
+	       state == JOB_STATE_UNPACKING || state == JOB_STATE_SEALING ||
+	       state == JOB_STATE_PREFLIGHT;
 }
 
 static struct expected go(enum job_state to)
@@ -59,6 +60,7 @@ static struct expected go(enum job_state to)
 		{JOB_STATE_PREPARING, JOB_ACTION_PREPARE},
 		{JOB_STATE_UNPACKING, JOB_ACTION_UNPACK},
 		{JOB_STATE_SEALING, JOB_ACTION_SEAL},
+		{JOB_STATE_PREFLIGHT, JOB_ACTION_PREFLIGHT},
 		{JOB_STATE_SWITCHING, JOB_ACTION_SWITCH},
 		{JOB_STATE_RESTARTING, JOB_ACTION_RESTART},
 		{JOB_STATE_CHECKING, JOB_ACTION_CHECK},
@@ -100,7 +102,7 @@ static struct expected on_started(enum job_kind kind, enum job_fallback fallback
 	if (kind == JOB_KIND_REVERT)
 		return go(fallback == JOB_FALLBACK_STOP ? JOB_STATE_STOPPING
 							: JOB_STATE_REVERTING);
-	return go(switches_release(kind) ? JOB_STATE_SWITCHING : JOB_STATE_RESTARTING);
+	return go(switches_release(kind) ? JOB_STATE_PREFLIGHT : JOB_STATE_RESTARTING);
 }
 
 static enum job_state after_checking(enum job_kind kind)
@@ -123,8 +125,10 @@ static struct expected on_ok(enum job_kind kind, enum job_state state)
 	case JOB_STATE_UNPACKING:
 		return go(JOB_STATE_SEALING);
 	case JOB_STATE_SEALING:
-		return go(kind == JOB_KIND_DEPLOY ? JOB_STATE_SWITCHING
+		return go(kind == JOB_KIND_DEPLOY ? JOB_STATE_PREFLIGHT
 						  : JOB_STATE_RECORDING);
+	case JOB_STATE_PREFLIGHT:
+		return go(JOB_STATE_SWITCHING);
 	case JOB_STATE_SWITCHING:
 		e = go(JOB_STATE_RESTARTING);
 		e.switches = true;
@@ -193,6 +197,7 @@ static struct expected on_failed(const struct job_machine *machine)
 	case JOB_STATE_RECORDING:
 		return fail_to(JOB_STATE_DONE);
 	case JOB_STATE_PREPARING:
+	case JOB_STATE_PREFLIGHT:
 	case JOB_STATE_SWITCHING:
 	case JOB_STATE_DISCARDING:
 	case JOB_STATE_MARKING:
@@ -222,7 +227,9 @@ static struct expected expect(const struct job_machine *machine, enum job_event 
 	switch (event) {
 	case JOB_EVENT_STEP_OK:
 		if (early && machine->failed)
-			return fail_to(JOB_STATE_DISCARDING);
+			return fail_to(state == JOB_STATE_PREFLIGHT
+					       ? JOB_STATE_RECORDING
+					       : JOB_STATE_DISCARDING);
 		return on_ok(machine->kind, state);
 	case JOB_EVENT_STEP_FAILED:
 		return on_failed(machine);
@@ -350,20 +357,21 @@ static void check_way(enum job_kind kind, const enum job_state *states)
 static void successful_ways(void **context)
 {
 	static const enum job_state deploy[] = {
-		JOB_STATE_PREPARING, JOB_STATE_UNPACKING,  JOB_STATE_SEALING,
-		JOB_STATE_SWITCHING, JOB_STATE_RESTARTING, JOB_STATE_CHECKING,
-		JOB_STATE_BAKING,    JOB_STATE_VERIFYING,  JOB_STATE_FINISHING,
-		JOB_STATE_DONE};
+		JOB_STATE_PREPARING, JOB_STATE_UNPACKING, JOB_STATE_SEALING,
+		JOB_STATE_PREFLIGHT, JOB_STATE_SWITCHING, JOB_STATE_RESTARTING,
+		JOB_STATE_CHECKING,  JOB_STATE_BAKING,	  JOB_STATE_VERIFYING,
+		JOB_STATE_FINISHING, JOB_STATE_DONE};
 	static const enum job_state stage[] = {JOB_STATE_PREPARING, JOB_STATE_UNPACKING,
 					       JOB_STATE_SEALING, JOB_STATE_RECORDING,
 					       JOB_STATE_DONE};
 	static const enum job_state activate[] = {
-		JOB_STATE_SWITCHING, JOB_STATE_RESTARTING, JOB_STATE_CHECKING,
-		JOB_STATE_BAKING,    JOB_STATE_VERIFYING,  JOB_STATE_FINISHING,
-		JOB_STATE_DONE};
+		JOB_STATE_PREFLIGHT, JOB_STATE_SWITCHING, JOB_STATE_RESTARTING,
+		JOB_STATE_CHECKING,  JOB_STATE_BAKING,	  JOB_STATE_VERIFYING,
+		JOB_STATE_FINISHING, JOB_STATE_DONE};
 	static const enum job_state rollback[] = {
-		JOB_STATE_SWITCHING, JOB_STATE_RESTARTING, JOB_STATE_CHECKING,
-		JOB_STATE_VERIFYING, JOB_STATE_FINISHING,  JOB_STATE_DONE};
+		JOB_STATE_PREFLIGHT, JOB_STATE_SWITCHING, JOB_STATE_RESTARTING,
+		JOB_STATE_CHECKING,  JOB_STATE_VERIFYING, JOB_STATE_FINISHING,
+		JOB_STATE_DONE};
 	static const enum job_state recover[] = {
 		JOB_STATE_RESTARTING, JOB_STATE_CHECKING,  JOB_STATE_BAKING,
 		JOB_STATE_VERIFYING,  JOB_STATE_FINISHING, JOB_STATE_DONE};

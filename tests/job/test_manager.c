@@ -3,13 +3,15 @@
 
 #define LIVE " restarting RestartUnit checking baking verifying finishing finish"
 #define DEPLOY                                                                         \
-	"preparing prepare unpacking unpack intake sealing seal switching switch" LIVE
+	"preparing prepare unpacking unpack intake sealing seal preflight switching "  \
+	"switch" LIVE
 
 #define DIED                                                                           \
 	"hello.service could not start: its main process exited with status 3; "       \
 	"see `journalctl -u hello.service`"
 #define UNTIL_SWITCHED                                                                 \
-	"preparing prepare unpacking unpack intake sealing seal switching switch "     \
+	"preparing prepare unpacking unpack intake sealing seal preflight switching "  \
+	"switch "                                                                      \
 	"restarting RestartUnit"
 #define GOES_BACK                                                                      \
 	" switching switch restarting RestartUnit checking verifying finishing finish"
@@ -314,13 +316,14 @@ static void a_staged_release_is_activated_and_left_again(void **state)
 						   .release = NEW,
 						   .if_current = OLD});
 	world_until_ended(world, told);
-	world_assert_log(world, "switching switch" LIVE " activate=ok");
+	world_assert_log(world, "preflight switching switch" LIVE " activate=ok");
 	assert_string_equal(text_of(fake_store_request("switch"), "if_current"), OLD);
 	assert_string_equal(live(), NEW);
 	told = world_do(world, JOB_KIND_ROLLBACK);
 	world_until_ended(world, told);
-	world_assert_log(world, "switching switch restarting RestartUnit checking "
-				"verifying finishing finish rollback=ok");
+	world_assert_log(world,
+			 "preflight switching switch restarting RestartUnit checking "
+			 "verifying finishing finish rollback=ok");
 	assert_string_equal(live(), OLD);
 	/* Back to what was never there. */
 	told = submit(world, &(struct job_request){.kind = JOB_KIND_ROLLBACK,
@@ -362,8 +365,11 @@ static void a_missing_unit_is_found_before_the_switch(void **state)
 	static const struct {
 		const char *load_state, *message;
 	} cases[] = {
-		{"not-found", "unit hello.service does not exist; install it and run "
-			      "`systemctl daemon-reload`; nothing was changed"},
+		{"not-found",
+		 "unit hello.service does not exist; install it below "
+		 "/etc/systemd/system and run `systemctl daemon-reload` (a "
+		 "unit of `systemctl --user` cannot be deployed); nothing "
+		 "was changed"},
 		{"masked",
 		 "unit hello.service is masked; `systemctl unmask` it; nothing "
 		 "was changed"},
@@ -398,7 +404,7 @@ static void a_changed_unit_file_is_read_first(void **state)
 	world_until_ended(world, told);
 	world_assert_log(world,
 			 "preparing Reload prepare unpacking unpack intake sealing "
-			 "seal switching switch" LIVE " deploy=ok");
+			 "seal preflight switching switch" LIVE " deploy=ok");
 	world->fake.unit.need_daemon_reload = true;
 	told = world_do(world, JOB_KIND_RESTART);
 	world_until_ended(world, told);
@@ -424,10 +430,11 @@ static void a_unit_of_somebody_else_is_left_alone(void **state)
 	world->log[0] = '\0';
 	told = world_deploy(world, ARCHIVE_STATE_COMPLETE);
 	world_until_ended(world, told);
-	world_assert_log(world,
-			 "preparing prepare unpacking unpack intake sealing seal "
-			 "switching switch restarting checking baking verifying "
-			 "finishing finish deploy=ok");
+	world_assert_log(
+		world,
+		"preparing prepare unpacking unpack intake sealing seal preflight "
+		"switching switch restarting checking baking verifying "
+		"finishing finish deploy=ok");
 	world_assert_ended(told, RESULT_OK, "live");
 }
 
@@ -440,10 +447,11 @@ static void activate_by_reload_starts_what_does_not_run(void **state)
 	world->log[0] = '\0';
 	told = world_deploy(world, ARCHIVE_STATE_COMPLETE);
 	world_until_ended(world, told);
-	world_assert_log(world,
-			 "preparing prepare unpacking unpack intake sealing seal "
-			 "switching switch restarting ReloadUnit checking baking "
-			 "verifying finishing finish deploy=ok");
+	world_assert_log(
+		world,
+		"preparing prepare unpacking unpack intake sealing seal preflight "
+		"switching switch restarting ReloadUnit checking baking "
+		"verifying finishing finish deploy=ok");
 	world->fake.unit.active_state = "inactive";
 	told = world_deploy(world, ARCHIVE_STATE_COMPLETE);
 	world_until_ended(world, told);
@@ -518,7 +526,7 @@ static void the_reader_has_the_last_word(void **state)
 		const char *log;
 	} cases[] = {
 		{ARCHIVE_STATE_COMPLETE,
-		 " sealing seal switching switch" LIVE " deploy=ok"},
+		 " sealing seal preflight switching switch" LIVE " deploy=ok"},
 		{ARCHIVE_STATE_FAILED,
 		 " finishing discard finishing record deploy=failed"},
 	};
@@ -695,9 +703,10 @@ static void a_switch_that_died_is_looked_up(void **state)
 	fake_helpers_fail("switch", FAKE_FAILURE_DIED);
 	deploy = world_deploy(world, ARCHIVE_STATE_COMPLETE);
 	world_until_ended(world, deploy);
-	world_assert_log(world,
-			 "preparing prepare unpacking unpack intake sealing seal "
-			 "switching switch recover finishing record deploy=failed");
+	world_assert_log(
+		world,
+		"preparing prepare unpacking unpack intake sealing seal preflight "
+		"switching switch recover finishing record deploy=failed");
 	world_assert_ended(deploy, RESULT_FAILED,
 			   "deployd-store died: signal 9 (Killed)");
 	assert_string_equal(live(), OLD);
@@ -706,7 +715,7 @@ static void a_switch_that_died_is_looked_up(void **state)
 	world_until_ended(world, deploy);
 	world_assert_log(world,
 			 "preparing prepare unpacking unpack intake sealing seal "
-			 "switching switch recover" LIVE " deploy=ok");
+			 "preflight switching switch recover" LIVE " deploy=ok");
 	assert_history("from", OLD);
 }
 

@@ -49,6 +49,16 @@ part_broken() {
 	at deploy 0 'deployctl status hello; deployctl history hello'
 }
 
+# What the unit starts is one directory too deep: refused before anything is stopped.
+part_refused() {
+	mkdir hello-4.0
+	tar xzf hello-2.tar.gz -C hello-4.0
+	tar czf hello-4.tar.gz hello-4.0
+	chmod 0644 hello-4.tar.gz
+	at deploy 10 'deployctl deploy hello hello-4.tar.gz'
+	serves 2
+}
+
 part_back() {
 	at deploy 0 'deployctl rollback hello'
 	ask
@@ -79,10 +89,12 @@ part_ship
 part_look
 part_touch
 part_broken
+part_refused
 part_back
 part_denied
 
 printf '\nShown, with %s commands: a deploy from a file and from a pipe, a restart by touch, a\n' $shown
-printf 'broken release that was rolled back by itself, rollback, restart, stop and start, and a\n'
-printf 'refusal with its journal line. No user had sudo. It took %s s.\n' \
+printf 'broken release that was rolled back by itself, an archive that was refused before the\n'
+printf 'switch, rollback, restart, stop and start, and a denial with its journal line. No user had\n'
+printf 'sudo. It took %s s.\n' \
 	"$(((${EPOCHREALTIME/./} - began) / 1000000))"

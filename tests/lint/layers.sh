@@ -71,6 +71,7 @@ layer daemon/touch "touch util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/users "users util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/probe "probe util deploy" 'jansson\.h|curl/.*|seccomp\.h'
 layer daemon/proc "proc util deploy" 'jansson\.h|seccomp\.h'
+layer daemon/preflight "preflight core util deploy" 'jansson\.h|seccomp\.h'
 layer daemon "server job health flag bus base core util deploy" 'uv\.h|systemd/.*|jansson\.h'
 
 # process <- output <- {client, command}; client <- setup <- {generate, doctor, scripts}; the verbs

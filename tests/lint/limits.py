@@ -46,6 +46,7 @@ HEADINGS = {
     "daemon/intake": "deployd-intake",
     "daemon/probe": "deployd-probe",
     "daemon/proc": "deployd-proc",
+    "daemon/preflight": "deployd-preflight",
     "daemon/session": "deployd-session",
     "daemon/sessions": "deployd-sessions",
     "daemon/store": "deployd-store",

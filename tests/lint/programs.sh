@@ -67,8 +67,10 @@ links deployd-touch "" "libjansson libseccomp libinih"
 links deployd-users "" "libjansson libseccomp libinih"
 links deployd-probe "libcurl" "libjansson libinih libseccomp libpthread"
 links deployd-proc "libseccomp" "libjansson libinih"
+links deployd-preflight "libseccomp" "libjansson libinih"
 for name in deployd deployctl deployd-session deployd-sessions deployd-intake \
-	deployd-unpack deployd-store deployd-probe deployd-proc deployd-touch deployd-users; do
+	deployd-unpack deployd-store deployd-probe deployd-proc deployd-preflight deployd-touch \
+	deployd-users; do
 	hardened "$name"
 done
 exit $faults

@@ -22,12 +22,14 @@ half_edited() {
 		> /etc/systemd/system/other.service
 }
 
-note "daemon_reload = no: the service restarts as systemd knows it, and the result says so"
+note "daemon_reload = no: a switch is refused, a restart is as systemd knows it, and both say so"
 half_edited 1
+expect 0 ctl deploy hello hello-2.tar.gz
 change_unit 'Environment=CHANGED=1'
-for verb in "deploy hello hello-2.tar.gz" "restart hello" "rollback hello"; do
+for verb in "1 deploy hello hello-1.tar.gz" "0 restart hello" "1 rollback hello" \
+	"0 rollback --force hello" "0 deploy --force hello hello-2.tar.gz" "0 rollback hello --force"; do
 	# shellcheck disable=SC2086
-	expect 0 ctl $verb
+	expect ${verb%% *} ctl ${verb#* }
 	assert_contains "$out$err" "systemctl daemon-reload"
 	assert_equal "$(systemctl show -P NeedDaemonReload hello)" yes
 	assert_equal "$(systemctl show -P NeedDaemonReload other)" yes

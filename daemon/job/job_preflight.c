@@ -1,0 +1,61 @@
+/*
+ * The step before the switch: what is known to fail is refused while the release that
+ * is live still runs, and the new one stays staged. Never part of a way back.
+ */
+#include "job/job_preflight.h"
+
+#include "base/journal.h"
+#include "health/preflight.h"
+#include "job/job_guard.h"
+
+static void refuse(struct job *job, const struct errinfo *why)
+{
+	if (job->force) {
+		journal_log(LOG_WARNING, "%s: going on all the same (--force): %s",
+			    job->settings->app_name, why->what);
+		job_step_done(job, true);
+		return;
+	}
+	job_fail(job, why->result, "%.480s; nothing was switched", why->what);
+	job_step_done(job, false);
+}
+
+static void on_examined(void *userdata, const struct preflight_outcome *outcome)
+{
+	struct job *job = userdata;
+
+	job->preflight = NULL;
+	if (*outcome->unchecked)
+		journal_log(LOG_INFO, "%s: %s was not examined before the switch: %s",
+			    job->settings->app_name, job->settings->unit,
+			    outcome->unchecked);
+	if (job->machine.failed)
+		job_step_done(job, false); /* abandoned meanwhile */
+	else if (outcome->error.result != RESULT_OK)
+		refuse(job, &outcome->error);
+	else
+		job_step_done(job, true);
+}
+
+static void examine(struct job *job)
+{
+	/* The unit is somebody else's. */
+	if (job->settings->activate_method == ACTIVATE_METHOD_NONE) {
+		job_step_done(job, true);
+		return;
+	}
+	job->preflight = preflight_start(job->context->units, job->settings,
+					 job->target, on_examined, job);
+	if (!job->preflight) {
+		job_fail(job, RESULT_FAILED, "out of memory");
+		job_step_done(job, false);
+	}
+}
+
+void job_preflight(struct job *job)
+{
+	if (!job_may_switch(job) || !job_choose_target(job))
+		job_step_done(job, false);
+	else
+		job_with_unit(job, examine);
+}
