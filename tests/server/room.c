@@ -498,6 +498,15 @@ static void start_server(void)
 			 0);
 }
 
+void room_init(void)
+{
+	const char *filter = getenv("TEST_FILTER");
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (filter)
+		cmocka_set_test_filter(filter);
+}
+
 int room_setup(void **state)
 {
 	struct service *service = &room.service;
@@ -620,12 +629,21 @@ static bool is_readable(int fd)
 	return fd >= 0 && poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & POLLIN;
 }
 
+/* What deployd has sent, and not that it has hung up. */
+static bool has_message(int fd)
+{
+	return fd >= 0 && recv(fd, &(char){0}, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void take_processes(void)
 {
+	if (room.spawner.connection >= 0 &&
+	    recv(room.spawner.connection, &(char){0}, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		fake_spawner_hang_up(&room.spawner);
 	if (room.spawner.connection < 0 && room.service.server.spawner_up &&
 	    is_readable(room.spawner.listen_fd))
 		fake_spawner_accept(&room.spawner);
-	while (is_readable(room.spawner.connection)) {
+	while (has_message(room.spawner.connection)) {
 		struct process *process = &room.processes[room.n_processes];
 
 		assert_true(room.n_processes < ROOM_PROCESSES_MAX);

@@ -116,6 +116,9 @@ struct room {
 };
 extern struct room room;
 
+/* In main(), once. TEST_FILTER= is a pattern for the names of the tests to run. */
+void room_init(void);
+
 int room_setup(void **state);
 int room_teardown(void **state);
 #define ROOM_TEST(f) cmocka_unit_test_setup_teardown(f, room_setup, room_teardown)

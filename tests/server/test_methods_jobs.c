@@ -5,7 +5,6 @@
 #include "room.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -977,6 +976,6 @@ int main(void)
 		ROOM_TEST(past_its_switch_a_job_goes_on),
 	};
 
-	(void)signal(SIGPIPE, SIG_IGN);
+	room_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

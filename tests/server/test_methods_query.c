@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -708,6 +707,6 @@ int main(void)
 		ROOM_TEST(deployd_lists_its_rules_and_its_sessions),
 	};
 
-	(void)signal(SIGPIPE, SIG_IGN);
+	room_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
