@@ -25,7 +25,8 @@
 
 struct room room;
 
-/* --- what the room is surrounded by ------------------------------------------------ */
+/* --- what the room is surrounded by ------------------------------------------------
+ */
 
 /* Its socket is the test's own. */
 int __real_spawner_start(struct spawner *spawner, uv_loop_t *loop, const char *path,
@@ -96,9 +97,8 @@ static const char *name_of(uid_t uid)
 
 static void tell_name(const struct parked *question)
 {
-	struct user_answer answer = {.uid = question->uid,
-				     .owner = question->uid,
-				     .status = USER_KNOWN};
+	struct user_answer answer = {
+		.uid = question->uid, .owner = question->uid, .status = USER_KNOWN};
 
 	if (question->uid >= ROOM_LENT) {
 		answer.status = USER_SUBORDINATE;
@@ -301,7 +301,8 @@ static int reload(struct service *service, uint64_t session_id, reload_done_fn d
 	return 0;
 }
 
-/* --- what the rooms tell each other, as daemon/daemon.c has it ---------------------- */
+/* --- what the rooms tell each other, as daemon/daemon.c has it ----------------------
+ */
 
 static void dispatch(void *userdata, struct session *session)
 {
@@ -351,7 +352,8 @@ static void on_tick(uv_timer_t *timer)
 	(void)timer;
 }
 
-/* --- the configuration ------------------------------------------------------------- */
+/* --- the configuration -------------------------------------------------------------
+ */
 
 static struct app_config *make_app(const char *name, struct diag *diag)
 {
@@ -439,7 +441,8 @@ static struct config_set *make_config(void)
 	return set;
 }
 
-/* --- the room ---------------------------------------------------------------------- */
+/* --- the room ----------------------------------------------------------------------
+ */
 
 static int listen_at(const char *path, int type)
 {
@@ -687,8 +690,8 @@ static void read_journal(void)
 			room.journal_length = 0;
 			end = room.journal;
 		}
-		n = recv(room.journald, end, sizeof(room.journal) - room.journal_length - 1,
-			 MSG_DONTWAIT);
+		n = recv(room.journald, end,
+			 sizeof(room.journal) - room.journal_length - 1, MSG_DONTWAIT);
 		if (n <= 0)
 			return;
 		room.journal_length += (size_t)n;
@@ -722,7 +725,8 @@ bool room_journal_has(const char *text)
 	return memmem(room.journal, room.journal_length, text, strlen(text)) != NULL;
 }
 
-/* --- clients and their sessions ---------------------------------------------------- */
+/* --- clients and their sessions ----------------------------------------------------
+ */
 
 int room_dial(uid_t uid)
 {
@@ -986,7 +990,8 @@ bool room_was_killed(struct process *process)
 	return info.si_status == SIGKILL;
 }
 
-/* --- jobs -------------------------------------------------------------------------- */
+/* --- jobs --------------------------------------------------------------------------
+ */
 
 struct job *room_running(const char *app)
 {

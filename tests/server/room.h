@@ -32,12 +32,12 @@
 /* Users of the name service; what each may do is in room.c. */
 enum {
 	ROOM_ROOT = 0,
-	ROOM_ALICE = 1001,  /* everything to hello */
-	ROOM_BOB = 1002,    /* status of hello */
-	ROOM_CAROL = 1003,  /* deploy and stage to hello, with a sha256 */
-	ROOM_DAVE = 1004,   /* nothing */
-	ROOM_ERIN = 1005,   /* status and restart of every app */
-	ROOM_SINGLE = 2000, /* + enum right: that right to hello */
+	ROOM_ALICE = 1001,   /* everything to hello */
+	ROOM_BOB = 1002,     /* status of hello */
+	ROOM_CAROL = 1003,   /* deploy and stage to hello, with a sha256 */
+	ROOM_DAVE = 1004,    /* nothing */
+	ROOM_ERIN = 1005,    /* status and restart of every app */
+	ROOM_SINGLE = 2000,  /* + enum right: that right to hello */
 	ROOM_UNLUCKY = 3000, /* the name service fails */
 	ROOM_LENT = 100000,  /* and above: lent to alice by /etc/subuid */
 };

@@ -20,55 +20,137 @@
 /* A method as its interface has it: "?" before what may be missing. */
 static const struct shape {
 	const char *member;
-	enum right right;     /* RIGHT_COUNT: none on an app */
-	bool only_root;	      /* it is answered */
-	const char *good;     /* parameters that are right, for hello */
+	enum right right;	/* RIGHT_COUNT: none on an app */
+	bool only_root;		/* it is answered */
+	const char *good;	/* parameters that are right, for hello */
 	const char *params[12]; /* "app:s", "?wait:b", ... */
 	bool more;
 } shapes[] = {
-	{"Deploy", RIGHT_DEPLOY, false, "{\"app\":\"hello\",\"archiveFileDescriptor\":0}",
+	{"Deploy",
+	 RIGHT_DEPLOY,
+	 false,
+	 "{\"app\":\"hello\",\"archiveFileDescriptor\":0}",
 	 {"app:s", "archiveFileDescriptor:i", "?sha256:s", "?version:s", "?revision:s",
-	  "?message:s", "?wait:b", "?ifCurrent:s", "?confirmSec:i", "?force:b"}, false},
-	{"Stage", RIGHT_STAGE, false, "{\"app\":\"hello\",\"archiveFileDescriptor\":0}",
+	  "?message:s", "?wait:b", "?ifCurrent:s", "?confirmSec:i", "?force:b"},
+	 false},
+	{"Stage",
+	 RIGHT_STAGE,
+	 false,
+	 "{\"app\":\"hello\",\"archiveFileDescriptor\":0}",
 	 {"app:s", "archiveFileDescriptor:i", "?sha256:s", "?version:s", "?revision:s",
-	  "?message:s", "?wait:b"}, false},
-	{"Activate", RIGHT_ACTIVATE, false,
+	  "?message:s", "?wait:b"},
+	 false},
+	{"Activate",
+	 RIGHT_ACTIVATE,
+	 false,
 	 "{\"app\":\"hello\",\"release\":\"20250101000000\"}",
-	 {"app:s", "release:s", "?ifCurrent:s", "?wait:b", "?confirmSec:i", "?force:b"}, false},
-	{"Rollback", RIGHT_ROLLBACK, false, "{\"app\":\"hello\"}",
-	 {"app:s", "?release:s", "?ifCurrent:s", "?wait:b"}, false},
-	{"Confirm", RIGHT_CONFIRM, false, "{\"app\":\"hello\"}", {"app:s", "?wait:b"}, false},
-	{"Hold", RIGHT_HOLD, false, "{\"app\":\"hello\",\"message\":\"m\"}",
-	 {"app:s", "message:s", "?untilSec:i", "?wait:b"}, false},
-	{"Unhold", RIGHT_HOLD, false, "{\"app\":\"hello\"}", {"app:s", "?wait:b"}, false},
-	{"Restart", RIGHT_RESTART, false, "{\"app\":\"hello\"}", {"app:s", "?wait:b"}, false},
-	{"Reload", RIGHT_RELOAD, false, "{\"app\":\"hello\"}", {"app:s", "?wait:b"}, false},
-	{"Start", RIGHT_START, false, "{\"app\":\"hello\"}", {"app:s", "?wait:b"}, false},
+	 {"app:s", "release:s", "?ifCurrent:s", "?wait:b", "?confirmSec:i", "?force:b"},
+	 false},
+	{"Rollback",
+	 RIGHT_ROLLBACK,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?release:s", "?ifCurrent:s", "?wait:b"},
+	 false},
+	{"Confirm",
+	 RIGHT_CONFIRM,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?wait:b"},
+	 false},
+	{"Hold",
+	 RIGHT_HOLD,
+	 false,
+	 "{\"app\":\"hello\",\"message\":\"m\"}",
+	 {"app:s", "message:s", "?untilSec:i", "?wait:b"},
+	 false},
+	{"Unhold",
+	 RIGHT_HOLD,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?wait:b"},
+	 false},
+	{"Restart",
+	 RIGHT_RESTART,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?wait:b"},
+	 false},
+	{"Reload",
+	 RIGHT_RELOAD,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?wait:b"},
+	 false},
+	{"Start",
+	 RIGHT_START,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?wait:b"},
+	 false},
 	{"Stop", RIGHT_STOP, false, "{\"app\":\"hello\"}", {"app:s", "?wait:b"}, false},
-	{"Enable", RIGHT_ENABLE, false, "{\"app\":\"hello\"}", {"app:s", "?wait:b"}, false},
-	{"Disable", RIGHT_ENABLE, false, "{\"app\":\"hello\"}", {"app:s", "?wait:b"}, false},
-	{"Cancel", RIGHT_CANCEL, false, "{\"app\":\"hello\"}", {"app:s", "?job:s"}, false},
+	{"Enable",
+	 RIGHT_ENABLE,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?wait:b"},
+	 false},
+	{"Disable",
+	 RIGHT_ENABLE,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?wait:b"},
+	 false},
+	{"Cancel",
+	 RIGHT_CANCEL,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?job:s"},
+	 false},
 	{"Status", RIGHT_STATUS, false, "{\"app\":\"hello\"}", {"app:s"}, false},
 	{"Releases", RIGHT_STATUS, false, "{\"app\":\"hello\"}", {"app:s"}, false},
-	{"Show", RIGHT_STATUS, false, "{\"app\":\"hello\"}", {"app:s", "?release:s"}, false},
-	{"History", RIGHT_HISTORY, false, "{\"app\":\"hello\"}", {"app:s", "?limit:i"}, false},
-	{"Logs", RIGHT_LOGS, false, "{\"app\":\"hello\"}",
-	 {"app:s", "?lines:i", "?follow:b"}, true},
+	{"Show",
+	 RIGHT_STATUS,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?release:s"},
+	 false},
+	{"History",
+	 RIGHT_HISTORY,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?limit:i"},
+	 false},
+	{"Logs",
+	 RIGHT_LOGS,
+	 false,
+	 "{\"app\":\"hello\"}",
+	 {"app:s", "?lines:i", "?follow:b"},
+	 true},
 	{"List", RIGHT_COUNT, false, "{}", {NULL}, false},
 	{"Jobs", RIGHT_COUNT, false, "{}", {NULL}, false},
-	{"Attach", RIGHT_COUNT, false, "{\"job\":\"0123456789abcdef\"}", {"job:s"}, false},
-	{"Can", RIGHT_COUNT, false, "{\"verb\":\"restart\",\"app\":\"hello\"}",
-	 {"verb:s", "app:s", "?user:s"}, false},
+	{"Attach",
+	 RIGHT_COUNT,
+	 false,
+	 "{\"job\":\"0123456789abcdef\"}",
+	 {"job:s"},
+	 false},
+	{"Can",
+	 RIGHT_COUNT,
+	 false,
+	 "{\"verb\":\"restart\",\"app\":\"hello\"}",
+	 {"verb:s", "app:s", "?user:s"},
+	 false},
 	{"PolicyList", RIGHT_COUNT, true, "{}", {NULL}, false},
 	{"ReloadConfiguration", RIGHT_COUNT, true, "{}", {NULL}, false},
 	{"DaemonStatus", RIGHT_COUNT, true, "{}", {NULL}, false},
 };
 #define N_SHAPES (sizeof(shapes) / sizeof(*shapes))
 
-static void make_call(const struct shape *shape, const char *parameters, char text[1024])
+static void make_call(const struct shape *shape, const char *parameters,
+		      char text[1024])
 {
-	(void)snprintf(text, 1024,
-		       "{\"method\":\"io.deployd.%s\",\"parameters\":%s%s}",
+	(void)snprintf(text, 1024, "{\"method\":\"io.deployd.%s\",\"parameters\":%s%s}",
 		       shape->member, parameters, shape->more ? ",\"more\":true" : "");
 }
 
@@ -199,9 +281,10 @@ static void who_has_no_right_hears_what_a_missing_app_says(void **state)
 			char text[128];
 
 			(void)memcpy(app, names[k], 5);
-			(void)snprintf(text, sizeof(text),
-				       "there is no app '%s', or dave has no right on it",
-				       names[k]);
+			(void)snprintf(
+				text, sizeof(text),
+				"there is no app '%s', or dave has no right on it",
+				names[k]);
 			ask(process, &shapes[i], parameters);
 			room_expect_error(process, DENIED, text);
 		}
@@ -220,7 +303,8 @@ static void who_has_no_right_hears_what_a_missing_app_says(void **state)
 	room_end(process);
 }
 
-static const char *const wrong_values[] = {"s\"x\"", "i7", "btrue", "o{}", "f1.5", "a[]"};
+static const char *const wrong_values[] = {"s\"x\"", "i7",   "btrue",
+					   "o{}",    "f1.5", "a[]"};
 
 /* parameters with one of them replaced or added */
 static void with(const char *good, const char *name, const char *json_text,
@@ -265,8 +349,8 @@ static void wrong_parameters_are_named(void **state)
 		for (size_t k = 0; k < 12 && shape->params[k]; k++) {
 			bool required = shape->params[k][0] != '?';
 
-			assert_int_equal(sscanf(shape->params[k] + !required, "%63[^:]:%c",
-						name, &type),
+			assert_int_equal(sscanf(shape->params[k] + !required,
+						"%63[^:]:%c", name, &type),
 					 2);
 			for (size_t n = 0; n < 6; n++) {
 				if (wrong_values[n][0] == type)
@@ -308,7 +392,8 @@ static void parameters_that_may_be_missing_may_be_null(void **state)
 			if (shape->params[k][0] != '?')
 				continue;
 			assert_int_equal(
-				sscanf(shape->params[k] + 1, "%63[^:]:%c", name, &type), 2);
+				sscanf(shape->params[k] + 1, "%63[^:]:%c", name, &type),
+				2);
 			with(text, name, "null", other);
 			(void)strcpy(text, other);
 		}
@@ -350,11 +435,12 @@ static void every_request_may_be_cut_at_every_byte(void **state)
 		make_call(&shapes[i], shapes[i].good, call);
 		for (size_t cut = 0; cut < length; cut++) {
 			process->request++;
-			length = (size_t)asprintf(&text,
-						  "{\"type\":\"request\",\"request\":%d,"
-						  "\"fds\":0,\"call\":%s}",
-						  (int)process->request, call) +
-				 1;
+			length =
+				(size_t)asprintf(&text,
+						 "{\"type\":\"request\",\"request\":%d,"
+						 "\"fds\":0,\"call\":%s}",
+						 (int)process->request, call) +
+				1;
 			if (cut > 0) {
 				room_say_bytes(process, text, cut);
 				room_let_read(process);
@@ -372,7 +458,8 @@ static void every_request_may_be_cut_at_every_byte(void **state)
 	room_end(process);
 }
 
-/* The next may be in the pipe before the last is answered: by the protocol, not sooner. */
+/* The next may be in the pipe before the last is answered: by the protocol, not sooner.
+ */
 static void requests_follow_each_other_in_order(void **state)
 {
 	struct process *process = room_connect(ROOM_ALICE);
@@ -390,7 +477,8 @@ static void requests_follow_each_other_in_order(void **state)
 	room_ask(process, "{\"method\":\"io.deployd.Jobs\"}");
 	ROOM_UNTIL(room_session(process)->state == SESSION_STATE_OVER);
 	assert_true(room_journal_has("it sent a request out of turn"));
-	room.units_are_late = false; /* what is still asked for is of no use to anybody */
+	room.units_are_late =
+		false; /* what is still asked for is of no use to anybody */
 	room_end(process);
 }
 
@@ -432,7 +520,8 @@ static void what_there_is_not_is_said(void **state)
 		 "GetAll"},
 		{"io.deploy.Deploy", "org.varlink.service.InterfaceNotFound",
 		 "\"interface\":\"io.deploy\""},
-		{"com.example.A", "org.varlink.service.InterfaceNotFound", "com.example"},
+		{"com.example.A", "org.varlink.service.InterfaceNotFound",
+		 "com.example"},
 	};
 	struct process *process = room_connect(ROOM_DAVE);
 
@@ -447,8 +536,10 @@ static void what_there_is_not_is_said(void **state)
 	}
 	room_ask(process, "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
 			  "\"parameters\":{\"interface\":\"io.nothing\"}}");
-	room_expect_error(process, "org.varlink.service.InterfaceNotFound", "io.nothing");
-	room_ask(process, "{\"method\":\"org.varlink.service.GetInterfaceDescription\"}");
+	room_expect_error(process, "org.varlink.service.InterfaceNotFound",
+			  "io.nothing");
+	room_ask(process,
+		 "{\"method\":\"org.varlink.service.GetInterfaceDescription\"}");
 	room_expect_error(process, INVALID, "interface");
 	room_ask(process, "{\"method\":\"org.varlink.service.GetInfo\","
 			  "\"parameters\":{\"a\":1}}");
@@ -480,13 +571,14 @@ static void the_interfaces_describe_themselves(void **state)
 		description = room_expect_ok(process);
 		(void)snprintf(text, sizeof(text), "interface %s\n",
 			       json_string_value(name));
-		assert_non_null(strstr(json_string_value(json_object_get(
-					       description, "description")),
-				       text));
+		assert_non_null(strstr(
+			json_string_value(json_object_get(description, "description")),
+			text));
 		json_decref(description);
 	}
 	json_decref(info);
-	/* Every method of the interface's text has its row, and every row a shape here. */
+	/* Every method of the interface's text has its row, and every row a shape here.
+	 */
 	for (i = 0; i < N_SHAPES; i++) {
 		char text[64];
 
@@ -494,8 +586,8 @@ static void the_interfaces_describe_themselves(void **state)
 		assert_non_null(strstr(varlink_interface_io_deployd, text));
 	}
 	i = 0;
-	for (const char *p = varlink_interface_io_deployd;
-	     (p = strstr(p, "\nmethod ")); p++)
+	for (const char *p = varlink_interface_io_deployd; (p = strstr(p, "\nmethod "));
+	     p++)
 		i++;
 	assert_int_equal(i, N_SHAPES);
 	room_end(process);
@@ -508,8 +600,9 @@ static void a_name_service_that_fails_is_no_denial(void **state)
 
 	(void)state;
 	room_ask(process, "{\"method\":\"io.deployd.List\"}");
-	room_expect_error(process, "io.deployd.Failed",
-			  "cannot look up the user of uid 3000: LDAP is down; try again");
+	room_expect_error(
+		process, "io.deployd.Failed",
+		"cannot look up the user of uid 3000: LDAP is down; try again");
 	room_ask(process, "{\"method\":\"org.varlink.service.GetInfo\"}");
 	json_decref(room_expect_ok(process));
 	room_end(process);
@@ -540,7 +633,8 @@ static void a_request_waits_for_its_users_name(void **state)
 	room_let_read(process);
 	name = room.names[1];
 	room_end(process);
-	name.found(name.userdata, name.id, &(struct user_answer){.status = USER_FAILED});
+	name.found(name.userdata, name.id,
+		   &(struct user_answer){.status = USER_FAILED});
 }
 
 #ifdef DEPLOYD_CERTIFICATION
@@ -562,7 +656,8 @@ static void varlink_is_spoken_as_certified(void **state)
 		else if (step == 12)
 			(void)strcpy(member, "End");
 		text = parameters ? json_dumps(parameters, JSON_COMPACT) : strdup("{}");
-		assert_true(asprintf(&all, "{\"method\":\"%s%s\",\"parameters\":%s%s%s}",
+		assert_true(asprintf(&all,
+				     "{\"method\":\"%s%s\",\"parameters\":%s%s%s}",
 				     prefix, member, text, more ? ",\"more\":true" : "",
 				     oneway ? ",\"oneway\":true" : "") > 0);
 		room_ask(process, all);
@@ -572,17 +667,18 @@ static void varlink_is_spoken_as_certified(void **state)
 			reply = room_reply(process);
 			assert_true(json_is_true(json_object_get(reply, "continues")));
 			(void)json_array_append(
-				ten, json_object_get(json_object_get(reply, "parameters"),
-						     "string"));
+				ten,
+				json_object_get(json_object_get(reply, "parameters"),
+						"string"));
 			json_decref(reply);
 		}
 		reply = room_expect_ok(process);
 		json_decref(parameters);
 		parameters = json_incref(reply);
 		if (step == 0)
-			(void)snprintf(id, sizeof(id), "%s",
-				       json_string_value(
-					       json_object_get(reply, "client_id")));
+			(void)snprintf(
+				id, sizeof(id), "%s",
+				json_string_value(json_object_get(reply, "client_id")));
 		if (more) {
 			(void)json_array_append(ten, json_object_get(reply, "string"));
 			json_decref(parameters);

@@ -18,9 +18,9 @@
 #define CALL(member, parameters)                                                       \
 	"{\"method\":\"io.deployd." member "\",\"parameters\":" parameters "}"
 #define CALL_MORE(member, parameters)                                                  \
-	"{\"method\":\"io.deployd." member "\",\"more\":true,\"parameters\":"          \
-	parameters "}"
-#define HELLO "{\"app\":\"hello\"}"
+	"{\"method\":\"io.deployd." member                                             \
+	"\",\"more\":true,\"parameters\":" parameters "}"
+#define HELLO  "{\"app\":\"hello\"}"
 #define SHA256 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void ask_attach(struct process *process, const char *id, bool more)
@@ -61,7 +61,8 @@ static void expect_word(struct process *process, const char *type)
 	json_decref(room_expect(process, type));
 }
 
-/* --- who waits, and who does not ---------------------------------------------------- */
+/* --- who waits, and who does not ----------------------------------------------------
+ */
 
 static void a_job_is_reported_once(void **state)
 {
@@ -222,7 +223,8 @@ static void who_may_not_see_the_app_hears_of_no_job(void **state)
 
 	(void)state;
 	ask_attach(alice, "0123456789abcdef", false);
-	room_expect_error(alice, "io.deployd.NotFound", "there is no job 0123456789abcdef");
+	room_expect_error(alice, "io.deployd.NotFound",
+			  "there is no job 0123456789abcdef");
 	room_ask(alice, CALL("Restart", HELLO));
 	room_let_read(alice);
 	(void)strcpy(id, room_running("hello")->id);
@@ -268,7 +270,8 @@ static void a_job_has_a_bounded_number_of_watchers(void **state)
 
 static void two_who_want_the_same_hear_of_the_same_job(void **state)
 {
-	struct process *first = room_connect(ROOM_ALICE), *second = room_connect(ROOM_ERIN),
+	struct process *first = room_connect(ROOM_ALICE),
+		       *second = room_connect(ROOM_ERIN),
 		       *third = room_connect(ROOM_ALICE);
 
 	(void)state;
@@ -289,7 +292,8 @@ static void two_who_want_the_same_hear_of_the_same_job(void **state)
 	room_end(third);
 }
 
-/* --- clients that hang up ------------------------------------------------------------ */
+/* --- clients that hang up ------------------------------------------------------------
+ */
 
 static void a_client_that_hangs_up_loses_its_reply_not_its_job(void **state)
 {
@@ -371,7 +375,29 @@ static void a_session_that_never_reads_is_ended_and_its_job_is_not(void **state)
 	assert_int_equal(room.n_ended, 1);
 }
 
-/* --- decisions that wait -------------------------------------------------------------- */
+/* Its end is known, but not that of its pipe, when a reply cannot be sent any more. */
+static void a_session_that_is_over_in_a_settlement_is_freed_after_it(void **state)
+{
+	struct process *process = room_connect(ROOM_ALICE);
+	struct session *session = room_session(process);
+
+	(void)state;
+	room_ask(process, CALL_MORE("Restart", HELLO));
+	room_let_read(process);
+	room_say_ended(process);
+	ROOM_UNTIL(session->ended);
+	assert_int_equal(session->state, SESSION_STATE_CONNECTED);
+	for (int i = 0; session->unsent == 0; i++) {
+		assert_true(i < 100000);
+		job_tell(room_running("hello"));
+	}
+	ROOM_UNTIL(!room_session(process));
+	room_finish_all(true);
+	assert_int_equal(room.n_ended, 1);
+}
+
+/* --- decisions that wait
+ * -------------------------------------------------------------- */
 
 /* journald is not there, and the audit file takes its time. */
 static struct process *with_parked_decision(void)
@@ -470,13 +496,15 @@ static void deployd_may_stop_while_decisions_wait(void **state)
 {
 	(void)state;
 	(void)with_parked_decision();
-	/* The rest is the teardown's: the session is held, and the call is under way. */
+	/* The rest is the teardown's: the session is held, and the call is under way.
+	 */
 	room.service.stopping = true;
 	room_settle();
 	assert_non_null(room.audit);
 }
 
-/* --- archives -------------------------------------------------------------------------- */
+/* --- archives
+ * -------------------------------------------------------------------------- */
 
 #define DEPLOY(more, rest)                                                             \
 	"{\"method\":\"io.deployd.Deploy\",\"more\":" more                             \
@@ -538,11 +566,11 @@ static void a_deploy_begins_when_its_archive_flows(void **state)
 	assert_int_equal(json_integer_value(json_object_get(word, "request")), 1);
 	json_decref(word);
 	word = room_reply(process);
-	assert_string_equal(
-		json_string_value(json_object_get(
-			json_object_get(json_object_get(word, "parameters"), "progress"),
-			"message")),
-		"waits for its archive");
+	assert_string_equal(json_string_value(json_object_get(
+				    json_object_get(json_object_get(word, "parameters"),
+						    "progress"),
+				    "message")),
+			    "waits for its archive");
 	json_decref(word);
 	room_expect_silence(process);
 	assert_null(room_running("hello"));
@@ -578,7 +606,8 @@ static void a_deploy_begins_when_its_archive_flows(void **state)
 /* What comes after the end of it changes nothing, whatever comes first. */
 static void words_about_an_archive_may_come_in_any_order(void **state)
 {
-	static const char *const words[] = {"flows", "complete", "failed", "no-such-state"};
+	static const char *const words[] = {"flows", "complete", "failed",
+					    "no-such-state"};
 
 	(void)state;
 	for (int first = 0; first < 4; first++) {
@@ -621,7 +650,8 @@ static void an_archive_that_nobody_asked_for_is_a_lie(void **state)
 	(void)state;
 	say_archive(process, "complete", 7);
 	ROOM_UNTIL(room_session(process)->state == SESSION_STATE_OVER);
-	assert_true(room_journal_has("it reported on an archive that nobody asked for"));
+	assert_true(
+		room_journal_has("it reported on an archive that nobody asked for"));
 	room_end(process);
 }
 
@@ -723,7 +753,8 @@ static void an_archive_is_given_up_in_a_turn_of_its_own(void **state)
 	room_end(process);
 }
 
-/* --- what is wrong with a request -------------------------------------------------------- */
+/* --- what is wrong with a request
+ * -------------------------------------------------------- */
 
 static void what_a_job_is_asked_must_be_sound(void **state)
 {
@@ -738,13 +769,14 @@ static void what_a_job_is_asked_must_be_sound(void **state)
 		 "64 lower-case hex digits"},
 		{DEPLOY("false", "0,\"confirmSec\":1"), "io.deployd.InvalidRequest",
 		 "the time to confirm must be"},
-		{DEPLOY("false", "0,\"confirmSec\":604801"), "io.deployd.InvalidRequest",
-		 "to 604800 seconds"},
+		{DEPLOY("false", "0,\"confirmSec\":604801"),
+		 "io.deployd.InvalidRequest", "to 604800 seconds"},
 		{DEPLOY("false", "0,\"confirmSec\":-5"), "io.deployd.InvalidRequest",
 		 "the time to confirm must be"},
 		{CALL("Hold", "{\"app\":\"hello\",\"message\":\"m\",\"untilSec\":-1}"),
 		 "io.deployd.InvalidRequest", "a time to come"},
-		{CALL("Hold", "{\"app\":\"hello\",\"message\":\"m\",\"untilSec\":1000}"),
+		{CALL("Hold",
+		      "{\"app\":\"hello\",\"message\":\"m\",\"untilSec\":1000}"),
 		 "io.deployd.InvalidRequest", "a time to come"},
 		{CALL("Hold", "{\"app\":\"hello\",\"message\":\"m\","
 			      "\"untilSec\":253402300800}"),
@@ -764,11 +796,12 @@ static void what_a_job_is_asked_must_be_sound(void **state)
 		room_expect_error(process, calls[i].error, calls[i].text);
 	}
 	for (int i = 0; i < 3; i++) {
-		assert_true(asprintf(&call,
-				     "{\"method\":\"io.deployd.Deploy\",\"parameters\":{"
-				     "\"app\":\"hello\",\"archiveFileDescriptor\":0,"
-				     "\"%s\":\"%01001d\"}}",
-				     texts[i], 0) > 0);
+		assert_true(
+			asprintf(&call,
+				 "{\"method\":\"io.deployd.Deploy\",\"parameters\":{"
+				 "\"app\":\"hello\",\"archiveFileDescriptor\":0,"
+				 "\"%s\":\"%01001d\"}}",
+				 texts[i], 0) > 0);
 		room_ask_with_fds(process, 1, call);
 		free(call);
 		room_expect_error(process, "io.deployd.InvalidRequest",
@@ -835,7 +868,8 @@ static void a_stopping_deployd_takes_no_jobs(void **state)
 	room_end(process);
 }
 
-/* --- cancel ------------------------------------------------------------------------------ */
+/* --- cancel
+ * ------------------------------------------------------------------------------ */
 
 static void a_job_may_be_cancelled_before_its_switch(void **state)
 {
@@ -872,7 +906,8 @@ static void a_job_may_be_cancelled_before_its_switch(void **state)
 	room_ask(other, text);
 	room_expect_error(other, "io.deployd.NotFound", "no such job of world");
 	room_ask(other, CALL("Cancel", HELLO));
-	room_expect_error(other, "io.deployd.Busy", "a restart, can no longer be cancelled");
+	room_expect_error(other, "io.deployd.Busy",
+			  "a restart, can no longer be cancelled");
 	room_finish_all(true);
 	expect_outcome(sender);
 	room_end(sender);
@@ -881,7 +916,8 @@ static void a_job_may_be_cancelled_before_its_switch(void **state)
 
 static void a_waiting_job_ends_at_once_when_cancelled(void **state)
 {
-	struct process *first = room_connect(ROOM_ALICE), *second = room_connect(ROOM_ALICE),
+	struct process *first = room_connect(ROOM_ALICE),
+		       *second = room_connect(ROOM_ALICE),
 		       *third = room_connect(ROOM_ALICE);
 	char text[200];
 
@@ -954,6 +990,7 @@ int main(void)
 		ROOM_TEST(a_client_that_hangs_up_loses_its_reply_not_its_job),
 		ROOM_TEST(a_session_may_end_at_every_step),
 		ROOM_TEST(a_session_that_never_reads_is_ended_and_its_job_is_not),
+		ROOM_TEST(a_session_that_is_over_in_a_settlement_is_freed_after_it),
 		ROOM_TEST(a_change_waits_for_its_decision),
 		ROOM_TEST(a_change_whose_decision_is_lost_is_not_made),
 		ROOM_TEST(a_client_may_hang_up_while_its_decision_waits),

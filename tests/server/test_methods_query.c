@@ -1,7 +1,7 @@
 /*
- * The methods that only ask, and those that wait for somebody else's answer: the service
- * manager, deployd-store, the name service, a reload, a journal. Their clients may have
- * gone by then.
+ * The methods that only ask, and those that wait for somebody else's answer: the
+ * service manager, deployd-store, the name service, a reload, a journal. Their clients
+ * may have gone by then.
  */
 #include "room.h"
 
@@ -74,32 +74,42 @@ static void verify(enum verification_verdict verdict, const char *reason)
 	verification.verified(verification.userdata, &outcome);
 }
 
-/* --- status ---------------------------------------------------------------------------- */
+/* --- status
+ * ---------------------------------------------------------------------------- */
 
 static void status_is_of_the_unit_and_the_release(void **state)
 {
 	static const struct {
 		const char *view, *active, *expected[4];
 	} cases[] = {
-		{NULL, "active",
+		{NULL,
+		 "active",
 		 {"\"state\":\"degraded\"", "\"reason\":\"not recovered yet\"",
 		  "\"health\":\"none\"", "\"release\":null"}},
-		{"{\"releases\":[]}", "inactive",
+		{"{\"releases\":[]}",
+		 "inactive",
 		 {"\"state\":\"none\"", "\"health\":\"none\"", "\"reason\":null"}},
-		{VIEW(""), "active",
+		{VIEW(""),
+		 "active",
 		 {"\"state\":\"live\"", "\"health\":\"healthy\"", "\"version\":\"1.2\"",
 		  "\"activeSince\":\"2025-01-02T00:00:00Z\""}},
-		{VIEW(""), "reloading", {"\"state\":\"live\"", "\"health\":\"healthy\""}},
-		{VIEW(""), "activating",
+		{VIEW(""),
+		 "reloading",
+		 {"\"state\":\"live\"", "\"health\":\"healthy\""}},
+		{VIEW(""),
+		 "activating",
 		 {"\"health\":\"starting\"", "\"activeSince\":null"}},
 		{VIEW(""), "deactivating", {"\"health\":\"stopped\""}},
 		{VIEW(""), "", {"\"health\":\"unknown\"", "\"unitState\":\"unknown\""}},
-		{VIEW(""), "failed",
+		{VIEW(""),
+		 "failed",
 		 {"\"health\":\"failed\"", "\"state\":\"degraded\"",
 		  "\"reason\":\"the unit has failed\""}},
-		{VIEW("\"degraded\":\"it is a file\","), "active",
+		{VIEW("\"degraded\":\"it is a file\","),
+		 "active",
 		 {"\"state\":\"degraded\"", "\"reason\":\"it is a file\""}},
-		{VIEW("\"failed\":\"no answer\","), "active",
+		{VIEW("\"failed\":\"no answer\","),
+		 "active",
 		 {"\"state\":\"degraded\"", "\"reason\":\"no answer\""}},
 		{"{\"current\":\"" OLD "\",\"releases\":[{\"id\":\"" OLD
 		 "\",\"state\":\"bad\"}]}",
@@ -142,7 +152,8 @@ static void status_is_of_the_unit_and_the_release(void **state)
 
 static void a_job_shows_in_the_status(void **state)
 {
-	struct process *process = room_connect(ROOM_ALICE), *other = room_connect(ROOM_BOB);
+	struct process *process = room_connect(ROOM_ALICE),
+		       *other = room_connect(ROOM_BOB);
 
 	(void)state;
 	room_take_view("hello", VIEW(""));
@@ -273,7 +284,8 @@ static void a_list_has_the_apps_that_one_knows_in_order(void **state)
 	room_end(dave);
 }
 
-/* --- releases, history, jobs -------------------------------------------------------------- */
+/* --- releases, history, jobs
+ * -------------------------------------------------------------- */
 
 static void releases_are_shown(void **state)
 {
@@ -293,14 +305,15 @@ static void releases_are_shown(void **state)
 	EXPECT(alice, "\"id\":\"" NEW "\"", "\"state\":\"current\"", "\"pinned\":true",
 	       "\"reason\":\"it died\"", "\"journal\":[]", "\"checkOutput\":null");
 	room_ask(alice, CALL("Show", "{\"app\":\"hello\",\"release\":\"" OLD "\"}"));
-	EXPECT(alice, "\"journal\":[\"secret line\"]", "\"checkOutput\":\"secret check\"",
-	       "\"current\":false");
+	EXPECT(alice, "\"journal\":[\"secret line\"]",
+	       "\"checkOutput\":\"secret check\"", "\"current\":false");
 	room_ask(bob, CALL("Show", "{\"app\":\"hello\",\"release\":\"" OLD "\"}"));
 	EXPECT(bob, "\"journal\":[]", "\"checkOutput\":null", "\"state\":\"bad\"");
 	room_ask(bob, CALL("Show", HELLO));
 	EXPECT(bob, "\"current\":true", "\"evidence\":null", "\"version\":\"1.2\"");
 	room_ask(bob, CALL("Show", "{\"app\":\"hello\",\"release\":\"\\u0007\"}"));
-	room_expect_error(bob, "io.deployd.NotFound", "there is no release \\\\x07 of hello");
+	room_expect_error(bob, "io.deployd.NotFound",
+			  "there is no release \\\\x07 of hello");
 	room_end(alice);
 	room_end(bob);
 }
@@ -336,15 +349,18 @@ static void history_is_read_by_deployd_store(void **state)
 	room_ask(process, CALL("History", HELLO));
 	room_expect_error(process, "io.deployd.Failed", "cannot start deployd-store");
 	room_ask(process, CALL("History", "{\"app\":\"hello\",\"limit\":0}"));
-	room_expect_error(process, "io.deployd.InvalidRequest", "limit must be 1 to 1000");
+	room_expect_error(process, "io.deployd.InvalidRequest",
+			  "limit must be 1 to 1000");
 	room_ask(process, CALL("History", "{\"app\":\"hello\",\"limit\":1001}"));
-	room_expect_error(process, "io.deployd.InvalidRequest", "limit must be 1 to 1000");
+	room_expect_error(process, "io.deployd.InvalidRequest",
+			  "limit must be 1 to 1000");
 	room_end(process);
 }
 
 static void jobs_are_listed_the_latest_first(void **state)
 {
-	struct process *process = room_connect(ROOM_ALICE), *dave = room_connect(ROOM_DAVE);
+	struct process *process = room_connect(ROOM_ALICE),
+		       *dave = room_connect(ROOM_DAVE);
 	json_t *parameters, *jobs;
 	char *text;
 
@@ -362,7 +378,8 @@ static void jobs_are_listed_the_latest_first(void **state)
 	jobs = json_object_get(parameters, "jobs");
 	assert_int_equal(json_array_size(jobs), MANAGER_FINISHED_MAX + 1);
 	for (size_t i = 0; i < 3; i++) {
-		static const char *const kinds[] = {"\"enable\"", "\"stop\"", "\"start\""};
+		static const char *const kinds[] = {"\"enable\"", "\"stop\"",
+						    "\"start\""};
 
 		text = json_dumps(json_array_get(jobs, i), 0);
 		assert_non_null(strstr(text, kinds[i]));
@@ -387,7 +404,8 @@ static void an_answer_may_be_too_long(void **state)
 	(void)memset(long_text, 'x', sizeof(long_text));
 	for (int i = 0; i < 120; i++)
 		(void)json_array_append_new(
-			entries, json_pack("{s:s%}", "id", long_text, sizeof(long_text)));
+			entries,
+			json_pack("{s:s%}", "id", long_text, sizeof(long_text)));
 	reply = json_pack("{s:o}", "entries", entries);
 	text = json_dumps(reply, 0);
 	json_decref(reply);
@@ -400,7 +418,9 @@ static void an_answer_may_be_too_long(void **state)
 	room_end(process);
 }
 
-/* --- logs ----------------------------------------------------------------------------------- */
+/* --- logs
+ * -----------------------------------------------------------------------------------
+ */
 
 #define LOGS "{\"method\":\"io.deployd.Logs\",\"more\":true,\"parameters\":" HELLO "}"
 
@@ -465,20 +485,26 @@ static void logs_that_cannot_be_read_are_an_error(void **state)
 
 	(void)state;
 	end_log(-ENOTCONN);
-	room_expect_error(process, "io.deployd.Failed", "cannot read the journal for hello");
+	room_expect_error(process, "io.deployd.Failed",
+			  "cannot read the journal for hello");
 	(void)close(pipe_fd);
 	room.log_without_memory = true;
 	room_ask(process, LOGS);
-	room_expect_error(process, "io.deployd.Failed", "cannot read the journal for hello");
+	room_expect_error(process, "io.deployd.Failed",
+			  "cannot read the journal for hello");
 	room_ask(process, CALL("Logs", HELLO));
-	room_expect_error(process, "io.deployd.InvalidRequest", "call it with \\\"more\\\"");
+	room_expect_error(process, "io.deployd.InvalidRequest",
+			  "call it with \\\"more\\\"");
 	room_ask(process, CALL("Logs", "{\"app\":\"hello\",\"lines\":1000001}"));
-	room_expect_error(process, "io.deployd.InvalidRequest", "lines must be 0 (all) to");
+	room_expect_error(process, "io.deployd.InvalidRequest",
+			  "lines must be 0 (all) to");
 	room_ask(process, CALL("Logs", "{\"app\":\"hello\",\"lines\":-1}"));
-	room_expect_error(process, "io.deployd.InvalidRequest", "lines must be 0 (all) to");
+	room_expect_error(process, "io.deployd.InvalidRequest",
+			  "lines must be 0 (all) to");
 	room.service.n_logs = 32;
 	room_ask(process, LOGS);
-	room_expect_error(process, "io.deployd.Busy", "too many clients are reading logs");
+	room_expect_error(process, "io.deployd.Busy",
+			  "too many clients are reading logs");
 	room.service.n_logs = 0;
 	room_end(process);
 }
@@ -491,7 +517,8 @@ static void logs_need_a_place(void **state)
 	(void)state;
 	assert_int_equal(setenv("RUNTIME_DIRECTORY", "/proc/no/such", 1), 0);
 	room_ask(process, LOGS);
-	room_expect_error(process, "io.deployd.Failed", "cannot read the journal for hello");
+	room_expect_error(process, "io.deployd.Failed",
+			  "cannot read the journal for hello");
 	assert_int_equal(room.n_logs, 0);
 	assert_int_equal(room.service.n_logs, 0);
 	room_end(process);
@@ -524,7 +551,8 @@ static void logs_are_cancelled_when_their_reader_goes(void **state)
 	}
 }
 
-/* --- can, reload, status of deployd ----------------------------------------------------------- */
+/* --- can, reload, status of deployd
+ * ----------------------------------------------------------- */
 
 static void ask_can(struct process *process, const char *verb, const char *app,
 		    const char *user)
@@ -561,7 +589,8 @@ static void one_may_ask_what_oneself_can(void **state)
 	ask_can(process, "status", "..", NULL);
 	room_expect_error(process, "org.varlink.service.InvalidParameter", "app");
 	ask_can(process, "status", "hello", "alice");
-	room_expect_error(process, "io.deployd.Denied", "only root may do this: can --user");
+	room_expect_error(process, "io.deployd.Denied",
+			  "only root may do this: can --user");
 	room_end(process);
 	process = room_connect(ROOM_ERIN);
 	ask_can(process, "status", "nohow", NULL);
@@ -611,7 +640,8 @@ static void root_may_ask_what_another_can(void **state)
 	room_expect_error(process, "io.deployd.InvalidRequest", "name is too long");
 	room.service.users.options.program = "/no/such/program";
 	ask_can(process, "restart", "hello", "alice");
-	room_expect_error(process, "io.deployd.Failed", "cannot look up the user 'alice'");
+	room_expect_error(process, "io.deployd.Failed",
+			  "cannot look up the user 'alice'");
 	room_end(process);
 }
 
@@ -634,7 +664,8 @@ static void who_asked_about_another_may_have_gone(void **state)
 static void a_reload_tells_all_it_found(void **state)
 {
 	static char *messages[] = {(char *)"hello.conf:3: nonsense"};
-	struct process *first = room_connect(ROOM_ROOT), *second = room_connect(ROOM_ROOT);
+	struct process *first = room_connect(ROOM_ROOT),
+		       *second = room_connect(ROOM_ROOT);
 
 	(void)state;
 	for (int ok = 0; ok < 2; ok++) {
@@ -663,7 +694,8 @@ static void a_reload_tells_all_it_found(void **state)
 
 static void deployd_lists_its_rules_and_its_sessions(void **state)
 {
-	struct process *process = room_connect(ROOM_ROOT), *alice = room_connect(ROOM_ALICE);
+	struct process *process = room_connect(ROOM_ROOT),
+		       *alice = room_connect(ROOM_ALICE);
 	char text[64];
 
 	(void)state;
