@@ -13,8 +13,8 @@
 #include "base/journal.h"
 #include "build_config.h"
 #include "daemon.h"
-#include "server/server.h"
 #include "deploy/result.h"
+#include "server/server.h"
 
 #define EX_CONFIG 78 /* sysexits.h, systemd.exec(5): not restarted in vain */
 

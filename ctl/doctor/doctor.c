@@ -9,15 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "call.h"
 #include "deploy/cleanup.h"
 #include "doctor/doctor.h"
-#include "doctor/unit_text.h"
-#include "json_out.h"
+#include "doctor/verbs.h"
+#include "output/failure.h"
+#include "output/json_out.h"
+#include "output/terminal.h"
+#include "process/tool.h"
+#include "process/unit_text.h"
 #include "setup/app_file.h"
-#include "setup/tool.h"
-#include "terminal.h"
-#include "verbs.h"
 
 #define SYSTEMCTL_TIMEOUT_SEC 30
 
@@ -139,8 +139,7 @@ static void print_lines(const char *label, const char *text)
 	}
 }
 
-static void print_text(const char *app, const struct findings *findings,
-		       const struct options *options)
+static void print_text(const char *app, const struct findings *findings)
 {
 	for (size_t i = 0; i < findings->n; i++) {
 		const struct finding *finding = &findings->list[i];
@@ -152,10 +151,9 @@ static void print_text(const char *app, const struct findings *findings,
 		print_lines("why:", finding->why);
 		print_lines("mend:", finding->fix);
 	}
-	if (findings->n == 0 && !options->quiet)
-		(void)printf("%s: nothing found\n", app);
 }
 
+/* app: NULL when it is about deployd itself. */
 static void add_json(json_t *list, const char *app, const struct findings *findings)
 {
 	for (size_t i = 0; i < findings->n; i++) {
@@ -163,7 +161,7 @@ static void add_json(json_t *list, const char *app, const struct findings *findi
 		cleanup_free char *what = terminal_clean(finding->what);
 
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "app", app, "id",
+			list, json_pack("{s:s?, s:s, s:s, s:s, s:s}", "app", app, "id",
 					finding->id, "what", what, "why", finding->why,
 					"fix", finding->fix));
 	}
@@ -178,6 +176,24 @@ static void print_json(json_t *list, enum json_mode mode)
 		json_out_print(object, mode);
 }
 
+static int examine_daemon(const struct options *options, const char *deployd_show,
+			  json_t *list, size_t *ret_n, struct errinfo *ei)
+{
+	char sessions_show[TOOL_OUTPUT_SIZE];
+	struct findings findings = {0};
+	int r = show("deployd-sessions.socket", sessions_show, ei);
+
+	if (r < 0)
+		return r;
+	check_daemon(deployd_show, sessions_show, &findings);
+	if (options->json == JSON_MODE_OFF)
+		print_text("deployd", &findings);
+	add_json(list, NULL, &findings);
+	*ret_n += findings.n;
+	findings_deinit(&findings);
+	return 0;
+}
+
 static int examine_all(const struct options *options, struct app_config **apps,
 		       size_t n_apps, json_t *list, size_t *ret_n, struct errinfo *ei)
 {
@@ -185,6 +201,8 @@ static int examine_all(const struct options *options, struct app_config **apps,
 	int r = show("deployd.service", deployd_show, ei);
 
 	*ret_n = 0;
+	if (r == 0)
+		r = examine_daemon(options, deployd_show, list, ret_n, ei);
 	for (size_t i = 0; r == 0 && i < n_apps; i++) {
 		static char none[] = "";
 		struct setup setup = {.options = options,
@@ -194,8 +212,11 @@ static int examine_all(const struct options *options, struct app_config **apps,
 		struct findings findings = {0};
 
 		r = examine(&setup, deployd_show, &findings, ei);
-		if (r == 0 && options->json == JSON_MODE_OFF)
-			print_text(apps[i]->app_name, &findings, options);
+		if (r == 0 && options->json == JSON_MODE_OFF) {
+			print_text(apps[i]->app_name, &findings);
+			if (findings.n == 0 && !options->quiet)
+				(void)printf("%s: nothing found\n", apps[i]->app_name);
+		}
 		add_json(list, apps[i]->app_name, &findings);
 		*ret_n += findings.n;
 		findings_deinit(&findings);
@@ -213,16 +234,16 @@ int verb_doctor(const struct verb *verb, const struct options *options)
 
 	(void)verb;
 	if (geteuid() != 0)
-		return call_tell(options, RESULT_DENIED,
-				 "doctor looks at what only root can see; run: sudo "
-				 "deployctl doctor%s%s",
-				 options->app ? " " : "",
-				 options->app ? options->app : "");
+		return failure_tell(
+			options, RESULT_DENIED,
+			"doctor reads files that only root can read; run: sudo "
+			"deployctl doctor%s%s",
+			options->app ? " " : "", options->app ? options->app : "");
 	status = app_file_load_all(options, &apps, &n_apps);
 	list = json_array();
 	r = status == 0 ? examine_all(options, apps, n_apps, list, &n, &ei) : 0;
 	if (r < 0)
-		status = call_tell(options, ei.result, "%s", ei.what);
+		status = failure_tell(options, ei.result, "%s", ei.what);
 	else if (status == 0 && options->json != JSON_MODE_OFF)
 		print_json(list, options->json);
 	for (size_t i = 0; i < n_apps; i++)

@@ -9,7 +9,10 @@
 #include "deploy/daemon_config.h"
 #include "deploy/diag.h"
 
-#define CONFIG_USERS_USER "deployd-users" /* of sysusers.d */
+/* Of sysusers.d: users of programs of ours. */
+#define CONFIG_USERS_USER "deployd-users"
+#define CONFIG_PROBE_USER "deployd-probe"
+#define CONFIG_PROC_USER  "deployd-proc"
 
 /*
  * The whole configuration as loaded at one time: deployd.conf, the apps and the policy,

@@ -12,11 +12,10 @@
 #include <uv.h>
 
 #include "bus/output.h"
-#include "bus/unit_request.h"
 
 #define CHUNK_BYTES 4096
 
-/* Once the unit has ended, who still holds its output is none of its processes. */
+/* Once the unit has ended, none of its processes holds its output any more. */
 #define OUTPUT_WAIT_MSEC 1000
 
 struct capture {
@@ -194,7 +193,7 @@ capture_start(struct units *units, const struct capture_options *options,
 	      void (*done)(void *userdata, const struct capture_outcome *outcome),
 	      void *userdata)
 {
-	struct capture *capture = capture_new(units->loop, options);
+	struct capture *capture = capture_new(units_loop(units), options);
 	struct transient_options unit = options->unit;
 	int r;
 

@@ -8,7 +8,7 @@
 /* A command in a transient unit, with what it writes. */
 
 struct capture_options {
-	/* stdout_path, and stderr_path when with_stderr, are not looked at. */
+	/* stdout_path, and stderr_path when with_stderr, are ignored. */
 	struct transient_options unit;
 	size_t bytes_max; /* kept; what is more is read and dropped */
 	bool tail;	  /* keep the last bytes, not the first */

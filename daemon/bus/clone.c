@@ -13,7 +13,8 @@
 #include <sys/mount.h>
 
 #include "bus/clone_table.h"
-#include "bus/unit_values.h"
+#include "bus/unit_properties.h"
+#include "bus/unit_request.h"
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 
@@ -27,6 +28,8 @@
 		if (try_r < 0)                                                         \
 			return try_r;                                                  \
 	} while (0)
+
+#define QUERY_TIMEOUT_MSEC 5000
 
 #define N_DIRECTORIES 5
 
@@ -61,7 +64,7 @@ static int refuse(const struct cloning *cloning, const char *name, const char *w
 
 	return errinfo_refuse(
 		cloning->ei, RESULT_FAILED,
-		"no command can be run in a copy of %s: %s= %s; take it "
+		"cannot run a command in a copy of %s: %s= %s; take it "
 		"out of the unit, or use health checks of type http or tcp",
 		cloning->unit, names_escape(name, shown, sizeof(shown)), why);
 }
@@ -76,11 +79,11 @@ static int take_fact(const char *name, sd_bus_message *value, void *userdata)
 	int truth;
 
 	if (strcmp(name, "LoadState") == 0)
-		return unit_values_text(value, cloning->load_state,
-					sizeof(cloning->load_state));
+		return unit_properties_text(value, cloning->load_state,
+					    sizeof(cloning->load_state));
 	if (strcmp(name, "RuntimeDirectoryPreserve") == 0)
-		return unit_values_text(value, cloning->preserve,
-					sizeof(cloning->preserve));
+		return unit_properties_text(value, cloning->preserve,
+					    sizeof(cloning->preserve));
 	if (strcmp(name, "User") == 0) {
 		TRY(sd_bus_message_read(value, "v", "s", &text));
 		cloning->has_user = text[0] != '\0';
@@ -418,8 +421,8 @@ static bool is_off(const char *text)
 	return false;
 }
 
-/* Reads the values to the end of the container: does any look as if it were set? */
-static int look_set(sd_bus_message *value, bool *set)
+/* Reads the values to the end of the container: is any of them set? */
+static int read_is_set(sd_bus_message *value, bool *set)
 {
 	const char *contents;
 	char kind;
@@ -436,7 +439,7 @@ static int look_set(sd_bus_message *value, bool *set)
 			TRY(sd_bus_message_enter_container(value, kind, contents));
 			if (kind == 'a' && sd_bus_message_at_end(value, false) == 0)
 				*set = true;
-			TRY(look_set(value, set));
+			TRY(read_is_set(value, set));
 			TRY(sd_bus_message_exit_container(value));
 			continue;
 		}
@@ -458,7 +461,7 @@ static int take_unknown(const struct cloning *cloning, const char *name,
 {
 	bool set = false;
 
-	TRY(look_set(value, &set));
+	TRY(read_is_set(value, &set));
 	if (set)
 		return refuse(cloning, name, "is not known to this version of deployd");
 	return 0;
@@ -493,17 +496,17 @@ static int append(struct cloning *cloning, sd_bus_message *reply)
 {
 	const char *state = cloning->load_state;
 
-	TRY(unit_values_each(reply, take_fact, cloning));
+	TRY(unit_properties_each(reply, take_fact, cloning));
 	if (strcmp(state, "loaded") != 0) {
 		(void)errinfo_refuse(
 			cloning->ei, RESULT_FAILED,
-			"no command can be run for %s: systemd calls it %s",
+			"cannot run a command for %s: systemd reports it as %s",
 			cloning->unit, state[0] ? state : "unknown");
 		return -ENOENT;
 	}
 	TRY(append_directories(cloning));
 	TRY(sd_bus_message_rewind(reply, true));
-	return unit_values_each(reply, take_property, cloning);
+	return unit_properties_each(reply, take_property, cloning);
 }
 
 int clone_append(sd_bus_message *message, sd_bus_message *reply, const char *unit,
@@ -519,4 +522,75 @@ int clone_append(sd_bus_message *message, sd_bus_message *reply, const char *uni
 	if (r < 0 && r != -ENOTCONN && ei->what[0] == '\0')
 		return errinfo_set(ei, r, "cannot read the properties of %s", unit);
 	return r;
+}
+
+/* --- whether a unit can be copied: makes the copy, and drops it --------------------
+ */
+
+struct clone_query {
+	struct unit_request request; /* first */
+	char unit[UNIT_NAME_MAX + 1];
+	struct errinfo error;
+	void (*done)(void *userdata, const struct errinfo *error);
+	void *userdata;
+};
+
+static struct clone_query *query_of(struct unit_request *request)
+{
+	return (struct clone_query *)request; /* the first member */
+}
+
+static void query_end(struct unit_request *request)
+{
+	struct clone_query *query = query_of(request);
+
+	query->done(query->userdata, &query->error);
+	free(query);
+}
+
+static const struct unit_request_type query_type = {
+	.on_lost = unit_request_end,
+	.on_deadline = unit_request_end,
+	.on_closing = unit_request_end,
+	.end = query_end,
+};
+
+static int on_values(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
+{
+	struct unit_request *request = userdata;
+	struct clone_query *query = query_of(request);
+	sd_bus_message *message = NULL;
+	bool has_user;
+	int r;
+
+	(void)ret;
+	r = units_new_call(request->units, "StartTransientUnit", &message);
+	if (r >= 0)
+		r = sd_bus_message_append(message, "ss", query->unit, "fail");
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'a', "(sv)");
+	if (r >= 0)
+		r = clone_append(message, reply, query->unit, &has_user, &query->error);
+	sd_bus_message_unref(message);
+	if (r >= 0 || r == -ENOENT || query->error.what[0] == '\0')
+		query->error = (struct errinfo){.result = RESULT_OK};
+	unit_request_end(request);
+	return 0;
+}
+
+struct clone_query *
+clone_query(struct units *units, const char *unit,
+	    void (*done)(void *userdata, const struct errinfo *error), void *userdata)
+{
+	struct clone_query *query = calloc(1, sizeof(*query));
+
+	if (!query)
+		return NULL;
+	(void)snprintf(query->unit, sizeof(query->unit), "%s", unit);
+	query->done = done;
+	query->userdata = userdata;
+	unit_request_init(&query->request, &query_type, units, QUERY_TIMEOUT_MSEC);
+	if (unit_properties_call(&query->request, unit, on_values) < 0)
+		unit_request_end(&query->request);
+	return query;
 }

@@ -15,9 +15,9 @@
 
 /*
  * Appends the properties that the copy takes from the unit to those of a
- * StartTransientUnit; they come from the reply to unit_values_call(). ret_has_user: the
- * unit names its user. -ENOTCONN when the connection broke, -ENOENT when the unit is
- * not loaded. After an error, message is unfinished and ei says why, except after a
+ * StartTransientUnit; they come from the reply to unit_properties_call(). ret_has_user:
+ * the unit names its user. -ENOTCONN when the connection broke, -ENOENT when the unit
+ * is not loaded. After an error, message is unfinished and ei says why, except after a
  * break.
  */
 int clone_append(sd_bus_message *message, sd_bus_message *reply, const char *unit,

@@ -12,16 +12,14 @@
 #include <string.h>
 
 #include "bus/transient_spec.h"
+#include "bus/unit_properties.h"
 #include "bus/unit_request.h"
-#include "bus/unit_values.h"
-#include "core/health_judge.h"
+#include "core/service_result.h"
 
 /* Beyond its timeout: until it is started, and until it is stopped. */
 #define GRACE_MSEC 10000
 
-/* systemd's own exit statuses, of before the command is executed: systemd.exec(5). */
-#define SETUP_STATUS_FIRST 200
-#define SETUP_STATUS_LAST  244
+#define SETUP_STATUS_USER 217 /* systemd.exec(5): its User= is missing */
 
 enum phase {
 	PHASE_WAITING,	/* for the bus */
@@ -30,7 +28,7 @@ enum phase {
 	PHASE_STARTING, /* StartTransientUnit has no answer yet */
 	PHASE_JOB,	/* its job has no end yet */
 	PHASE_RUNNING,
-	PHASE_LOOKING,	 /* reading it: has it ended? */
+	PHASE_READING,	 /* reading it: has it ended? */
 	PHASE_REFERRING, /* RefUnit, after a break */
 };
 
@@ -66,28 +64,11 @@ bool transient_succeeded(const struct transient_outcome *outcome)
 /* --- the end ------------------------------------------------------------------------
  */
 
-/* A call about the unit whose answer is of no interest. */
-static void call_about(struct transient *transient, const char *member,
-		       const char *mode)
-{
-	sd_bus_message *message;
-	int r;
-
-	if (units_new_call(transient->request.units, member, &message) < 0)
-		return;
-	r = sd_bus_message_append(message, "s", transient->spec.unit);
-	if (r >= 0 && mode)
-		r = sd_bus_message_append(message, "s", mode);
-	if (r < 0)
-		sd_bus_message_unref(message);
-	else
-		units_send(transient->request.units, message);
-}
-
 static void release(struct transient *transient)
 {
 	for (; transient->refs > 0; transient->refs--)
-		call_about(transient, "UnrefUnit", NULL);
+		units_send(transient->request.units, "UnrefUnit", "s",
+			   transient->spec.unit);
 	transient->match = sd_bus_slot_unref(transient->match);
 }
 
@@ -100,7 +81,8 @@ static void finish(struct transient *transient)
 static void stop(struct transient *transient)
 {
 	if (transient->called)
-		call_about(transient, "StopUnit", "replace");
+		units_send(transient->request.units, "StopUnit", "ss",
+			   transient->spec.unit, "replace");
 }
 
 static void fail(struct transient *transient, int error, const char *what)
@@ -116,7 +98,7 @@ static void cannot_ask(struct transient *transient, int error)
 	if (error == -ENOTCONN || error == -ECONNRESET)
 		transient->phase = transient->called ? PHASE_RUNNING : PHASE_WAITING;
 	else
-		fail(transient, error, "systemd cannot be asked");
+		fail(transient, error, "cannot call systemd");
 }
 
 static void transient_end(struct unit_request *request)
@@ -134,23 +116,29 @@ static void transient_end(struct unit_request *request)
 
 static void too_long(struct transient *transient)
 {
-	(void)errinfo_refuse(&transient->outcome.error, RESULT_FAILED,
-			     "%s was ended: it took longer than %llu ms",
+	struct errinfo *error = &transient->outcome.error;
+
+	(void)errinfo_refuse(error, RESULT_FAILED,
+			     "%s was stopped: it took longer than %llu ms",
 			     transient->spec.argv[0],
 			     (unsigned long long)transient->spec.timeout_ms);
+	error->err = -ETIMEDOUT;
 }
 
 static void not_started(struct transient *transient)
 {
 	const struct transient_outcome *outcome = &transient->outcome;
-	char words[128];
+	char why[256];
 
-	health_end_words(outcome->code, outcome->status, words, sizeof(words));
-	(void)errinfo_refuse(&transient->outcome.error, RESULT_FAILED,
-			     "%s could not be started: %s (%s; 203 = it cannot be "
-			     "executed, 217 = its user is missing: run "
-			     "systemd-sysusers)",
-			     transient->spec.argv[0], words, outcome->result);
+	if (service_result_is_success(outcome->result))
+		(void)snprintf(why, sizeof(why), "it was stopped before it ran");
+	else
+		service_result_text(outcome->result, outcome->code, outcome->status,
+				    why, sizeof(why));
+	(void)errinfo_refuse(
+		&transient->outcome.error, RESULT_FAILED, "%s could not start: %s%s",
+		transient->spec.argv[0], why,
+		outcome->status == SETUP_STATUS_USER ? "; run systemd-sysusers" : "");
 }
 
 /*
@@ -163,8 +151,7 @@ static bool was_run(const struct transient *transient)
 
 	if (!transient->start_failed || outcome->code != CLD_EXITED)
 		return outcome->code != 0;
-	return outcome->status < SETUP_STATUS_FIRST ||
-	       outcome->status > SETUP_STATUS_LAST;
+	return !service_result_is_setup_failure(outcome->status);
 }
 
 static void judge(struct transient *transient, const struct unit_state *state)
@@ -187,9 +174,9 @@ static void judge(struct transient *transient, const struct unit_state *state)
 	finish(transient);
 }
 
-static void look(struct transient *transient);
+static void read_unit(struct transient *transient);
 
-static void on_look(struct unit_reader *reader, int error)
+static void on_read(struct unit_reader *reader, int error)
 {
 	struct transient *transient = transient_of(reader->request);
 	const struct unit_state *state = &reader->properties.state;
@@ -202,7 +189,7 @@ static void on_look(struct unit_reader *reader, int error)
 	}
 	if (error < 0) {
 		stop(transient);
-		fail(transient, error, "cannot be looked at");
+		fail(transient, error, "its properties cannot be read");
 		return;
 	}
 	if (strcmp(state->active_state, "inactive") == 0 ||
@@ -211,20 +198,22 @@ static void on_look(struct unit_reader *reader, int error)
 		return;
 	}
 	transient->phase = PHASE_RUNNING;
+	if (transient->spec.endless && strcmp(state->active_state, "active") == 0)
+		(void)uv_timer_stop(&transient->request.deadline);
 	if (transient->again)
-		look(transient);
+		read_unit(transient);
 }
 
-static void look(struct transient *transient)
+static void read_unit(struct transient *transient)
 {
 	int r;
 
-	transient->phase = PHASE_LOOKING;
+	transient->phase = PHASE_READING;
 	transient->again = false;
 	r = unit_reader_start(&transient->reader, &transient->request,
-			      transient->spec.unit, on_look);
+			      transient->spec.unit, on_read);
 	if (r < 0)
-		transient->phase = PHASE_RUNNING; /* on_ready looks again */
+		transient->phase = PHASE_RUNNING; /* on_ready reads it again */
 }
 
 static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *ret)
@@ -232,12 +221,12 @@ static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *
 	struct transient *transient = userdata;
 
 	(void)ret;
-	if (!unit_values_is_signal(transient->request.units, message))
+	if (!units_is_from_manager(transient->request.units, message))
 		return 0;
 	transient->again = true;
 	/* Before the end of the job, "inactive" is what it was before its start. */
 	if (transient->phase == PHASE_RUNNING)
-		look(transient);
+		read_unit(transient);
 	return 0;
 }
 
@@ -251,7 +240,7 @@ static int on_installed(sd_bus_message *reply, void *userdata, sd_bus_error *ret
 		return 0;
 	stop(transient);
 	fail(transient, sd_bus_error_get_errno(error),
-	     "the bus does not tell of its changes");
+	     "the bus does not signal its changes");
 	return 0;
 }
 
@@ -261,7 +250,7 @@ static int on_installed(sd_bus_message *reply, void *userdata, sd_bus_error *ret
 static void job_over(struct transient *transient, const char *result)
 {
 	transient->start_failed = strcmp(result, "done") != 0;
-	look(transient);
+	read_unit(transient);
 }
 
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
@@ -273,7 +262,7 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	int r;
 
 	(void)ret;
-	transient->request.call = sd_bus_slot_unref(transient->request.call);
+	unit_request_drop_call(&transient->request);
 	if (error && units_is_break(error))
 		return 0; /* whether it was started is found out once the bus is back */
 	if (error) {
@@ -290,7 +279,7 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	r = sd_bus_message_read(reply, "o", &path);
 	if (r < 0) {
 		stop(transient);
-		fail(transient, r, "systemd's answer cannot be read");
+		fail(transient, r, "cannot read systemd's answer");
 		return 0;
 	}
 	(void)snprintf(transient->job, sizeof(transient->job), "%s", path);
@@ -304,9 +293,9 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 static int watch(struct transient *transient)
 {
 	transient->match = sd_bus_slot_unref(transient->match);
-	return unit_values_watch(transient->request.units, transient->spec.unit,
-				 on_properties, on_installed, transient,
-				 &transient->match);
+	return unit_properties_match(transient->request.units, transient->spec.unit,
+				     on_properties, on_installed, transient,
+				     &transient->match);
 }
 
 /* clone: the reply about the unit that is cloned, or NULL. */
@@ -367,7 +356,8 @@ static void read_clone(struct transient *transient)
 		return;
 	}
 	transient->phase = PHASE_CLONE;
-	r = unit_values_call(&transient->request, transient->spec.clone_of, on_clone);
+	r = unit_properties_call(&transient->request, transient->spec.clone_of,
+				 on_clone);
 	if (r < 0)
 		cannot_ask(transient, r);
 }
@@ -400,8 +390,8 @@ static void begin(struct transient *transient)
 		return;
 	}
 	transient->phase = PHASE_NETWORK;
-	r = unit_values_call(&transient->request, transient->spec.network_of,
-			     on_network);
+	r = unit_properties_call(&transient->request, transient->spec.network_of,
+				 on_network);
 	if (r < 0)
 		cannot_ask(transient, r);
 }
@@ -415,20 +405,20 @@ static int on_referred(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	const sd_bus_error *error = sd_bus_message_get_error(reply);
 
 	(void)ret;
-	transient->request.call = sd_bus_slot_unref(transient->request.call);
+	unit_request_drop_call(&transient->request);
 	if (error && units_is_break(error))
 		return 0;
 	if (error) {
 		/* Nobody held it: it has ended and is forgotten, or never was. */
 		(void)errinfo_refuse(&transient->outcome.error, RESULT_FAILED,
-				     "the connection to systemd broke, and how %s "
-				     "ended is not known",
+				     "the result of %s is unknown, because the "
+				     "connection to systemd broke",
 				     transient->spec.unit);
 		finish(transient);
 		return 0;
 	}
 	transient->refs++;
-	look(transient);
+	read_unit(transient);
 	return 0;
 }
 
@@ -491,12 +481,14 @@ static void transient_deadline(struct unit_request *request)
 	struct transient *transient = transient_of(request);
 
 	stop(transient);
-	if (transient->called)
+	if (transient->called) {
 		too_long(transient);
-	else
+	} else {
 		(void)errinfo_refuse(&transient->outcome.error, RESULT_FAILED,
-				     "%s was not started: systemd gave no answer",
+				     "%s was not started: systemd did not respond",
 				     transient->spec.argv[0]);
+		transient->outcome.error.err = -ENOTCONN;
+	}
 	finish(transient);
 }
 
@@ -505,7 +497,7 @@ static void transient_closing(struct unit_request *request)
 	struct transient *transient = transient_of(request);
 
 	stop(transient);
-	fail(transient, ESHUTDOWN, "deployd stops");
+	fail(transient, ESHUTDOWN, "deployd is stopping");
 }
 
 static const struct unit_request_type transient_type = {

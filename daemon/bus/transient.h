@@ -13,16 +13,14 @@
  * $NAME, no %-specifier.
  */
 
-/* Users of programs of ours; sysusers.d makes them. */
-#define PROBE_USER "deployd-probe"
-#define PROC_USER  "deployd-proc"
-
 #define TRANSIENT_ARGS_MAX 1100 /* words of a command */
 
 struct transient_options {
-	const char *name; /* of the unit, without suffix; not one that exists */
+	const char *name; /* of the unit: a number of its own and the suffix follow */
 	const char *description;
 	const char *const *argv; /* NULL-terminated; argv[0] = absolute path */
+	/* Another one, to be run before it; its failure does not count. NULL = none. */
+	const char *const *argv_before;
 	/*
 	 * Run in a copy of this unit: user, environment, sandbox and limits as
 	 * clone_table.h has them, in its slice. NULL = none.
@@ -42,11 +40,17 @@ struct transient_options {
 	/* Files that it writes to (bus/output.h). NULL: stdout null, stderr journal.
 	 */
 	const char *stdout_path, *stderr_path;
-	uint64_t timeout_ms; /* then it is ended */
+	uint64_t file_bytes_max; /* of each file that it writes; 0 = any */
+	uint64_t timeout_ms;	 /* then it is ended */
+	bool endless;		 /* timeout_ms is for its start alone */
 };
 
 struct transient_outcome {
-	/* RESULT_OK: it was run and has ended; how, say code and status. */
+	/*
+	 * RESULT_OK: it was run and has ended; how, say code and status. Otherwise err
+	 * is -ETIMEDOUT when it was ended, -ENOTCONN when there was no bus to start it,
+	 * -ESHUTDOWN when the connection was closed.
+	 */
 	struct errinfo error;
 	int32_t code;	 /* CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 = not run */
 	int32_t status;	 /* exit status or signal */
@@ -57,8 +61,9 @@ struct transient;
 
 /*
  * done is called once, never from within; it ends at the latest some seconds after
- * timeout_ms. Waits for the bus for as long. After a break of the bus it finds its unit
- * again; a command is never started twice. NULL only without memory.
+ * timeout_ms, or never when it is endless. Waits for the bus for as long. After a break
+ * of the bus it finds its unit again; a command is never started twice. NULL only
+ * without memory.
  */
 struct transient *
 transient_start(struct units *units, const struct transient_options *options,

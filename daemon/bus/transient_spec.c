@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "bus/clone.h"
+#include "bus/unit_properties.h"
 #include "bus/unit_request.h"
-#include "bus/unit_values.h"
 
 #define SLICE "deployd-run.slice"
 
@@ -75,6 +75,8 @@ static int copy(struct transient_spec *spec, const struct transient_options *opt
 	TRY(copy_text(options->extra_group, &spec->extra_group));
 	TRY(copy_text(options->network_of, &spec->network_of));
 	TRY(copy_argv(options->argv, &spec->argv));
+	if (options->argv_before)
+		TRY(copy_argv(options->argv_before, &spec->argv_before));
 	TRY(copy_text(options->stdout_path, &spec->stdout_path));
 	return copy_text(options->stderr_path, &spec->stderr_path);
 }
@@ -82,14 +84,19 @@ static int copy(struct transient_spec *spec, const struct transient_options *opt
 int transient_spec_init(struct transient_spec *spec,
 			const struct transient_options *options, struct errinfo *ei)
 {
+	static unsigned int counter;
 	int n, r;
 
 	memset(spec, 0, sizeof(*spec));
 	spec->harden = options->harden;
 	spec->ambient = options->ambient;
+	spec->file_bytes_max = options->file_bytes_max;
 	spec->timeout_ms = options->timeout_ms;
+	spec->endless = options->endless;
 
-	n = snprintf(spec->unit, sizeof(spec->unit), "%s.service", options->name);
+	/* The pid: one that an earlier deployd process started may still run. */
+	n = snprintf(spec->unit, sizeof(spec->unit), "%s-%d-%u.service", options->name,
+		     (int)getpid(), counter++);
 	if (n < 0 || (size_t)n >= sizeof(spec->unit) || !names_unit_valid(spec->unit))
 		return errinfo_set(ei, EINVAL, "cannot name a unit");
 	if (!options->argv[0] || options->argv[0][0] != '/')
@@ -102,11 +109,17 @@ int transient_spec_init(struct transient_spec *spec,
 	return 0;
 }
 
+static void free_argv(char **argv)
+{
+	for (size_t i = 0; argv && argv[i]; i++)
+		free(argv[i]);
+	free(argv);
+}
+
 void transient_spec_deinit(struct transient_spec *spec)
 {
-	for (size_t i = 0; spec->argv && spec->argv[i]; i++)
-		free(spec->argv[i]);
-	free(spec->argv);
+	free_argv(spec->argv);
+	free_argv(spec->argv_before);
 	free(spec->description);
 	free(spec->clone_of);
 	free(spec->user);
@@ -132,11 +145,11 @@ static int take_network(const char *name, sd_bus_message *value, void *userdata)
 	int truth;
 
 	if (strcmp(name, "LoadState") == 0)
-		return unit_values_text(value, reading->load_state,
-					sizeof(reading->load_state));
+		return unit_properties_text(value, reading->load_state,
+					    sizeof(reading->load_state));
 	if (strcmp(name, "NetworkNamespacePath") == 0)
-		return unit_values_text(value, reading->network->path,
-					sizeof(reading->network->path));
+		return unit_properties_text(value, reading->network->path,
+					    sizeof(reading->network->path));
 	if (strcmp(name, "PrivateNetwork") != 0)
 		return sd_bus_message_skip(value, "v");
 	TRY(sd_bus_message_read(value, "v", "b", &truth));
@@ -147,8 +160,8 @@ static int take_network(const char *name, sd_bus_message *value, void *userdata)
 static int not_loaded(const char *unit, const char *load_state, struct errinfo *ei)
 {
 	return errinfo_refuse(ei, RESULT_FAILED,
-			      "no command can be run for %s: systemd calls it %s", unit,
-			      load_state[0] ? load_state : "unknown");
+			      "cannot run a command for %s: systemd reports it as %s",
+			      unit, load_state[0] ? load_state : "unknown");
 }
 
 /* A break is no failure yet, and has no words. */
@@ -168,7 +181,7 @@ int transient_spec_read_network(const struct transient_spec *spec,
 	int r;
 
 	memset(ret_network, 0, sizeof(*ret_network));
-	r = unit_values_each(reply, take_network, &reading);
+	r = unit_properties_each(reply, take_network, &reading);
 	if (r < 0)
 		return not_read(spec->network_of, r, ei);
 	if (strcmp(reading.load_state, "loaded") != 0)
@@ -229,22 +242,30 @@ static int add_word(sd_bus_message *message, const char *text)
 	return 0;
 }
 
-static int add_command(const struct transient_spec *spec, sd_bus_message *message)
+static int add_command(sd_bus_message *message, const char *property, char **argv,
+		       bool may_fail)
 {
 	TRY(sd_bus_message_open_container(message, 'r', "sv"));
-	TRY(sd_bus_message_append(message, "s", "ExecStart"));
+	TRY(sd_bus_message_append(message, "s", property));
 	TRY(sd_bus_message_open_container(message, 'v', "a(sasb)"));
 	TRY(sd_bus_message_open_container(message, 'a', "(sasb)"));
 	TRY(sd_bus_message_open_container(message, 'r', "sasb"));
-	TRY(sd_bus_message_append(message, "s", spec->argv[0]));
+	TRY(sd_bus_message_append(message, "s", argv[0]));
 	TRY(sd_bus_message_open_container(message, 'a', "s"));
-	for (size_t i = 0; spec->argv[i]; i++)
-		TRY(add_word(message, spec->argv[i]));
+	for (size_t i = 0; argv[i]; i++)
+		TRY(add_word(message, argv[i]));
 	TRY(sd_bus_message_close_container(message));
-	TRY(sd_bus_message_append(message, "b", false)); /* a failure counts */
+	TRY(sd_bus_message_append(message, "b", may_fail));
 	for (int i = 0; i < 4; i++)
 		TRY(sd_bus_message_close_container(message));
 	return 0;
+}
+
+static int add_commands(const struct transient_spec *spec, sd_bus_message *message)
+{
+	if (spec->argv_before)
+		TRY(add_command(message, "ExecStartPre", spec->argv_before, true));
+	return add_command(message, "ExecStart", spec->argv, false);
 }
 
 static int add_life(const struct transient_spec *spec, sd_bus_message *message)
@@ -255,14 +276,18 @@ static int add_life(const struct transient_spec *spec, sd_bus_message *message)
 	/* A copy is where the unit is, within the limits of its slice. */
 	if (!spec->clone_of)
 		TRY(sd_bus_message_append(message, "(sv)", "Slice", "s", SLICE));
+	if (spec->file_bytes_max > 0)
+		TRY(sd_bus_message_append(message, "(sv)", "LimitFSIZE", "t",
+					  spec->file_bytes_max));
 	/* Type=exec: that it cannot be executed is a failure of the start. */
 	return sd_bus_message_append(
 		message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s",
 		spec->description ? spec->description : spec->unit, "CollectMode", "s",
 		"inactive-or-failed", "AddRef", "b", 1, "Type", "s", "exec", "KillMode",
 		"s", "control-group", "TimeoutStartUSec", "t", usec, "RuntimeMaxUSec",
-		"t", usec, "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC, "LogLevelMax",
-		"i", level, "SyslogLevel", "i", level);
+		"t", spec->endless ? UINT64_MAX : usec, "TimeoutStopUSec", "t",
+		STOP_TIMEOUT_USEC, "LogLevelMax", "i", level, "SyslogLevel", "i",
+		level);
 }
 
 static int add_stdio(const struct transient_spec *spec, sd_bus_message *message)
@@ -343,7 +368,7 @@ static int add_properties(const struct transient_spec *spec, sd_bus_message *mes
 	TRY(add_network(spec, message, network));
 	if (spec->harden)
 		TRY(add_protection(spec, message));
-	TRY(add_command(spec, message));
+	TRY(add_commands(spec, message));
 	TRY(sd_bus_message_close_container(message));
 	return sd_bus_message_append(message, "a(sa(sv))", 0); /* no other units */
 }

@@ -16,12 +16,13 @@ struct transient_network {
 struct transient_spec {
 	char unit[UNIT_NAME_MAX + 1]; /* with suffix */
 	char *description;
-	char **argv;
+	char **argv, **argv_before; /* argv_before may be NULL */
 	char *clone_of, *user, *group, *extra_group, *network_of;
 	bool harden;
 	uint64_t ambient;
 	char *stdout_path, *stderr_path; /* may be NULL */
-	uint64_t timeout_ms;
+	uint64_t file_bytes_max, timeout_ms;
+	bool endless;
 };
 
 /* -EINVAL: no unit can be made of that, ei says why. deinit is due in any case. */
@@ -31,8 +32,8 @@ int transient_spec_init(struct transient_spec *spec,
 void transient_spec_deinit(struct transient_spec *spec) __attribute__((nonnull));
 
 /*
- * From the reply to unit_values_call(): the unit's network. -ENOTCONN after a break;
- * for other errors ei says why.
+ * From the reply to unit_properties_call(): the unit's network. -ENOTCONN after a
+ * break; for other errors ei says why.
  */
 int transient_spec_read_network(const struct transient_spec *spec,
 				sd_bus_message *reply,

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "bus/unit_request.h"
+#include "bus/unit_properties.h"
 
 /*
  * Beside each stop command, systemd waits for four signals to have their effect:
@@ -66,8 +66,8 @@ static uint64_t stop_due(const struct unit_steps *steps,
 	return extended || own > limit ? limit : own;
 }
 
-static void look_at_stop(struct unit_steps *steps, const struct unit_properties *now,
-			 uint64_t now_usec)
+static void take_stopping(struct unit_steps *steps, const struct unit_properties *now,
+			  uint64_t now_usec)
 {
 	if (steps->step != UNIT_STEP_STOPPING) {
 		steps->step = UNIT_STEP_STOPPING;
@@ -86,7 +86,7 @@ static void look_at_stop(struct unit_steps *steps, const struct unit_properties 
 		steps->shown_usec = steps->due_usec - steps->since_usec;
 }
 
-/* Whether or not a look came in time to see it, the timestamps tell of the stop. */
+/* Whether or not a reading came in time to see it, the timestamps tell of the stop. */
 static void take_stop(struct unit_steps *steps, const struct unit_properties *now)
 {
 	uint64_t began = steps->step == UNIT_STEP_STOPPING
@@ -102,7 +102,7 @@ static void take_stop(struct unit_steps *steps, const struct unit_properties *no
 	steps->overdue = steps->stop_usec >= now->timeout_stop_usec;
 }
 
-void unit_steps_look(struct unit_steps *steps, const struct unit_properties *now,
+void unit_steps_take(struct unit_steps *steps, const struct unit_properties *now,
 		     uint64_t now_usec)
 {
 	bool down = is(now->state.active_state, "inactive") ||
@@ -113,7 +113,7 @@ void unit_steps_look(struct unit_steps *steps, const struct unit_properties *now
 	if (steps->step == UNIT_STEP_STARTING)
 		return;
 	if (!steps->started && is(now->state.active_state, "deactivating")) {
-		look_at_stop(steps, now, now_usec);
+		take_stopping(steps, now, now_usec);
 		return;
 	}
 	/* The job waits: for others before it, or for a dependent unit to stop first.

@@ -3,9 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bus/units.h"
-
-struct unit_properties;
+#include "bus/unit_job.h"
+#include "bus/unit_properties.h"
 
 /*
  * Which of its own steps systemd is at while one of our jobs runs, and until when it
@@ -34,7 +33,7 @@ void unit_steps_begin(struct unit_steps *steps, bool stops, uint64_t stop_limit_
 	__attribute__((nonnull));
 
 /* Takes what was read of the unit at now_usec. */
-void unit_steps_look(struct unit_steps *steps, const struct unit_properties *now,
+void unit_steps_take(struct unit_steps *steps, const struct unit_properties *now,
 		     uint64_t now_usec) __attribute__((nonnull));
 
 /*

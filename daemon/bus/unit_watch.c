@@ -10,7 +10,6 @@
 
 #include "base/journal.h"
 #include "bus/unit_request.h"
-#include "bus/unit_values.h"
 #include "deploy/names.h"
 
 #define RETRY_MSEC 1000 /* when it cannot be read, or the bus sends no signals */
@@ -36,9 +35,9 @@ static struct unit_watch *watch_of(struct unit_request *request)
 	return (struct unit_watch *)request; /* the first member */
 }
 
-static void look(struct unit_watch *watch);
+static void refresh(struct unit_watch *watch);
 
-static void look_later(struct unit_watch *watch)
+static void refresh_later(struct unit_watch *watch)
 {
 	unit_request_set_deadline(&watch->request, RETRY_MSEC);
 }
@@ -73,7 +72,7 @@ static void on_read(struct unit_reader *reader, int error)
 
 	watch->reading = false;
 	if (error < 0) {
-		look_later(watch);
+		refresh_later(watch);
 		return;
 	}
 	/* What was asked for while this was being read is still to come. */
@@ -87,14 +86,14 @@ static void on_read(struct unit_reader *reader, int error)
 		tell = true;
 	}
 	if (watch->again)
-		look(watch);
+		refresh(watch);
 	else if (watch->polling)
-		look_later(watch);
+		refresh_later(watch);
 	if (tell)
 		watch->changed(watch->userdata, &watch->last);
 }
 
-static void look(struct unit_watch *watch)
+static void refresh(struct unit_watch *watch)
 {
 	watch->again = true;
 	if (watch->reading || !watch->request.units->ready)
@@ -104,7 +103,7 @@ static void look(struct unit_watch *watch)
 	if (unit_reader_start(&watch->reader, &watch->request, watch->unit, on_read) <
 	    0) {
 		watch->reading = false;
-		look_later(watch);
+		refresh_later(watch);
 	}
 }
 
@@ -113,8 +112,8 @@ static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *ret)
 	struct unit_watch *watch = userdata;
 
 	(void)ret;
-	if (unit_values_is_signal(watch->request.units, message))
-		look(watch);
+	if (units_is_from_manager(watch->request.units, message))
+		refresh(watch);
 	return 0;
 }
 
@@ -126,11 +125,12 @@ static int on_installed(sd_bus_message *reply, void *userdata, sd_bus_error *ret
 	(void)ret;
 	if (!error || units_is_break(error))
 		return 0;
-	journal_log(LOG_WARNING,
-		    "the bus does not tell of changes of %s, looking every second: %s",
-		    watch->unit, error->message ? error->message : error->name);
+	journal_log(
+		LOG_WARNING,
+		"the bus does not signal changes of %s, reading it every second: %s",
+		watch->unit, error->message ? error->message : error->name);
 	watch->polling = true;
-	look_later(watch);
+	refresh_later(watch);
 	return 0;
 }
 
@@ -139,9 +139,9 @@ static void watch_ready(struct unit_request *request)
 	struct unit_watch *watch = watch_of(request);
 
 	/* First the subscription: what changes after the reading is heard of. */
-	watch->polling = unit_values_watch(request->units, watch->unit, on_signal,
-					   on_installed, watch, &watch->match) < 0;
-	look(watch);
+	watch->polling = unit_properties_match(request->units, watch->unit, on_signal,
+					       on_installed, watch, &watch->match) < 0;
+	refresh(watch);
 }
 
 static void watch_lost(struct unit_request *request)
@@ -155,7 +155,7 @@ static void watch_lost(struct unit_request *request)
 
 static void watch_deadline(struct unit_request *request)
 {
-	look(watch_of(request));
+	refresh(watch_of(request));
 }
 
 static void watch_closing(struct unit_request *request)
@@ -207,7 +207,7 @@ void unit_watch_refresh(struct unit_watch *watch)
 {
 	watch->forced = true;
 	if (!unit_request_ended(&watch->request))
-		look(watch);
+		refresh(watch);
 }
 
 void unit_watch_free(struct unit_watch *watch)

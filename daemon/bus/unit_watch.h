@@ -1,6 +1,6 @@
 #pragma once
 
-#include "bus/units.h"
+#include "bus/unit_properties.h"
 
 /*
  * A unit's state, told whenever it may have changed: systemd's signals only say when to

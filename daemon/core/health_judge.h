@@ -24,7 +24,3 @@ struct health_facts {
 /* When failed: why, in words, in ret_why. */
 enum health_verdict health_judge(const struct health_facts *facts, char *ret_why,
 				 size_t size) __attribute__((nonnull));
-
-/* "exited with status 3", "was killed by signal 9 (Killed)", ... */
-void health_end_words(int32_t code, int32_t status, char *ret_words, size_t size)
-	__attribute__((nonnull));

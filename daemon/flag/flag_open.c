@@ -38,8 +38,8 @@ void flag_open(struct flag_opened *opened)
 	struct statfs fs;
 
 	opened->fd = -1;
-	opened->error =
-		safedir_open(opened->path, &opened->parent_fd, &fd, &opened->why);
+	opened->error = safedir_open(opened->path, O_PATH, NULL, &opened->parent_fd,
+				     &fd, &opened->why);
 	if (opened->error < 0)
 		return;
 	if (fstatfs(fd, &fs) < 0 || fstat(fd, &opened->st) < 0) {

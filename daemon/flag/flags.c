@@ -14,6 +14,7 @@
 
 #include "base/journal.h"
 #include "base/store_call.h"
+#include "bus/unit_properties.h"
 #include "core/job_machine.h"
 #include "deploy/names.h"
 #include "flag/flag_open.h"

@@ -54,7 +54,7 @@ static void finish(struct touch *touch)
 	unit_watch_free(touch->watch);
 	touch->watch = NULL;
 	if (touch->op)
-		unit_op_cancel(touch->op);
+		unit_job_cancel(touch->op);
 	touch->op = NULL;
 	if (touch->child_runs)
 		child_kill(&touch->child);

@@ -2,7 +2,7 @@
 
 #include <uv.h>
 
-#include "bus/units.h"
+#include "bus/unit_job.h"
 #include "deploy/app_config.h"
 
 /*

@@ -1,7 +1,8 @@
 /*
- * Watches an app's unit and runs its checks, until they are content or the answer is
- * no. The unit is judged by core/health_judge.c; here is when it is looked at. Before
- * the last word it is read once more: what was told last may be a moment old.
+ * Watches an app's unit and runs its checks until all of them pass or one fails for
+ * good. core/health_judge.c judges the unit; this decides when it is read. Before the
+ * app is called healthy the unit is read once more: what was told last may be a moment
+ * old.
  */
 #include "health/health.h"
 
@@ -12,14 +13,13 @@
 #include <string.h>
 #include <uv.h>
 
-#include "bus/unit_request.h"
 #include "bus/unit_watch.h"
 #include "core/health_judge.h"
 #include "deploy/duration.h"
 #include "health/health_attempt.h"
 #include "health/oom_count.h"
 
-/* The kernel counts OOM kills without telling; looked at so often while watching. */
+/* The kernel counts OOM kills without telling: how often the count is read. */
 #define OOM_POLL_MSEC 500
 
 #define OUTPUT_SIZE (4 * HEALTH_EVIDENCE_BYTES_MAX + 16)
@@ -56,7 +56,7 @@ struct health {
 	bool staying; /* the stay timer runs, or has run out */
 	bool stayed;
 	bool oneshot;
-	bool last_look; /* all is well but for this reading */
+	bool last_reading; /* healthy, unless this one shows otherwise */
 
 	bool over, cancelled;
 	struct health_outcome outcome;
@@ -154,15 +154,15 @@ static bool all_passed(const struct health *health)
 	return true;
 }
 
-static void maybe_well(struct health *health)
+static void maybe_healthy(struct health *health)
 {
-	if (!health->stayed || !all_passed(health) || health->last_look)
+	if (!health->stayed || !all_passed(health) || health->last_reading)
 		return;
-	health->last_look = true;
+	health->last_reading = true;
 	unit_watch_refresh(health->watch);
 }
 
-static void well(struct health *health)
+static void healthy(struct health *health)
 {
 	health->outcome.healthy = true;
 	if (health->n_checks == 0)
@@ -176,7 +176,7 @@ static void on_stay(uv_timer_t *timer)
 	struct health *health = timer->data;
 
 	health->stayed = true;
-	maybe_well(health);
+	maybe_healthy(health);
 }
 
 /* It counts anew for each activation, also one that somebody asked for. */
@@ -188,7 +188,7 @@ static void stay(struct health *health)
 		return;
 	health->staying = true;
 	health->stayed = false;
-	health->last_look = false;
+	health->last_reading = false;
 	health->active_enter_usec = enter;
 	uv_update_time(health->stay.loop);
 	(void)uv_timer_start(&health->stay, on_stay, health->stay_ms, 0);
@@ -198,7 +198,7 @@ static void unstay(struct health *health)
 {
 	health->staying = false;
 	health->stayed = false;
-	health->last_look = false;
+	health->last_reading = false;
 	(void)uv_timer_stop(&health->stay);
 }
 
@@ -213,7 +213,7 @@ static void take_baseline(struct health *health, const struct unit_state *state)
 static void on_changed(void *userdata, const struct unit_state *state)
 {
 	struct health *health = userdata;
-	bool last_look = health->last_look;
+	bool last_reading = health->last_reading;
 
 	health->have_state = true;
 	health->outcome.state = *state;
@@ -231,12 +231,12 @@ static void on_changed(void *userdata, const struct unit_state *state)
 		return;
 	}
 	stay(health);
-	if (last_look && health->last_look) {
-		well(health);
+	if (last_reading && health->last_reading) {
+		healthy(health);
 		return;
 	}
 	begin_checks(health);
-	maybe_well(health);
+	maybe_healthy(health);
 }
 
 static void on_poll(uv_timer_t *timer)
@@ -288,7 +288,7 @@ static void on_attempted(void *userdata, const struct health_attempt_outcome *ou
 	} else if (++checking->passes >= checking->check->successes) {
 		checking->passed = true;
 		health->outcome.healthy_mono_usec = uv_hrtime() / 1000;
-		maybe_well(health);
+		maybe_healthy(health);
 		return;
 	}
 	pause_then_attempt(checking);
@@ -347,23 +347,26 @@ static void on_deadline(uv_timer_t *timer)
 
 	(void)duration_text((int64_t)health->deadline_ms, limit);
 	if (!health->have_state || !units_connected(health->units) ||
-	    health->last_look) {
+	    health->last_reading) {
 		(void)snprintf(why, sizeof(why),
-			       "systemd did not tell within %s how %s is", limit, unit);
+			       "systemd did not report the state of %s within %s", unit,
+			       limit);
 	} else if (!health->staying) {
-		(void)snprintf(why, sizeof(why), "%s is not active after %s (%s)", unit,
+		(void)snprintf(why, sizeof(why),
+			       "%s did not become active within %s: it is %s", unit,
 			       limit, health->outcome.state.active_state);
 	} else if (open) {
 		(void)snprintf(why, sizeof(why),
 			       "health check '%s' did not pass within %s: %.300s",
 			       open->check->name, limit,
-			       open->message[0] ? open->message : "no answer yet");
+			       open->message[0] ? open->message
+						: "it has not finished");
 		if (open->output[0])
 			health->outcome.check_output = open->output;
 	} else {
-		(void)snprintf(why, sizeof(why), "%s was not active for %s within %s",
-			       unit, duration_text((int64_t)health->stay_ms, stay),
-			       limit);
+		(void)snprintf(why, sizeof(why),
+			       "%s did not stay active for %s within %s", unit,
+			       duration_text((int64_t)health->stay_ms, stay), limit);
 	}
 	failed(health, why);
 }
@@ -373,7 +376,7 @@ static void on_deadline(uv_timer_t *timer)
 
 static void init_timer(struct health *health, uv_timer_t *timer, void *data)
 {
-	(void)uv_timer_init(health->units->loop, timer);
+	(void)uv_timer_init(units_loop(health->units), timer);
 	timer->data = data;
 	health->open_handles++;
 }
@@ -426,10 +429,11 @@ struct health *health_start(struct units *units, const struct health_options *op
 			strcmp(options->baseline->active_state, "inactive") == 0 &&
 			strcmp(options->baseline->result, "success") == 0;
 	}
-	uv_update_time(units->loop);
+	uv_update_time(units_loop(units));
 	(void)uv_timer_start(&health->deadline, on_deadline, options->deadline_ms, 0);
 	(void)uv_timer_start(&health->poll, on_poll, OOM_POLL_MSEC, OOM_POLL_MSEC);
-	health->oom = oom_count_new(units, options->settings->unit);
+	health->oom =
+		oom_count_new(units, options->settings->unit, OOM_COUNT_CGROUP_ROOT);
 	health->watch =
 		unit_watch_new(units, options->settings->unit, on_changed, health);
 	if (!health->oom || !health->watch)

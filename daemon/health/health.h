@@ -3,14 +3,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bus/units.h"
+#include "bus/unit_properties.h"
 #include "deploy/app_config.h"
 #include "deploy/errinfo.h"
 
 /*
- * Is the app well, after it was started? Its unit is watched over D-Bus and its checks
- * are run until both are content, or the answer is no. Baking is the same without
- * checks.
+ * Is the app healthy after its start? deployd watches its unit over D-Bus and runs its
+ * checks until the unit stays active and every check passes, or the app has failed.
+ * Baking is the same without checks.
  */
 
 struct health_options {
@@ -19,7 +19,7 @@ struct health_options {
 	const struct unit_state *baseline;
 	uint64_t stay_ms; /* active for so long from now on, with no restart counted */
 	bool checks;	  /* run the [health_check]s */
-	uint64_t deadline_ms; /* well within this time, else failed; not 0 */
+	uint64_t deadline_ms; /* healthy within this time, else failed; not 0 */
 };
 
 struct health_outcome {
@@ -37,10 +37,10 @@ struct health_outcome {
 struct health;
 
 /*
- * done is called once, never from within. Sick at once: the unit failed, stopped, was
+ * done is called once, never from within. Failed at once: the unit failed, stopped, was
  * or is to be restarted by systemd, has a Result other than success, or lost a process
  * to the OOM killer. A check that fails is repeated until the deadline. While there is
- * no bus nothing is known, which is no sickness until the deadline. NULL only without
+ * no bus nothing is known, which is no failure until the deadline. NULL only without
  * memory.
  */
 struct health *

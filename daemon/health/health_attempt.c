@@ -11,13 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <uv.h>
 
+#include "base/config_set.h"
 #include "build_config.h"
 #include "bus/capture.h"
-#include "bus/unit_request.h"
-#include "core/health_judge.h"
+#include "core/service_result.h"
 #include "deploy/cleanup.h"
 #include "deploy/command_line.h"
 #include "health/probe_report.h"
@@ -84,7 +83,7 @@ static void judge_exec(struct health_attempt *attempt,
 	if (unit->error.result != RESULT_OK)
 		(void)snprintf(message, size, "%s", unit->error.what);
 	else
-		health_end_words(unit->code, unit->status, message, size);
+		service_result_end(unit->code, unit->status, message, size);
 }
 
 static void judge_probe(struct health_attempt *attempt,
@@ -133,7 +132,7 @@ static void on_failed_closed(uv_handle_t *handle)
 /* The message is there; done follows. */
 static void fail(struct health_attempt *attempt)
 {
-	(void)uv_timer_init(attempt->units->loop, &attempt->failed);
+	(void)uv_timer_init(units_loop(attempt->units), &attempt->failed);
 	attempt->failed.data = attempt;
 	uv_close((uv_handle_t *)&attempt->failed, on_failed_closed);
 }
@@ -143,13 +142,10 @@ static void fail(struct health_attempt *attempt)
 
 static void run(struct health_attempt *attempt, struct capture_options *options)
 {
-	static unsigned int counter;
 	const struct app_config *settings = attempt->settings;
 	char name[UNIT_NAME_MAX], description[UNIT_NAME_MAX + 64];
 
-	/* The pid: one that a deployd of before has started may still run. */
-	(void)snprintf(name, sizeof(name), "deployd-check-%s-%d-%u", settings->app_name,
-		       (int)getpid(), counter++);
+	(void)snprintf(name, sizeof(name), "deployd-check-%s", settings->app_name);
 	(void)snprintf(description, sizeof(description), "Health check '%s' of %s",
 		       attempt->check->name, settings->app_name);
 	options->unit.name = name;
@@ -252,7 +248,7 @@ static void run_probe(struct health_attempt *attempt)
 	struct capture_options options = {
 		.bytes_max = PROBE_REPORT_BYTES_MAX,
 		.unit = {.argv = (const char *const *)argv,
-			 .user = PROBE_USER,
+			 .user = CONFIG_PROBE_USER,
 			 .network_of = attempt->settings->unit,
 			 .harden = true,
 			 .timeout_ms = attempt->check->timeout_ms + PROBE_GRACE_MSEC},

@@ -13,20 +13,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bus/unit_facts.h"
+#include "bus/unit_properties.h"
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 
-#define CGROUP_ROOT	 "/sys/fs/cgroup"
 #define EVENTS_BYTES_MAX 4096
-#define LOOKUP_USEC_MIN	 UINT64_C(1000000) /* systemd is asked no more often */
+#define QUERY_USEC_MIN	 UINT64_C(1000000) /* systemd is asked no more often */
 
 struct oom_count {
 	struct units *units;
-	struct unit_facts_query *query;
+	struct unit_query *query;
 	char unit[UNIT_NAME_MAX + 1];
+	const char *cgroup_root;
 	char path[1200]; /* of memory.events, "" = not known */
-	uint64_t looked_up_usec;
+	uint64_t queried_usec;
 	bool have_before;
 	uint64_t before, now;
 };
@@ -65,7 +65,7 @@ static bool read_events(const char *path, uint64_t *ret_kills)
 	return oom_count_parse(text, ret_kills);
 }
 
-static void look(struct oom_count *count)
+static void refresh(struct oom_count *count)
 {
 	uint64_t kills;
 
@@ -85,48 +85,49 @@ static void look(struct oom_count *count)
 	count->now = kills;
 }
 
-static void on_facts(void *userdata, int error, const struct unit_facts *facts)
+static void on_state(void *userdata, int error, const struct unit_state *state)
 {
 	struct oom_count *count = userdata;
 
 	count->query = NULL;
-	if (error < 0 || !is_plain(facts->control_group))
+	if (error < 0 || !is_plain(state->control_group))
 		return;
 	(void)snprintf(count->path, sizeof(count->path), "%s%s/memory.events",
-		       CGROUP_ROOT, facts->control_group);
-	look(count);
+		       count->cgroup_root, state->control_group);
+	refresh(count);
 }
 
-static void look_up(struct oom_count *count)
+static void query_group(struct oom_count *count)
 {
 	uint64_t now = uv_hrtime() / 1000;
 
 	if (count->query || !units_connected(count->units) ||
-	    (count->looked_up_usec != 0 &&
-	     now - count->looked_up_usec < LOOKUP_USEC_MIN))
+	    (count->queried_usec != 0 && now - count->queried_usec < QUERY_USEC_MIN))
 		return;
-	count->looked_up_usec = now;
-	count->query = unit_facts_query(count->units, count->unit, on_facts, count);
+	count->queried_usec = now;
+	count->query = units_query(count->units, count->unit, on_state, count);
 }
 
-struct oom_count *oom_count_new(struct units *units, const char *unit)
+struct oom_count *oom_count_new(struct units *units, const char *unit,
+				const char *cgroup_root)
 {
 	struct oom_count *count = calloc(1, sizeof(*count));
 
 	if (!count)
 		return NULL;
 	count->units = units;
+	count->cgroup_root = cgroup_root;
 	(void)snprintf(count->unit, sizeof(count->unit), "%s", unit);
-	look_up(count);
+	query_group(count);
 	return count;
 }
 
 void oom_count_refresh(struct oom_count *count)
 {
 	if (count->path[0] == '\0')
-		look_up(count);
+		query_group(count);
 	else
-		look(count);
+		refresh(count);
 }
 
 uint64_t oom_count_kills(const struct oom_count *count)
@@ -138,6 +139,6 @@ void oom_count_free(struct oom_count *count)
 {
 	if (!count)
 		return;
-	unit_facts_query_cancel(count->query);
+	unit_query_cancel(count->query);
 	free(count);
 }

@@ -6,17 +6,21 @@
 #include "bus/units.h"
 
 /*
- * How many processes of a unit the kernel has killed for want of memory since this
+ * How many processes of a unit the kernel has killed for lack of memory since this
  * began: with OOMPolicy=continue systemd does not say, the control group does.
  */
 
 struct oom_count;
 
-/* NULL only without memory. */
-struct oom_count *oom_count_new(struct units *units, const char *unit)
+#define OOM_COUNT_CGROUP_ROOT "/sys/fs/cgroup"
+
+/* cgroup_root: where the kernel shows control groups; borrowed. NULL only without
+ * memory. */
+struct oom_count *oom_count_new(struct units *units, const char *unit,
+				const char *cgroup_root)
 	__attribute__((warn_unused_result, nonnull));
 
-/* Looks again. */
+/* Reads the count again. */
 void oom_count_refresh(struct oom_count *count) __attribute__((nonnull));
 
 /* 0 while the unit has no control group, or none with a memory controller. */

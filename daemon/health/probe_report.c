@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/health_judge.h"
+#include "core/service_result.h"
 #include "deploy/cleanup.h"
 
 #define PROBE_EXIT_FAILED 1 /* "failed" is its own word for it; 2 = wrong options */
@@ -58,7 +58,7 @@ int probe_report_read(const struct capture_outcome *outcome, const char *program
 		*ret_report = json_incref(line);
 		return 0;
 	}
-	health_end_words(unit->code, unit->status, words, sizeof(words));
+	service_result_end(unit->code, unit->status, words, sizeof(words));
 	return errinfo_refuse(ei, RESULT_FAILED, "%s %s%s%s %s", program, words,
 			      strcmp(unit->result, "oom-kill") == 0 ? " (oom-kill)"
 								    : "",

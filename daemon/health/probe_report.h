@@ -19,7 +19,7 @@ int probe_report_read(const struct capture_outcome *outcome, const char *program
 		      json_t **ret_report, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
 
-/* It says that all is well. */
+/* True when it reports success. */
 bool probe_report_is_ok(const json_t *report) __attribute__((nonnull));
 
 /*

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/config_set.h"
 #include "build_config.h"
 #include "bus/capture.h"
-#include "bus/unit_facts.h"
+#include "bus/unit_properties.h"
 #include "deploy/cleanup.h"
 #include "health/probe_report.h"
 
@@ -32,7 +32,7 @@ struct verification {
 	struct units *units;
 	const struct app_config *settings;
 	char release[RELEASE_ID_SIZE];
-	struct unit_facts_query *query;
+	struct unit_query *query;
 	struct capture *capture;
 	uint32_t main_pid;
 	bool is_running; /* the unit has a cgroup */
@@ -64,7 +64,7 @@ static void unknown(struct verification *verification, const char *why)
 	finish(verification);
 }
 
-/* --- what was seen -------------------------------------------------------------
+/* --- the report -------------------------------------------------------------
  */
 
 /* A report in the form in which it is judged; the texts are the JSON's. */
@@ -239,23 +239,22 @@ static void on_captured(void *userdata, const struct capture_outcome *outcome)
 /* --- asking --------------------------------------------------------------------------
  */
 
-static void run_proc(struct verification *verification, const struct unit_facts *facts)
+static void run_proc(struct verification *verification, const char *control_group)
 {
-	static unsigned int counter;
 	const struct app_config *settings = verification->settings;
 	cleanup_free char *cgroup = NULL, *releases = NULL;
 	char name[UNIT_NAME_MAX], description[UNIT_NAME_MAX + 64];
 	const char *argv[] = {proc_path, NULL, NULL, NULL};
 	struct capture_options options = {.bytes_max = PROBE_REPORT_BYTES_MAX};
 
-	(void)snprintf(name, sizeof(name), "deployd-verification-%s-%d-%u",
-		       settings->app_name, (int)getpid(), counter++);
+	(void)snprintf(name, sizeof(name), "deployd-verification-%s",
+		       settings->app_name);
 	(void)snprintf(description, sizeof(description),
-		       "Verification of release of %s", settings->app_name);
+		       "Verification of the release of %s", settings->app_name);
 	if (asprintf(&releases, "--releases=%s", settings->releases_dir) < 0)
 		releases = NULL;
 	if (verification->is_running &&
-	    asprintf(&cgroup, "--cgroup=%s", facts->control_group) < 0)
+	    asprintf(&cgroup, "--cgroup=%s", control_group) < 0)
 		cgroup = NULL;
 	if (releases && (cgroup || !verification->is_running)) {
 		argv[1] = releases;
@@ -264,7 +263,7 @@ static void run_proc(struct verification *verification, const struct unit_facts 
 			.name = name,
 			.description = description,
 			.argv = argv,
-			.user = PROC_USER,
+			.user = CONFIG_PROC_USER,
 			/* To list the releases, which the group may read. */
 			.extra_group = settings->app_group,
 			.harden = true,
@@ -278,7 +277,7 @@ static void run_proc(struct verification *verification, const struct unit_facts 
 		unknown(verification, "out of memory");
 }
 
-static void on_facts(void *userdata, int error, const struct unit_facts *facts)
+static void on_state(void *userdata, int error, const struct unit_state *state)
 {
 	struct verification *verification = userdata;
 	char why[VERIFICATION_REASON_SIZE];
@@ -286,14 +285,14 @@ static void on_facts(void *userdata, int error, const struct unit_facts *facts)
 	verification->query = NULL;
 	if (error < 0) {
 		(void)snprintf(why, sizeof(why),
-			       "systemd does not tell about %.100s: %s",
+			       "systemd did not report the state of %.100s: %s",
 			       verification->settings->unit, strerror(-error));
 		unknown(verification, why);
 		return;
 	}
-	verification->main_pid = facts->main_pid;
-	verification->is_running = facts->control_group[0] != '\0';
-	run_proc(verification, facts);
+	verification->main_pid = state->main_pid;
+	verification->is_running = state->control_group[0] != '\0';
+	run_proc(verification, state->control_group);
 }
 
 struct verification *verification_start(
@@ -313,7 +312,7 @@ struct verification *verification_start(
 	verification->userdata = userdata;
 	verification->in_use = json_array();
 	verification->query =
-		unit_facts_query(units, settings->unit, on_facts, verification);
+		units_query(units, settings->unit, on_state, verification);
 	if (!verification->in_use || !verification->query) {
 		verification_cancel(verification);
 		return NULL;
@@ -325,7 +324,7 @@ void verification_cancel(struct verification *verification)
 {
 	if (!verification)
 		return;
-	unit_facts_query_cancel(verification->query);
+	unit_query_cancel(verification->query);
 	capture_cancel(verification->capture);
 	verification_free(verification);
 }

@@ -22,7 +22,7 @@ struct verification_outcome {
 struct verification;
 
 /*
- * Has deployd-proc look at the processes of the machine. The verdict is about those of
+ * Has deployd-proc read the processes of the machine. The verdict is about those of
  * the app's unit. done is called once, never from within this call, after 15 s at the
  * latest. settings is borrowed until then. The verdict on a unit without processes is
  * "unknown". NULL only without memory.

@@ -182,9 +182,9 @@ struct app_view *app_view_from_json(const json_t *json)
 
 bool pending_from_json(const json_t *json, struct pending_switch *ret_pending)
 {
-	const char *op = text_of(json, "op"), *job = text_of(json, "job");
+	const char *kind = text_of(json, "kind"), *job = text_of(json, "job");
 	struct pending_switch pending = {
-		.is_revert = op && strcmp(op, "revert") == 0,
+		.is_revert = kind && strcmp(kind, "revert") == 0,
 		.same_boot = json_is_true(json_object_get(json, "same_boot")),
 		.by = person_from_json(json_object_get(json, "by")),
 		.confirm_deadline_sec =

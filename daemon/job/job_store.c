@@ -255,10 +255,10 @@ void job_seal(struct job *job)
 		      job->staging_fd, STORE_DURABLE_TIMEOUT_MSEC);
 }
 
-static json_t *switch_fields(struct job *job, const char *to, const char *machine)
+static json_t *switch_fields(struct job *job, const char *to, const char *kind)
 {
-	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "op", machine, "job",
-			 job->id, "by", job_by(job));
+	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "kind", kind, "job", job->id,
+			 "by", job_by(job));
 }
 
 static void switch_to_target(struct job *job)
@@ -331,8 +331,7 @@ void job_record(struct job *job)
 	json_t *fields = json_pack("{s:o}", "history", job_history(job));
 
 	/* Only these have looked at the app's health. */
-	if (job->machine.kind == JOB_KIND_RESTART ||
-	    job->machine.kind == JOB_KIND_START)
+	if (job_kind(job->machine.kind)->examines_health)
 		(void)json_object_set_new(fields, "failed", job_unhealthy(job));
 	call_store(job, "record", fields, STORE_TIMEOUT_MSEC);
 }
@@ -367,38 +366,17 @@ void job_mark(struct job *job)
 {
 	json_t *by = job_by(job);
 
-	switch (job->machine.kind) {
-	case JOB_KIND_CONFIRM:
+	if (job->machine.kind == JOB_KIND_CONFIRM) {
 		mark_confirmed(job);
-		break;
-	case JOB_KIND_HOLD:
+	} else if (job->machine.kind == JOB_KIND_HOLD) {
 		call_store(job, "hold",
 			   json_pack("{s:s, s:I, s:O}", "reason",
 				     job->message ? job->message : "", "until_sec",
 				     (json_int_t)job->until_sec, "by", by),
 			   STORE_TIMEOUT_MSEC);
-		break;
-	case JOB_KIND_UNHOLD:
+	} else {
+		assert(job->machine.kind == JOB_KIND_UNHOLD);
 		call_store(job, "unhold", NULL, STORE_TIMEOUT_MSEC);
-		break;
-	case JOB_KIND_DEPLOY:
-	case JOB_KIND_STAGE:
-	case JOB_KIND_ACTIVATE:
-	case JOB_KIND_ROLLBACK:
-	case JOB_KIND_RESTART:
-	case JOB_KIND_RELOAD:
-	case JOB_KIND_START:
-	case JOB_KIND_STOP:
-	case JOB_KIND_ENABLE:
-	case JOB_KIND_DISABLE:
-	case JOB_KIND_FLAG:
-	case JOB_KIND_RECOVER:
-	case JOB_KIND_REVERT:
-	case JOB_KIND_COUNT:
-		job_fail(job, RESULT_FAILED, "%s marks nothing",
-			 job_kind_name(job->machine.kind));
-		job_step_done(job, false);
-		break;
 	}
 	json_decref(by);
 }

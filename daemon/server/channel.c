@@ -278,34 +278,9 @@ int channel_send(struct channel *channel, json_t *word)
 	return channel_send_text(channel, text, strlen(text) + 1);
 }
 
-static int send_one_fd(int socket_fd, int fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	char byte = 0;
-	struct iovec iov = {&byte, 1};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-	ssize_t n;
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	do {
-		n = sendmsg(socket_fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	return n == 1 ? 0 : n < 0 ? -errno : -EIO;
-}
-
 int channel_send_fd(struct channel *channel, int fd, json_t *word)
 {
-	int r = channel->over ? -EPIPE : send_one_fd(channel->fds, fd);
+	int r = channel->over ? -EPIPE : fd_send(channel->fds, "", 1, &fd, 1);
 
 	if (r < 0) {
 		json_decref(word);
@@ -328,7 +303,7 @@ int channel_send_fd(struct channel *channel, int fd, json_t *word)
 
 int channel_hand_over(struct channel *channel, int *fd, json_t *word)
 {
-	int r = channel->over ? -EPIPE : send_one_fd(channel->fds, *fd);
+	int r = channel->over ? -EPIPE : fd_send(channel->fds, "", 1, fd, 1);
 
 	if (r < 0) {
 		json_decref(word);
@@ -352,30 +327,15 @@ void channel_taken(struct channel *channel)
 
 int channel_take_back(struct channel *channel)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
 	char byte;
-	struct iovec iov = {&byte, 1};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *c;
-	ssize_t n;
+	size_t n_fds = 0;
 	int fd = -1;
 
 	if (channel->kept_fd < 0)
 		return -1;
 	/* Only deployd writes to this socket: what is in it is deployd's own. */
-	do {
-		n = recvmsg(channel->kept_fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	c = n == 1 ? CMSG_FIRSTHDR(&header) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	if (fd_receive(channel->kept_fd, &byte, 1, &fd, 1, &n_fds) != 1 || n_fds != 1)
+		fd = -1;
 	close_fd(&channel->kept_fd);
 	return fd;
 }

@@ -11,6 +11,7 @@
 #include "base/journal.h"
 #include "build_config.h"
 #include "bus/output.h"
+#include "bus/unit_log.h"
 #include "deploy/names.h"
 #include "server/methods.h"
 #include "server/request.h"

@@ -297,7 +297,8 @@ static void on_failed(void *userdata)
 	if (server->retry_msec == 0)
 		journal_log(LOG_WARNING,
 			    "session processes end as soon as they start, so new "
-			    "clients wait; see `journalctl -u deployd-sessions`");
+			    "clients wait; see `journalctl -u deployd -u "
+			    "deployd-sessions`");
 	server->retry_msec *= 2;
 	if (server->retry_msec < SERVER_RETRY_MSEC_MIN)
 		server->retry_msec = SERVER_RETRY_MSEC_MIN;

@@ -668,11 +668,16 @@ static void on_ready(struct session *session, const json_t *word)
 		break_off(session, "it reported twice that it is ready");
 		return;
 	}
+	/* Each is started from its file: a later one than ours came with an upgrade. */
+	if (version > SESSION_PROTOCOL_VERSION) {
+		break_off(session, "it is from a newer version than the deployd that "
+				   "runs; run `systemctl restart deployd`");
+		return;
+	}
 	if (version != SESSION_PROTOCOL_VERSION) {
-		break_off(
-			session,
-			"it is from another version of deployd; run `systemctl restart "
-			"deployd-sessions.service`");
+		break_off(session, "it is from an older version than deployd; install "
+				   "deployd again, then run `systemctl restart "
+				   "deployd-sessions.service`");
 		return;
 	}
 	session->state = SESSION_STATE_IDLE;

@@ -1,6 +1,5 @@
 #include "server/spawner.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -45,16 +44,56 @@ static void lose(struct spawner *spawner, int error)
 	spawner->events->on_down(spawner->userdata, error);
 }
 
+/* Decimal digits, nothing else; sscanf() takes signs, and wraps what is too large. */
+static bool take_number(const char **at, uint64_t max, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	const char *digit = *at;
+
+	for (; *digit >= '0' && *digit <= '9'; digit++) {
+		unsigned int value = (unsigned int)(*digit - '0');
+
+		if (number > (max - value) / 10)
+			return false;
+		number = number * 10 + value;
+	}
+	if (digit == *at)
+		return false;
+	*at = digit;
+	*ret_number = number;
+	return true;
+}
+
+static bool take_text(const char **at, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (strncmp(*at, text, length) != 0)
+		return false;
+	*at += length;
+	return true;
+}
+
+static bool is_started(const char *line, uint64_t *ret_number, uint64_t *ret_pid)
+{
+	return take_text(&line, "started ") &&
+	       take_number(&line, UINT64_MAX, ret_number) && take_text(&line, " ") &&
+	       take_number(&line, INT32_MAX, ret_pid) && *line == '\0' && *ret_pid > 1;
+}
+
+static bool is_ended(const char *line, uint64_t *ret_number)
+{
+	return take_text(&line, "ended ") &&
+	       take_number(&line, UINT64_MAX, ret_number) && *line == '\0';
+}
+
 static void take_line(struct spawner *spawner, const char *line)
 {
-	uint64_t number;
-	int pid, end = 0;
+	uint64_t number, pid;
 
-	if (sscanf(line, "started %" SCNu64 " %d%n", &number, &pid, &end) == 2 &&
-	    line[end] == '\0' && pid > 1)
+	if (is_started(line, &number, &pid))
 		spawner->events->on_started(spawner->userdata, number, (pid_t)pid);
-	else if (sscanf(line, "ended %" SCNu64 "%n", &number, &end) == 1 &&
-		 line[end] == '\0')
+	else if (is_ended(line, &number))
 		spawner->events->on_ended(spawner->userdata, number);
 	else
 		lose(spawner, -EBADMSG);
@@ -87,34 +126,6 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 			lose(spawner, -EMSGSIZE);
 		}
 	}
-}
-
-static int send_fds(int socket_fd, const char *text, const int *fds, size_t n_fds)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * 3)];
-		struct cmsghdr align;
-	} control = {0};
-	struct iovec iov = {(char *)text, strlen(text)};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-	ssize_t n;
-
-	assert(c); /* the buffer has room for it */
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-	memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	do {
-		n = sendmsg(socket_fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	/* A few bytes go whole or not at all; half a request would spoil the next. */
-	return (size_t)n == iov.iov_len ? 0 : -EIO;
 }
 
 static int open_socket(const char *path, int *ret_fd)
@@ -155,7 +166,7 @@ static int connect_to(struct spawner *spawner)
 		return -errno;
 	ours = fds[0];
 	theirs = fds[1];
-	r = send_fds(fd, "p", &theirs, 1);
+	r = fd_send(fd, "p", 1, &theirs, 1);
 	if (r < 0)
 		return r;
 	r = uv_pipe_init(spawner->loop, &spawner->report, 0);
@@ -218,7 +229,7 @@ int spawner_request(struct spawner *spawner, uint64_t number,
 	if (spawner->fd < 0)
 		return -ENOTCONN;
 	(void)snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
-	r = send_fds(spawner->fd, text, fds, sizeof(fds) / sizeof(*fds));
+	r = fd_send(spawner->fd, text, strlen(text), fds, sizeof(fds) / sizeof(*fds));
 	if (r == 0)
 		spawner->retry_msec = SPAWNER_RETRY_MSEC_MIN;
 	return r;

@@ -2,7 +2,7 @@
 
 #include <jansson.h>
 
-#include "bus/units.h"
+#include "bus/unit_properties.h"
 #include "core/verification.h"
 #include "job/manager.h"
 

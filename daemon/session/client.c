@@ -8,15 +8,13 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "util/fdio.h"
 
 /*
  * deployd reads a call as part of a word, with the same limit on levels of nesting:
  * what a client may send has one level less.
  */
 #define CALL_DEPTH_MAX (VARLINK_DEPTH_MAX - 1)
-
-/* More than are accepted, so that one too many is seen and not cut off. */
-#define RECEIVED_FDS_MAX 16
 
 void client_init(struct client *client, int fd)
 {
@@ -77,53 +75,23 @@ int client_feed(struct client *client, const char *data, size_t length, const in
 	return varlink_buffer_add(&client->input, data, length);
 }
 
-/*
- * The kernel rounds the control buffer up, so more fds than asked for can arrive: there
- * is room for all of them. False: it was cut all the same.
- */
-static bool received_fds(struct msghdr *header, int *ret_fds, size_t *ret_n_fds)
-{
-	size_t n_fds = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-		size_t n;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		assert(n_fds + n <= RECEIVED_FDS_MAX);
-		memcpy(ret_fds + n_fds, CMSG_DATA(c), n * sizeof(int));
-		n_fds += n;
-	}
-	*ret_n_fds = n_fds;
-	return !(header->msg_flags & MSG_CTRUNC);
-}
-
 int client_receive(struct client *client)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * RECEIVED_FDS_MAX)];
-		struct cmsghdr align;
-	} control;
 	static char data[CLIENT_READ_BYTES_MAX];
-	struct iovec iov = {data, sizeof(data)};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	int fds[RECEIVED_FDS_MAX];
-	size_t n_fds = 0;
-	ssize_t n;
+	int fds[FDIO_FDS_MAX]; /* more than are accepted: one too many is not cut off */
+	size_t n_fds;
+	ssize_t n =
+		fd_receive(client->fd, data, sizeof(data), fds, FDIO_FDS_MAX, &n_fds);
 
-	n = recvmsg(client->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
-	if (n == 0) {
+	if (n == 0)
 		client->input_ended = true;
+	if (n == 0 || n == -EAGAIN)
 		return 0;
-	}
-	if (!received_fds(&header, fds, &n_fds))
+	/* What arrived stays open until the process ends: very soon, after this. */
+	if (n == -EBADMSG)
 		return -EMSGSIZE;
+	if (n < 0)
+		return -ECONNRESET;
 	return client_feed(client, data, (size_t)n, fds, n_fds);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "util/fdio.h"
 #include "util/session_protocol.h"
 
 #define WORDS_READ_BYTES 65536
@@ -178,36 +179,22 @@ static const struct word *find_word(const json_t *word)
 /* The one fd of a word: 1; 0 when it has not arrived, -errno when it never will. */
 static int receive_fd(int *ret_fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
 	char byte;
-	struct iovec iov = {&byte, 1};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	const struct cmsghdr *c;
-	ssize_t n = recvmsg(SESSION_FDS_FD, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	size_t n_fds;
+	ssize_t n = fd_receive(SESSION_FDS_FD, &byte, 1, ret_fd, 1, &n_fds);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN)
 		return 0;
-	if (n <= 0)
-		return -EPIPE;
-	c = CMSG_FIRSTHDR(&header);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(int)) || (header.msg_flags & MSG_CTRUNC))
+	if (n == -EBADMSG || (n > 0 && n_fds != 1))
 		return -EBADMSG;
-	memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-	return 1;
+	return n > 0 ? 1 : -EPIPE;
 }
 
 static void broken(struct session *session, const char *why)
 {
 	(void)fprintf(stderr,
-		      "deployd-session: %s; if it is from another "
-		      "version of the package, restart it\n",
+		      "deployd-session: %s; if deployd was upgraded but not restarted, "
+		      "run `systemctl restart deployd`\n",
 		      why);
 	session->over = true;
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
+#include "util/fdio.h"
 #include "util/session_protocol.h"
 
 #define CHANNEL_FDS 3
@@ -271,37 +272,22 @@ static bool parse_order(const char *text, size_t length, uint64_t *ret_number)
 struct order {
 	char text[ORDER_BYTES_MAX];
 	size_t length;
-	int fds[CHANNEL_FDS + 1]; /* the kernel rounds up */
+	int fds[CHANNEL_FDS];
 	size_t n_fds;
 };
 
 /* 1; 0: there is none; -errno: there will be none. */
 static int receive_order(int connection_fd, struct order *order)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(order->fds))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {order->text, sizeof(order->text)};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	const struct cmsghdr *c;
-	ssize_t n = recvmsg(connection_fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	ssize_t n = fd_receive(connection_fd, order->text, sizeof(order->text),
+			       order->fds, CHANNEL_FDS, &order->n_fds);
 
-	order->n_fds = 0;
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (n == 0)
-		return -ECONNRESET;
+	if (n == -EAGAIN)
+		return 0;
+	if (n <= 0)
+		return n < 0 ? (int)n : -ECONNRESET;
 	order->length = (size_t)n;
-	c = CMSG_FIRSTHDR(&header);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-		order->n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(order->fds, CMSG_DATA(c), order->n_fds * sizeof(int));
-	}
-	return header.msg_flags & MSG_CTRUNC ? -EBADMSG : 1;
+	return 1;
 }
 
 /* Takes over the fds of an order that makes sense. */
@@ -335,8 +321,8 @@ static void take_order(struct spawner *spawner)
 		forget_deployd(spawner);
 	}
 	if (r > 0 || r == -EBADMSG)
-		warn("deployd sent an invalid order; if it is from another version of "
-		     "the package, restart it",
+		warn("deployd sent an invalid order; if deployd was upgraded but not "
+		     "restarted, run `systemctl restart deployd`",
 		     0);
 }
 

@@ -1,10 +1,11 @@
 /*
- * adopt: takes over what the survey found. Its order makes it safe to be killed in: all
- * is root's before anything is recorded, all is recorded before current is touched, and
- * current is touched by one rename. Done again, it does what is left.
+ * adopt: an installation of mix_deploy becomes a release store. A survey, which changes
+ * nothing, and then the taking over, in steps that can be done again. Only root with
+ * CAP_DAC_READ_SEARCH can do it: what is taken over is not yet its own, so deployctl
+ * starts it and not deployd. The order makes it safe to be killed in: all is root's
+ * before anything is recorded, all is recorded before current is touched, and current
+ * is touched by one rename. Done again, it does what is left.
  */
-#include "store/adopt.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,20 @@
 
 #include "core/adopt_order.h"
 #include "deploy/cleanup.h"
+#include "deploy/names.h"
+#include "store/adopt_plan.h"
+#include "store/adopt_survey.h"
+#include "store/adopt_walk.h"
+#include "store/current.h"
+#include "store/history.h"
+#include "store/layout.h"
+#include "store/meta.h"
+#include "store/request.h"
+#include "store/state.h"
+#include "store/verbs.h"
+#include "util/file.h"
+#include "util/inode.h"
+#include "util/treewalk.h"
 
 static int say_where(const char *path, struct errinfo *ei)
 {
@@ -69,13 +84,12 @@ static int take_all(struct adopt *adopt, struct errinfo *ei)
 static int take_flags(const struct store *store, struct errinfo *ei)
 {
 	const struct store_app *app = &store->app;
-	size_t n = strlen(app->deploy_dir);
+	const char *name = layout_name_in(app, app->flags_dir);
 	cleanup_close int fd = -1;
 
-	if (strncmp(app->flags_dir, app->deploy_dir, n) != 0 ||
-	    app->flags_dir[n] != '/' || strchr(app->flags_dir + n + 1, '/'))
+	if (!name)
 		return 0;
-	fd = openat(store->app_fd, app->flags_dir + n + 1,
+	fd = openat(store->app_fd, name,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open '%s'", app->flags_dir);
@@ -203,9 +217,12 @@ static int exchange(const struct adopt *adopt, struct errinfo *ei)
 
 static int switch_current(const struct adopt *adopt, struct errinfo *ei)
 {
+	int r;
+
 	switch (adopt->current_kind) {
 	case ADOPT_CURRENT_LINK:
-		return switch_link(adopt->store, adopt->current->id, ei);
+		r = current_replace(adopt->store, adopt->current->id, ei);
+		return r < 0 ? r : current_sync(adopt->store, ei);
 	case ADOPT_CURRENT_DIRECTORY:
 		return exchange(adopt, ei);
 	case ADOPT_CURRENT_NONE:
@@ -267,30 +284,29 @@ int verb_adopt(struct store *store, json_t *request, json_t *reply, struct errin
 {
 	cleanup_json json_t *changes = json_array(), *notes = json_array(),
 			    *problems = json_array();
-	struct adopt adopt = {.store = store,
-			      .changes = changes,
-			      .notes = notes,
-			      .problems = problems};
-	json_t *require = NULL, *history = NULL;
-	int dry_run = 1, r;
+	struct adopt adopt = {
+		.store = store,
+		.executable = request_text(request, "executable"),
+		.require = request_get(request, "require"),
+		.deploy_user = request_text(request, "deploy_user"),
+		.app_group = request_text(request, "app_group"),
+		.changes = changes,
+		.notes = notes,
+		.problems = problems,
+	};
+	int r = 0;
 
 	for (size_t i = 0; i < ADOPT_PARTS; i++)
 		adopt.parts[i].fd = -1;
 	if (!changes || !notes || !problems)
 		return errinfo_set(ei, ENOMEM, "cannot reply");
-	r = request_unpack(request, ei, "{s:b, s:s, s:o, s:o, s:s, s:s}", "dry_run",
-			   &dry_run, "executable", &adopt.executable, "require",
-			   &require, "history", &history, "deploy_user",
-			   &adopt.deploy_user, "app_group", &adopt.app_group);
-	if (r == 0 && !json_is_object(history))
-		r = errinfo_refuse(ei, RESULT_FAILED, "bad request: history");
-	if (r == 0 && store->app_fd < 0)
+	if (store->app_fd < 0)
 		r = errinfo_refuse(ei, RESULT_NOT_FOUND,
 				   "there is nothing to adopt: '%s' is not there",
 				   store->app.deploy_dir);
-	adopt.require = require;
 	if (r == 0)
-		r = run(&adopt, dry_run, history, ei);
+		r = run(&adopt, request_bool(request, "dry_run"),
+			request_get(request, "history"), ei);
 	deinit(&adopt);
 	if (r == 0 && (json_object_set(reply, "changes", changes) < 0 ||
 		       json_object_set(reply, "notes", notes) < 0 ||

@@ -1,6 +1,9 @@
 /* adopt: what is there. Nothing is changed here. */
+#include "store/adopt_survey.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +11,43 @@
 
 #include "core/adopt_order.h"
 #include "deploy/cleanup.h"
-#include "store/adopt.h"
+#include "store/layout.h"
+#include "store/meta.h"
+#include "store/state.h"
+#include "util/file.h"
+#include "util/json_text.h"
+#include "util/safedir.h"
 
 #define RELEASES_MAX 10000u
+
+static void add_text(json_t *list, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+static void add_text(json_t *list, const char *fmt, va_list ap)
+{
+	char text[2048];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)json_array_append_new(list, json_text(text));
+}
+
+void adopt_note(struct adopt *adopt, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_text(adopt->notes, fmt, ap);
+	va_end(ap);
+}
+
+void adopt_problem(struct adopt *adopt, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_text(adopt->problems, fmt, ap);
+	va_end(ap);
+}
 
 int adopt_open(const struct adopt *adopt, const struct adopt_release *release,
 	       struct errinfo *ei)
@@ -59,14 +96,14 @@ static struct adopt_release *add_release(struct adopt *adopt)
 
 static bool is_hidden(const char *name)
 {
-	size_t n = strlen(name), m = strlen(STORE_NEW);
+	size_t n = strlen(name), m = strlen(SAFEDIR_SUFFIX);
 
 	return strcmp(name, STORE_STAGING) == 0 || strcmp(name, STORE_RESERVE) == 0 ||
-	       (name[0] == '.' && n > m && strcmp(name + n - m, STORE_NEW) == 0);
+	       (name[0] == '.' && n > m && strcmp(name + n - m, SAFEDIR_SUFFIX) == 0);
 }
 
-static int look_at_release(int dir_fd, const char *name, void *userdata,
-			   struct errinfo *ei)
+static int survey_release(int dir_fd, const char *name, void *userdata,
+			  struct errinfo *ei)
 {
 	struct adopt *adopt = userdata;
 	struct adopt_release *release;
@@ -180,7 +217,7 @@ static const char *path_of(const struct adopt *adopt,
 	return ret_path;
 }
 
-/* One that is a release already is looked at for the names of its files only. */
+/* Of one that is a release already only the names of its files matter. */
 static void examine_release(struct adopt *adopt, struct adopt_release *release)
 {
 	struct errinfo problem = {0};
@@ -245,7 +282,7 @@ static int add_directory(struct adopt *adopt, const struct stat *st, struct erri
 	struct adopt_release *release = add_release(adopt);
 
 	if (!release)
-		return errinfo_set(ei, ENOMEM, "cannot look at the releases");
+		return errinfo_set(ei, ENOMEM, "cannot examine the releases");
 	release->directory = true;
 	release->dev = st->st_dev;
 	release->ino = st->st_ino;
@@ -254,7 +291,7 @@ static int add_directory(struct adopt *adopt, const struct stat *st, struct erri
 	return 0;
 }
 
-static int look_at_current(struct adopt *adopt, struct errinfo *ei)
+static int survey_current(struct adopt *adopt, struct errinfo *ei)
 {
 	const struct store *store = adopt->store;
 	char target[1024];
@@ -280,23 +317,13 @@ static int look_at_current(struct adopt *adopt, struct errinfo *ei)
 	return 0;
 }
 
-static const char *name_in(const struct store_app *app, const char *path)
-{
-	size_t n = strlen(app->deploy_dir);
-
-	if (strncmp(path, app->deploy_dir, n) != 0 || path[n] != '/' ||
-	    strchr(path + n + 1, '/'))
-		return NULL;
-	return path + n + 1;
-}
-
 static void examine_part(struct adopt *adopt, struct adopt_part *part, const char *path,
 			 mode_t file_mode)
 {
 	struct errinfo problem = {0};
 
 	*part = (struct adopt_part){.path = path,
-				    .name = name_in(&adopt->store->app, path),
+				    .name = layout_name_in(&adopt->store->app, path),
 				    .walk = {.app = &adopt->store->app,
 					     .links = &adopt->links,
 					     .file_mode = file_mode,
@@ -382,17 +409,98 @@ static void examine_all(struct adopt *adopt)
 			      store->app.deploy_dir);
 }
 
+/* Old names by their time, then what deployd made, then the directory that runs. */
+static int compare(const void *a, const void *b)
+{
+	const struct adopt_release *x = a, *y = b;
+
+	if (x->directory != y->directory)
+		return x->directory ? 1 : -1;
+	if (x->old_name != y->old_name)
+		return x->old_name ? -1 : 1;
+	if (x->old_name)
+		return adopt_compare(x->id, y->id);
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/*
+ * 1, 2, 3 and so on, when these numbers are free: then an adopt that was interrupted
+ * gives each the same again.
+ */
+static bool can_count_from_one(const struct adopt *adopt)
+{
+	uint64_t n_old = 0;
+
+	for (size_t i = 0; i < adopt->n_releases; i++) {
+		const struct adopt_release *release = &adopt->releases[i];
+
+		if (release->old_name && release->recorded && release->seq != n_old + 1)
+			return false;
+		n_old += release->old_name;
+		if (!release->old_name && !release->directory && release->seq <= n_old)
+			return false;
+	}
+	return true;
+}
+
+static void give_numbers(struct adopt *adopt)
+{
+	bool from_one = can_count_from_one(adopt);
+	uint64_t n_old = 0;
+
+	for (size_t i = 0; i < adopt->n_releases; i++) {
+		struct adopt_release *release = &adopt->releases[i];
+
+		n_old += release->old_name;
+		if (!release->recorded && release->old_name)
+			release->seq = from_one ? n_old : ++adopt->seq;
+		if (release->seq > adopt->seq)
+			adopt->seq = release->seq;
+		if (release->directory)
+			names_release_format(release->mtime_sec,
+					     release->seq = ++adopt->seq, release->id);
+	}
+}
+
+static int number(struct adopt *adopt, struct errinfo *ei)
+{
+	struct store_state state = {0};
+	char current[RELEASE_ID_SIZE] = "";
+	int r = state_load(adopt->store, &state, ei);
+
+	if (r < 0)
+		return r;
+	adopt->seq = state.seq;
+	state_deinit(&state);
+	if (adopt->current)
+		(void)strcpy(current, adopt->current->id);
+	for (size_t i = 0; i < adopt->n_releases; i++)
+		if (!adopt->releases[i].old_name && !adopt->releases[i].directory)
+			adopt->releases[i].seq = meta_seq_of_id(adopt->releases[i].id);
+	if (adopt->n_releases > 0)
+		qsort(adopt->releases, adopt->n_releases, sizeof(*adopt->releases),
+		      compare);
+	give_numbers(adopt);
+	adopt->current = NULL;
+	for (size_t i = 0; i < adopt->n_releases; i++)
+		if (adopt->current_kind == ADOPT_CURRENT_DIRECTORY
+			    ? adopt->releases[i].directory
+			    : strcmp(adopt->releases[i].id, current) == 0)
+			adopt->current = &adopt->releases[i];
+	return 0;
+}
+
 int adopt_survey(struct adopt *adopt, struct errinfo *ei)
 {
 	const struct store *store = adopt->store;
 	int r = 0;
 
 	if (store->releases_fd >= 0)
-		r = dir_for_each(store->releases_fd, look_at_release, adopt, ei);
+		r = dir_for_each(store->releases_fd, survey_release, adopt, ei);
 	if (r == 0)
-		r = look_at_current(adopt, ei);
+		r = survey_current(adopt, ei);
 	if (r < 0)
 		return r;
 	examine_all(adopt);
-	return json_array_size(adopt->problems) > 0 ? 0 : adopt_number(adopt, ei);
+	return json_array_size(adopt->problems) > 0 ? 0 : number(adopt, ei);
 }

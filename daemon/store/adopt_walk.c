@@ -1,15 +1,17 @@
 /*
- * Of an old installation every inode is looked at twice: before anything is changed,
- * and again when all is root's and holds still. What the deploy user does in between is
- * his own, or is refused the second time.
+ * Every inode of an old installation is examined twice: before anything is changed, and
+ * again when all is root's and holds still. What the deploy user changes in between
+ * stays the deploy user's, or is refused the second time.
  */
+#include "store/adopt_walk.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/adopt.h"
+#include "deploy/names.h"
 
 static bool is_owner(const struct adopt_walk *walk, uid_t uid)
 {
@@ -26,19 +28,6 @@ static int refuse_owner(struct errinfo *ei, const char *path, const struct stat 
 			      (unsigned int)st->st_uid);
 }
 
-static int check_mount(const struct adopt_walk *walk, const struct tree_entry *entry,
-		       struct errinfo *ei)
-{
-	struct treewalk_mount mount = {0};
-	int r = treewalk_mount_of(entry->fd, &mount);
-
-	if (r < 0)
-		return errinfo_set(ei, r, "cannot examine a file");
-	return treewalk_mount_same(&mount, &walk->mount)
-		       ? 0
-		       : inode_refuse(ei, entry, "is on another mount");
-}
-
 static int check_inode(const struct adopt_walk *walk, const struct tree_entry *entry,
 		       struct errinfo *ei)
 {
@@ -51,7 +40,7 @@ static int check_inode(const struct adopt_walk *walk, const struct tree_entry *e
 	/* On a directory they only say whose group new files get, or who may rename. */
 	if (S_ISREG(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID)) != 0)
 		return inode_refuse(ei, entry, "has a setuid or setgid bit");
-	return check_mount(walk, entry, ei);
+	return inode_check_mount(entry, &walk->mount, ei);
 }
 
 /*
@@ -153,7 +142,7 @@ static int take(const struct tree_entry *entry, void *userdata, struct errinfo *
 
 	if (r < 0)
 		return r;
-	/* A name that the first look did not see may be one of somebody else's file. */
+	/* A name that the first walk did not see may be one of somebody else's file. */
 	if (S_ISREG(st->st_mode) && st->st_nlink > 1 &&
 	    !inode_links_have(walk->links, st))
 		return inode_refuse(ei, entry, "was linked just now");

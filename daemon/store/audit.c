@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "store/request.h"
+#include "store/verbs.h"
 #include "util/fdio.h"
+#include "util/file.h"
+#include "util/safedir.h"
 
 #define AUDIT_NAME	"audit.log"
 #define AUDIT_NAME_OLD	"audit.log.1"
@@ -29,10 +32,10 @@ static char *text_of(const json_t *lines, struct errinfo *ei)
 	size_t i;
 
 	if (n > AUDIT_LINES_MAX) {
-		(void)errinfo_refuse(ei, RESULT_FAILED, "bad request: too many lines");
+		(void)request_refuse("too many lines", ei);
 		return NULL;
 	}
-	text = zeroed(n + 1, AUDIT_LINE_MAX);
+	text = calloc(n + 1, AUDIT_LINE_MAX);
 	if (!text) {
 		(void)errinfo_set(ei, ENOMEM, "cannot write '%s'", AUDIT_NAME);
 		return NULL;
@@ -41,8 +44,8 @@ static char *text_of(const json_t *lines, struct errinfo *ei)
 		size_t room = AUDIT_LINE_MAX - 1;
 		size_t size = json_dumpb(line, text + length, room, JSON_COMPACT);
 
-		if (!json_is_object(line) || size == 0 || size > room) {
-			(void)errinfo_refuse(ei, RESULT_FAILED, "bad request: lines");
+		if (size == 0 || size > room) {
+			(void)request_refuse("lines", ei);
 			free(text);
 			return NULL;
 		}
@@ -103,27 +106,23 @@ static int append(int fd, off_t size, const char *text, size_t length)
 	return r;
 }
 
-int audit_append(json_t *request, struct errinfo *ei)
+int verb_audit(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
+	const char *directory = request_text(request, "directory");
 	cleanup_close int dir_fd = -1, fd = -1;
 	cleanup_free char *text = NULL;
-	const char *directory;
 	off_t size = 0;
-	json_t *lines;
 	bool new = false;
 	int r;
 
-	r = request_unpack(request, ei, "{s:s, s:o}", "directory", &directory, "lines",
-			   &lines);
-	if (r < 0)
-		return r;
-	text = text_of(lines, ei);
+	(void)store, (void)reply;
+	text = text_of(request_get(request, "lines"), ei);
 	if (!text)
 		return -EINVAL;
 	dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd < 0)
 		return errinfo_set(ei, errno, "cannot open '%s'", directory);
-	r = layout_check_owner(dir_fd, directory, ei);
+	r = safedir_check(dir_fd, directory, ei);
 	if (r < 0)
 		return r;
 	/* One that was killed may still hang in its fsync. */

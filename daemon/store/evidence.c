@@ -2,12 +2,10 @@
  * Why a release is bad, as the deploy saw it: for people to read, so it is cut rather
  * than refused. The newest journal lines and the end of a check's output say the most.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include "store/evidence.h"
 
-#include "deploy/cleanup.h"
-#include "store/store.h"
+#include <stdbool.h>
+#include <string.h>
 
 #define REASON_MAX	1024 /* as JSON text, as all here */
 #define UNIT_RESULT_MAX 128
@@ -73,19 +71,14 @@ static json_t *newest_lines(const json_t *journal)
 	return lines;
 }
 
-json_t *evidence_bounded(const json_t *evidence, struct errinfo *ei)
+json_t *evidence_bounded(const json_t *evidence)
 {
-	json_t *reason, *unit_result, *check_output, *journal, *result;
-
-	if (request_unpack((json_t *)evidence, ei, "{s:o, s:o, s:o, s:o}", "reason",
-			   &reason, "unit_result", &unit_result, "check_output",
-			   &check_output, "journal", &journal) < 0)
-		return NULL;
-	result = json_pack(
-		"{s:o, s:o, s:o, s:o}", "reason", cut(reason, REASON_MAX, false),
-		"unit_result", cut(unit_result, UNIT_RESULT_MAX, false), "check_output",
-		cut(check_output, CHECK_MAX, true), "journal", newest_lines(journal));
-	if (!result)
-		(void)errinfo_set(ei, ENOMEM, "cannot keep the evidence");
-	return result;
+	return json_pack(
+		"{s:o, s:o, s:o, s:o}", "reason",
+		cut(json_object_get(evidence, "reason"), REASON_MAX, false),
+		"unit_result",
+		cut(json_object_get(evidence, "unit_result"), UNIT_RESULT_MAX, false),
+		"check_output",
+		cut(json_object_get(evidence, "check_output"), CHECK_MAX, true),
+		"journal", newest_lines(json_object_get(evidence, "journal")));
 }

@@ -1,4 +1,6 @@
 /* /var/lib/deployd/APP/history: one JSON object a line, the oldest first. */
+#include "store/history.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,8 +9,12 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "store/record.h"
+#include "store/request.h"
+#include "store/room.h"
+#include "store/verbs.h"
 #include "util/fdio.h"
+#include "util/file.h"
 
 #define HISTORY_NAME	  "history"
 #define HISTORY_BYTES_MAX (1u << 20) /* then only the newest lines are kept */
@@ -33,7 +39,7 @@ static const char *tail(const char *text, size_t n)
 /* The end of the history, from the beginning of a line; "" when there is none. */
 static int read_end(const struct store *store, char **ret_text, struct errinfo *ei)
 {
-	cleanup_free char *text = zeroed(HISTORY_READ_MAX + 1, 1);
+	cleanup_free char *text = calloc(HISTORY_READ_MAX + 1, 1);
 	cleanup_close int fd = -1;
 	size_t length = 0;
 	struct stat st;
@@ -85,11 +91,14 @@ static int rotate(struct store *store, struct errinfo *ei)
 
 		kept = end ? end + 1 : kept + strlen(kept);
 	}
-	return file_replace(store, store->state_fd, HISTORY_NAME, kept, ei);
+	return record_replace(store, store->state_fd, HISTORY_NAME, kept, ei);
 }
 
-/* One line, with its newline; a message that would make it too long is left out. */
-static char *line_of(json_t *entry, struct errinfo *ei)
+/*
+ * One line with a newline in place of its NUL; a message that would make it too long is
+ * left out.
+ */
+static char *line_of(json_t *entry, size_t *ret_length, struct errinfo *ei)
 {
 	char *line = json_dumps(entry, JSON_COMPACT);
 	size_t length = line ? strlen(line) : 0;
@@ -101,11 +110,12 @@ static char *line_of(json_t *entry, struct errinfo *ei)
 		length = line ? strlen(line) : 0;
 	}
 	if (!line || length >= HISTORY_LINE_MAX) {
-		(void)errinfo_refuse(ei, RESULT_FAILED, "bad request: history");
+		(void)request_refuse("history", ei);
 		free(line);
 		return NULL;
 	}
-	line[length] = '\n'; /* in place of the NUL */
+	line[length] = '\n';
+	*ret_length = length + 1;
 	return line;
 }
 
@@ -139,18 +149,15 @@ int history_append(struct store *store, json_t *entry, struct errinfo *ei)
 {
 	cleanup_free char *line = NULL;
 	struct errinfo problem = {0};
-	size_t length;
+	size_t length = 0;
 	off_t size = 0;
 	int r;
 
-	if (!json_is_object(entry))
-		return errinfo_refuse(ei, RESULT_FAILED, "bad request: history");
-	line = line_of(entry, ei);
+	line = line_of(entry, &length, ei);
 	if (!line)
 		return -EINVAL;
-	length = strcspn(line, "\n") + 1;
 	r = append_once(store, line, length, &size, ei);
-	if (r < 0 && ei->result == RESULT_NO_SPACE && reserve_use(store, &problem) == 0)
+	if (r < 0 && ei->result == RESULT_NO_SPACE && room_make(store, &problem) == 0)
 		r = append_once(store, line, length, &size, ei);
 	if (r < 0)
 		return r;
@@ -160,31 +167,25 @@ int history_append(struct store *store, json_t *entry, struct errinfo *ei)
 	return 0;
 }
 
-int verb_record(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
+/* Before schema 3 the kind of a job was its operation. */
+static void upgrade(json_t *entry)
 {
-	json_t *history, *sick = NULL;
-	int r;
+	json_t *kind = json_object_get(entry, "operation");
 
-	(void)reply;
-	r = request_unpack(request, ei, "{s:o, s?o}", "history", &history, "failed",
-			   &sick);
-	if (r == 0)
-		r = history_append(store, history, ei);
-	return r < 0 || !sick ? r : state_note_sick(store, sick, ei);
+	if (kind && !json_object_get(entry, "kind"))
+		(void)json_object_set(entry, "kind", kind);
+	(void)json_object_del(entry, "operation");
 }
 
 int verb_history(struct store *store, json_t *request, json_t *reply,
 		 struct errinfo *ei)
 {
 	cleanup_json json_t *entries = json_array();
+	json_int_t limit = request_int(request, "limit");
 	cleanup_free char *text = NULL;
-	json_int_t limit;
 	char *end;
 	int r;
 
-	r = request_unpack(request, ei, "{s:I}", "limit", &limit);
-	if (r < 0)
-		return r;
 	r = read_end(store, &text, ei);
 	if (r < 0)
 		return r;
@@ -196,8 +197,10 @@ int verb_history(struct store *store, json_t *request, json_t *reply,
 		while (line > text && line[-1] != '\n')
 			line--;
 		entry = json_loadb(line, (size_t)(end - line), 0, NULL);
-		if (json_is_object(entry))
+		if (json_is_object(entry)) {
+			upgrade(entry);
 			(void)json_array_append(entries, entry);
+		}
 		json_decref(entry);
 		end = line;
 	}

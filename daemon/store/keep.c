@@ -7,7 +7,14 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "deploy/names.h"
+#include "store/current.h"
+#include "store/record.h"
+#include "store/request.h"
+#include "store/state.h"
+#include "store/verbs.h"
+
+#define HOLD_REASON_MAX 512
 
 static int set_hold(struct store *store, json_t *hold, struct errinfo *ei)
 {
@@ -28,16 +35,11 @@ static int set_hold(struct store *store, json_t *hold, struct errinfo *ei)
 
 int verb_hold(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
-	const char *reason;
-	json_int_t until_sec;
-	json_t *by;
-	int r;
+	const char *reason = request_text(request, "reason");
+	json_int_t until_sec = request_int(request, "until_sec");
+	json_t *by = request_get(request, "by");
 
 	(void)reply;
-	r = request_unpack(request, ei, "{s:s, s:I, s:o}", "reason", &reason,
-			   "until_sec", &until_sec, "by", &by);
-	if (r < 0)
-		return r;
 	if (strlen(reason) > HOLD_REASON_MAX)
 		return errinfo_refuse(ei, RESULT_USAGE,
 				      "the reason is longer than %d bytes",
@@ -46,7 +48,7 @@ int verb_hold(struct store *store, json_t *request, json_t *reply, struct errinf
 		return errinfo_refuse(ei, RESULT_USAGE,
 				      "the hold would be over already");
 	if (json_dumpb(by, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > INTENT_BYTES_MAX)
-		return errinfo_refuse(ei, RESULT_FAILED, "bad request: by");
+		return request_refuse("by", ei);
 	return set_hold(store,
 			json_pack("{s:s, s:I, s:O, s:I}", "reason", reason, "until_sec",
 				  until_sec, "by", by, "since_sec",
@@ -56,10 +58,8 @@ int verb_hold(struct store *store, json_t *request, json_t *reply, struct errinf
 
 int verb_unhold(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
-	int r = request_unpack(request, ei, "{}");
-
-	(void)reply;
-	return r < 0 ? r : set_hold(store, json_null(), ei);
+	(void)request, (void)reply;
+	return set_hold(store, json_null(), ei);
 }
 
 static int take_confirm(struct store *store, struct store_state *state,
@@ -68,7 +68,7 @@ static int take_confirm(struct store *store, struct store_state *state,
 	char current[RELEASE_ID_SIZE];
 	const json_t *confirm;
 	json_t *holder;
-	int r = view_current(store, current, ei);
+	int r = current_read(store, current, ei);
 
 	if (r < 0)
 		return r;
@@ -87,36 +87,22 @@ int verb_confirm(struct store *store, json_t *request, json_t *reply,
 		 struct errinfo *ei)
 {
 	struct store_state state = {0};
-	const char *release;
-	int r;
+	int r = state_load(store, &state, ei);
 
 	(void)reply;
-	r = request_unpack(request, ei, "{s:s}", "release", &release);
 	if (r == 0)
-		r = state_load(store, &state, ei);
-	if (r == 0)
-		r = take_confirm(store, &state, release, ei);
+		r = take_confirm(store, &state, request_text(request, "release"), ei);
 	state_deinit(&state);
 	return r;
 }
 
 int verb_flag(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
-	cleanup_free char *text = NULL;
-	json_int_t ino, ctime_nsec, mtime_nsec, size;
-	json_t *seen;
-	int r;
+	cleanup_free char *text =
+		json_dumps(request_get(request, "seen"), JSON_COMPACT);
 
 	(void)reply;
-	r = request_unpack(request, ei, "{s:o}", "seen", &seen);
-	if (r == 0)
-		r = request_unpack(seen, ei, "{s:I, s:I, s:I, s:I}", "ino", &ino,
-				   "ctime_nsec", &ctime_nsec, "mtime_nsec", &mtime_nsec,
-				   "size", &size);
-	if (r < 0)
-		return r;
-	text = json_dumps(seen, JSON_COMPACT);
 	if (!text)
 		return errinfo_set(ei, ENOMEM, "cannot write 'flag'");
-	return file_replace(store, store->state_fd, "flag", text, ei);
+	return record_replace(store, store->state_fd, "flag", text, ei);
 }

@@ -1,4 +1,9 @@
-/* /var/lib/deployd/APP/meta/ID: what is known of one release, one JSON object each. */
+/*
+ * /var/lib/deployd/APP/meta/ID: what is known of one release, one JSON object each;
+ * also what people and health checks think of it: good, bad, pinned.
+ */
+#include "store/meta.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +13,12 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "deploy/names.h"
+#include "store/evidence.h"
+#include "store/record.h"
+#include "store/request.h"
+#include "store/verbs.h"
+#include "util/file.h"
 
 uint64_t meta_seq_of_id(const char *release)
 {
@@ -20,7 +30,7 @@ uint64_t meta_seq_of_id(const char *release)
 static json_t *damaged(const char *release)
 {
 	return json_pack("{s:i, s:I, s:s, s:b, s:{s:s}}", "schema", 1, "seq",
-			 (json_int_t)meta_seq_of_id(release), "state", STORE_UNKNOWN,
+			 (json_int_t)meta_seq_of_id(release), "state", META_UNKNOWN,
 			 "damaged", 1, "evidence", "reason",
 			 "the record of this release is damaged; it is good once it "
 			 "was seen healthy");
@@ -51,7 +61,7 @@ int meta_load(const struct store *store, const char *release, json_t **ret_meta,
 		return r;
 	if (r == 0)
 		meta = verified(text);
-	r = state_check_schema(store, json_object_get(meta, "schema"), release, ei);
+	r = record_check_schema(store, json_object_get(meta, "schema"), release, ei);
 	if (r < 0) {
 		json_decref(meta);
 		return r;
@@ -76,7 +86,7 @@ int meta_rebuild(struct store *store, const char *release, uint64_t bytes,
 		       release + 4, release + 6, clock, clock + 2, clock + 4);
 	meta = json_pack("{s:i, s:I, s:s, s:I, s:I, s:s, s:b, s:b, s:{s:s}}", "schema",
 			 1, "seq", (json_int_t)meta_seq_of_id(release), "state",
-			 STORE_UNKNOWN, "bytes", (json_int_t)bytes, "files",
+			 META_UNKNOWN, "bytes", (json_int_t)bytes, "files",
 			 (json_int_t)files, "deployed_at", at, "pinned", 0,
 			 "rolled_back", 0, "evidence", "reason",
 			 "the record of this release was lost or damaged; it is good "
@@ -110,7 +120,7 @@ int meta_save(struct store *store, const char *release, json_t *meta,
 		return errinfo_set(ei, ENOMEM, "cannot write the release's meta");
 	if (strlen(text) > META_BYTES_MAX)
 		return errinfo_set(ei, EFBIG, "cannot write the release's meta");
-	return file_replace(store, store->meta_fd, release, text, ei);
+	return record_replace(store, store->meta_fd, release, text, ei);
 }
 
 int meta_remove(const struct store *store, const char *release, struct errinfo *ei)
@@ -121,4 +131,93 @@ int meta_remove(const struct store *store, const char *release, struct errinfo *
 		return errinfo_set(ei, errno, "cannot remove the meta of %s", release);
 	}
 	return dir_sync(store->meta_fd, "meta", ei);
+}
+
+static int load_existing(const struct store *store, const char *release,
+			 json_t **ret_meta, struct errinfo *ei)
+{
+	int r = meta_load_existing(store, release, ret_meta, ei);
+
+	if (r == -ENOENT)
+		return errinfo_refuse(ei, RESULT_NOT_FOUND, "there is no release %s",
+				      names_release_valid(release) ? release
+								   : "of that name");
+	return r;
+}
+
+static int save_changes(struct store *store, const char *release, const json_t *changes,
+			struct errinfo *ei)
+{
+	cleanup_json json_t *meta = NULL, *before = NULL;
+	int r = load_existing(store, release, &meta, ei);
+
+	if (r < 0)
+		return r;
+	before = json_copy(meta);
+	if (!before || json_object_update(meta, (json_t *)changes) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot mark release %s", release);
+	/* Nothing new needs no room: that matters on a full disk. */
+	return json_equal(meta, before) ? 0 : meta_save(store, release, meta, ei);
+}
+
+int meta_set(struct store *store, const char *release, const char *key, json_t *value,
+	     struct errinfo *ei)
+{
+	cleanup_json json_t *changes = json_pack("{s:o}", key, value);
+
+	if (!changes)
+		return errinfo_set(ei, ENOMEM, "cannot mark release %s", release);
+	return save_changes(store, release, changes, ei);
+}
+
+int meta_mark(struct store *store, const char *release, const char *word,
+	      const json_t *evidence, struct errinfo *ei)
+{
+	cleanup_json json_t *changes = NULL;
+	bool good = strcmp(word, "good") == 0;
+
+	if (good)
+		changes = json_pack("{s:s, s:n, s:b, s:b}", "state", word, "evidence",
+				    "damaged", 0, "rolled_back", 0);
+	else
+		changes = json_pack("{s:s}", "state", word);
+	if (changes && !good && evidence && !json_is_null(evidence)) {
+		json_t *bounded = evidence_bounded(evidence);
+
+		if (!bounded)
+			return errinfo_set(ei, ENOMEM, "cannot keep the evidence");
+		(void)json_object_set_new(changes, "evidence", bounded);
+	}
+	if (!changes)
+		return errinfo_set(ei, ENOMEM, "cannot mark release %s", release);
+	return save_changes(store, release, changes, ei);
+}
+
+int meta_mark_healthy(struct store *store, const char *current, struct errinfo *ei)
+{
+	cleanup_json json_t *meta = NULL;
+	const char *word;
+	int r = *current ? meta_load_existing(store, current, &meta, ei) : -ENOENT;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	word = json_string_value(json_object_get(meta, "state"));
+	return word && strcmp(word, META_UNKNOWN) == 0
+		       ? meta_mark(store, current, "good", NULL, ei)
+		       : 0;
+}
+
+int verb_mark(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
+{
+	const char *release = request_text(request, "release");
+	const char *word = request_text(request, "mark");
+
+	(void)reply;
+	if (strcmp(word, "good") == 0 || strcmp(word, "bad") == 0)
+		return meta_mark(store, release, word, request_get(request, "evidence"),
+				 ei);
+	if (strcmp(word, "pinned") == 0 || strcmp(word, "unpinned") == 0)
+		return meta_set(store, release, "pinned",
+				json_boolean(strcmp(word, "pinned") == 0), ei);
+	return request_refuse("mark", ei);
 }

@@ -1,12 +1,19 @@
 /* Removing a release: out of releases/ first, durably, so that half of one is never
  * seen. */
+#include "store/prune.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/retention.h"
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "deploy/names.h"
+#include "store/meta.h"
+#include "store/state.h"
+#include "store/view.h"
+#include "util/file.h"
+#include "util/json_text.h"
 #include "util/treewalk.h"
 
 int prune_one(struct store *store, const char *release, struct errinfo *ei)
@@ -94,8 +101,8 @@ int prune_releases(struct store *store, uint64_t keep, const json_t *in_use,
 {
 	cleanup_json json_t *view = view_make(store, ei);
 	size_t n = json_array_size(json_object_get(view, "releases"));
-	cleanup_free struct retention_release *list = zeroed(n + 1, sizeof(*list));
-	cleanup_free bool *prune = zeroed(n + 1, sizeof(*prune));
+	cleanup_free struct retention_release *list = calloc(n + 1, sizeof(*list));
+	cleanup_free bool *prune = calloc(n + 1, sizeof(*prune));
 	struct errinfo problem = {0};
 	int r;
 
@@ -112,7 +119,7 @@ int prune_releases(struct store *store, uint64_t keep, const json_t *in_use,
 		if (!prune[i])
 			continue;
 		if (prune_one(store, list[i].id, &problem) < 0)
-			(void)json_array_append_new(warnings, text_json(problem.what));
+			(void)json_array_append_new(warnings, json_text(problem.what));
 		else
 			(void)json_array_append_new(pruned, json_string(list[i].id));
 	}

@@ -11,12 +11,21 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "deploy/names.h"
+#include "store/current.h"
+#include "store/meta.h"
+#include "store/request.h"
+#include "store/room.h"
+#include "store/state.h"
+#include "store/verbs.h"
+#include "util/file.h"
+#include "util/json_text.h"
+#include "util/safedir.h"
 #include "util/treewalk.h"
 
 struct recovery {
 	struct store *store;
-	json_t *messages; /* NULL: nobody wants to know */
+	json_t *messages;
 };
 
 static void say(const struct recovery *recovery, const char *what, const char *name)
@@ -25,33 +34,7 @@ static void say(const struct recovery *recovery, const char *what, const char *n
 
 	(void)snprintf(text, sizeof(text), "%s %s", what,
 		       names_escape(name, shown, sizeof(shown)));
-	if (recovery->messages)
-		(void)json_array_append_new(recovery->messages, text_json(text));
-}
-
-/* One that cannot be removed takes up room, but stands in nobody's way. */
-static int remove_staged(int dir_fd, const char *name, void *userdata,
-			 struct errinfo *ei)
-{
-	const struct recovery *recovery = userdata;
-	struct errinfo problem = {0};
-
-	(void)ei;
-	if (tree_remove(dir_fd, name, &problem) < 0)
-		say(recovery, "could not empty staging:", problem.what);
-	else
-		say(recovery,
-		    "removed what an unfinished operation left in staging:", name);
-	return 0;
-}
-
-int recover_empty_staging(struct store *store, json_t *messages, struct errinfo *ei)
-{
-	struct recovery recovery = {store, messages};
-
-	if (store->staging_fd < 0)
-		return 0;
-	return dir_for_each(store->staging_fd, remove_staged, &recovery, ei);
+	(void)json_array_append_new(recovery->messages, json_text(text));
 }
 
 static int remove_link(int dir_fd, const char *name, void *userdata, struct errinfo *ei)
@@ -88,7 +71,7 @@ static int remove_half_made(int dir_fd, const char *name, void *userdata,
 			    struct errinfo *ei)
 {
 	(void)userdata, (void)ei;
-	if (is_hidden(name, STORE_NEW))
+	if (is_hidden(name, SAFEDIR_SUFFIX))
 		(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
 	return 0;
 }
@@ -183,7 +166,7 @@ static int remove_orphans(struct recovery *recovery, struct errinfo *ei)
 		       ? 0
 		       : dir_for_each(store->meta_fd, remove_orphan, recovery, ei);
 #endif
-	if (store->releases_fd < 0 || view_current(store, current, &ignored) < 0 ||
+	if (store->releases_fd < 0 || current_read(store, current, &ignored) < 0 ||
 	    current[0] == '\0' ||
 	    fstatat(store->releases_fd, current, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
@@ -216,8 +199,8 @@ static json_t *copy_or_null(const json_t *object, const char *key)
 static json_t *pending_of(const json_t *intent, const char *phase,
 			  const json_t *boot_id)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "op",
-			 copy_or_null(intent, "op"), "from",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "kind",
+			 copy_or_null(intent, "kind"), "from",
 			 copy_or_null(intent, "from"), "to", copy_or_null(intent, "to"),
 			 "job", copy_or_null(intent, "job"), "by",
 			 copy_or_null(intent, "by"), "at", copy_or_null(intent, "at"),
@@ -225,16 +208,17 @@ static json_t *pending_of(const json_t *intent, const char *phase,
 			 "same_boot", same_boot(intent, boot_id));
 }
 
-/* A release is known to be sick, and the switch back from it was not made. */
+/* A release is known to have failed, and the switch back from it was not made. */
 static bool revert_wanted(const struct store_state *state, const char *current)
 {
-	const char *op = json_string_value(json_object_get(state->intent, "op"));
+	const char *kind = json_string_value(json_object_get(state->intent, "kind"));
 	const char *from = json_string_value(json_object_get(state->intent, "from"));
 
 #ifdef BREAK_REVERT_FORGOTTEN
 	return false;
 #endif
-	return op && strcmp(op, "revert") == 0 && from && strcmp(from, current) == 0;
+	return kind && strcmp(kind, "revert") == 0 && from &&
+	       strcmp(from, current) == 0;
 }
 
 /* A switch that was begun: made, or not made; the link tells. */
@@ -280,7 +264,7 @@ static int settle_intent(const struct recovery *recovery, const json_t *boot_id,
 		r = state_save(recovery->store, &state, ei);
 	}
 	/* A link that is not ours is told by the view. */
-	if (r == 0 && view_current(recovery->store, current, &foreign) == 0 &&
+	if (r == 0 && current_read(recovery->store, current, &foreign) == 0 &&
 	    state.intent)
 		r = settle(recovery, &state, current, boot_id, &pending, ei);
 	confirm = state_confirm(&state, current);
@@ -313,18 +297,14 @@ int verb_recover(struct store *store, json_t *request, json_t *reply,
 {
 	cleanup_json json_t *messages = json_array();
 	struct recovery recovery = {store, messages};
-	const json_t *boot_id = NULL;
 	struct store_state state = {0};
-	int r;
+	int r = state_load(store, &state, ei); /* a newer one is left alone */
 
-	r = request_unpack(request, ei, "{s?o}", "boot_id", &boot_id);
-	if (r == 0)
-		r = state_load(store, &state, ei); /* a newer one is left alone */
 	state_deinit(&state);
 	if (r == 0)
 		r = make_durable(store, ei);
 	if (r == 0)
-		r = recover_empty_staging(store, messages, ei);
+		r = room_empty_staging(store, messages, ei);
 	if (r == 0 && store->app_fd >= 0)
 		r = dir_for_each(store->app_fd, remove_link, &recovery, ei);
 	if (r == 0 && store->app_fd >= 0)
@@ -340,7 +320,8 @@ int verb_recover(struct store *store, json_t *request, json_t *reply,
 	if (r == 0 && store->releases_fd >= 0)
 		r = dir_for_each(store->releases_fd, rebuild_record, &recovery, ei);
 	if (r == 0)
-		r = settle_intent(&recovery, boot_id, reply, ei);
+		r = settle_intent(&recovery, request_get(request, "boot_id"), reply,
+				  ei);
 	if (r == 0 && json_object_set(reply, "recovered", messages) < 0)
 		r = errinfo_set(ei, ENOMEM, "cannot reply");
 	return r;

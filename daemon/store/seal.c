@@ -1,6 +1,6 @@
 /*
  * Turns what deployd-unpack left in staging into a release. Nothing that the unpacker
- * said is believed: every inode is looked at again, before anything of it becomes
+ * said is believed: every inode is examined again, before anything of it becomes
  * root's. The order: verify all, own all, meta, syncfs, rename, fsync.
  */
 #include <errno.h>
@@ -12,11 +12,16 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "deploy/names.h"
+#include "store/layout.h"
+#include "store/meta.h"
+#include "store/request.h"
+#include "store/verbs.h"
+#include "util/file.h"
 #include "util/inode.h"
 #include "util/release_tree.h"
 
-#define UNPACKED_FD 1 /* see store.h */
+#define UNPACKED_FD 1 /* see protocol.h */
 
 static int check_required(int root_fd, const json_t *required, struct errinfo *ei)
 {
@@ -26,11 +31,10 @@ static int check_required(int root_fd, const json_t *required, struct errinfo *e
 	json_array_foreach ((json_t *)required, i, item) {
 		const char *path = json_string_value(item);
 		char shown[256];
-		cleanup_close int fd = path ? inode_find(root_fd, path) : -1;
+		cleanup_close int fd = inode_find(root_fd, path);
 
-		if (!path || fd == -ENAMETOOLONG)
-			return errinfo_refuse(ei, RESULT_FAILED,
-					      "bad request: require");
+		if (fd == -ENAMETOOLONG)
+			return request_refuse("require", ei);
 		if (fd < 0)
 			return errinfo_refuse(ei, RESULT_REJECTED,
 					      "the archive has no '%s', which "
@@ -159,27 +163,21 @@ int verb_seal(struct store *store, json_t *request, json_t *reply, struct errinf
 	struct release_tree tree = {.root_fd = -1,
 				    .unpack_uid = store->app.unpack_uid,
 				    .link_targets = store->app.link_targets};
-	json_int_t bytes, entries, depth;
-	const char *release;
-	json_t *required, *meta;
+	const char *release = request_text(request, "release");
+	json_t *meta = request_get(request, "meta");
 	int r;
 
-	r = request_unpack(request, ei, "{s:s, s:I, s:I, s:I, s:o, s:o}", "release",
-			   &release, "max_bytes", &bytes, "max_entries", &entries,
-			   "max_depth", &depth, "require", &required, "meta", &meta);
-	if (r < 0)
-		return r;
-	if (!names_release_valid(release) || !json_is_object(meta) ||
-	    store->staging_fd < 0)
+	if (!names_release_valid(release) || store->staging_fd < 0)
 		return errinfo_refuse(ei, RESULT_FAILED,
 				      "bad request: nothing to seal");
 	if (json_dumpb(meta, NULL, 0, JSON_COMPACT) > META_REQUEST_MAX)
 		return errinfo_refuse(ei, RESULT_USAGE,
 				      "version, revision and message are too long");
-	tree.max_bytes = (uint64_t)bytes;
-	tree.max_entries = (uint64_t)entries;
-	tree.max_depth = (uint64_t)depth;
-	r = seal_release(store, &tree, release, required, meta, ei);
+	tree.max_bytes = (uint64_t)request_int(request, "max_bytes");
+	tree.max_entries = (uint64_t)request_int(request, "max_entries");
+	tree.max_depth = (uint64_t)request_int(request, "max_depth");
+	r = seal_release(store, &tree, release, request_get(request, "require"), meta,
+			 ei);
 	release_tree_deinit(&tree);
 	if (r < 0)
 		return r;

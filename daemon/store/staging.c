@@ -1,3 +1,4 @@
+/* What is being unpacked: its room, its directory, and its end when it failed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +9,15 @@
 
 #include "deploy/cleanup.h"
 #include "deploy/limits.h"
-#include "store/store.h"
+#include "deploy/names.h"
+#include "store/current.h"
+#include "store/layout.h"
+#include "store/meta.h"
+#include "store/prune.h"
+#include "store/request.h"
+#include "store/room.h"
+#include "store/state.h"
+#include "store/verbs.h"
 #include "util/treewalk.h"
 
 static int check_room(const struct store *store, uint64_t bytes, uint64_t inodes,
@@ -63,18 +72,17 @@ int verb_prepare(struct store *store, json_t *request, json_t *reply,
 	cleanup_close int fd = -1;
 	char release[RELEASE_ID_SIZE],
 		staging[APP_DIR_MAX + sizeof("/" STORE_STAGING "/") + RELEASE_ID_SIZE];
-	json_int_t bytes, inodes;
-	int r;
+	int64_t bytes = request_int(request, "need_bytes");
+	int64_t inodes = request_int(request, "max_entries");
+	int r = 0;
 
-	r = request_unpack(request, ei, "{s:I, s:I}", "need_bytes", &bytes,
-			   "max_entries", &inodes);
-	if (r == 0 && (bytes < 0 || inodes < 0))
-		r = errinfo_refuse(ei, RESULT_FAILED, "bad request: room");
+	if (bytes < 0 || inodes < 0)
+		r = request_refuse("room", ei);
 	if (r == 0)
 		r = check_room(store, (uint64_t)bytes, (uint64_t)inodes, ei);
 	/* Leftovers of earlier failures may be what fills the disk. */
 	if (r < 0 && ei->result == RESULT_NO_SPACE) {
-		r = recover_empty_staging(store, NULL, ei);
+		r = room_empty_staging(store, NULL, ei);
 		if (r == 0)
 			r = check_room(store, (uint64_t)bytes, (uint64_t)inodes, ei);
 	}
@@ -97,7 +105,7 @@ int verb_prepare(struct store *store, json_t *request, json_t *reply,
 	if (json_object_set_new(reply, "release", json_string(release)) < 0 ||
 	    json_object_set_new(reply, "staging", json_string(staging)) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot reply");
-	reserve_keep(store);
+	room_keep(store);
 	return 0;
 }
 
@@ -110,7 +118,7 @@ static int discard_sealed(struct store *store, const char *release, json_t *meta
 	const char *to, *word = json_string_value(json_object_get(meta, "state"));
 	int r;
 
-	r = view_current(store, current, ei);
+	r = current_read(store, current, ei);
 	if (r == 0)
 		r = state_load(store, &state, ei);
 	if (r < 0)
@@ -128,13 +136,10 @@ int verb_discard(struct store *store, json_t *request, json_t *reply,
 		 struct errinfo *ei)
 {
 	cleanup_json json_t *meta = NULL;
-	const char *release;
+	const char *release = request_text(request, "release");
 	int r;
 
 	(void)reply;
-	r = request_unpack(request, ei, "{s:s}", "release", &release);
-	if (r < 0)
-		return r;
 	if (!names_release_valid(release))
 		return errinfo_refuse(ei, RESULT_FAILED, "not a release id");
 	if (store->staging_fd < 0)

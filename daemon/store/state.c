@@ -4,6 +4,8 @@
  * What the disk tells better is not believed here: a damaged one is rebuilt, and never
  * stands in the way of a rollback.
  */
+#include "store/state.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +13,11 @@
 #include <zlib.h>
 
 #include "deploy/cleanup.h"
-#include "store/store.h"
+#include "deploy/names.h"
+#include "store/meta.h"
+#include "store/record.h"
+#include "util/file.h"
+#include "util/treewalk.h"
 
 #define STATE_NAME "state"
 
@@ -63,7 +69,7 @@ static bool is_intent(const json_t *intent)
 {
 	const json_t *from = json_object_get(intent, "from");
 
-	return is_text(intent, "op") && is_text(intent, "to") &&
+	return is_text(intent, "kind") && is_text(intent, "to") &&
 	       is_text(intent, "job") && (json_is_string(from) || json_is_null(from));
 }
 
@@ -80,30 +86,33 @@ static json_t *verified(const char *text)
 	return strcmp(crc, said) == 0 ? json_incref(state) : NULL;
 }
 
-int state_check_schema(const struct store *store, const json_t *schema,
-		       const char *file, struct errinfo *ei)
-{
-	json_int_t number = json_integer_value(schema);
-
-	if (number <= STORE_SCHEMA)
-		return 0;
-	return errinfo_refuse(
-		ei, RESULT_BAD_CONFIG,
-		"'%s/%s' was written by a newer deployd (format %lld, this one reads "
-		"up "
-		"to %d): install that one again, or move '%s' away; releases are kept, "
-		"what is known of them is lost",
-		store->app.state_dir, file, (long long)number, STORE_SCHEMA,
-		store->app.state_dir);
-}
-
-/* Before the checksum is looked at: a newer one may have another. */
+/* Before the checksum is verified: a newer one may have another. */
 static int check_schema(const struct store *store, const char *text, struct errinfo *ei)
 {
 	cleanup_json json_t *file = json_loads(text, 0, NULL);
 
-	return state_check_schema(store, json_object_get(file, "schema"), STATE_NAME,
-				  ei);
+	return record_check_schema(store, json_object_get(file, "schema"), STATE_NAME,
+				   ei);
+}
+
+static void rename_key(json_t *object, const char *from, const char *to)
+{
+	json_t *value = json_object_get(object, from);
+
+	if (value && !json_object_get(object, to))
+		(void)json_object_set(object, to, value);
+	(void)json_object_del(object, from);
+}
+
+/* Before schema 3 two members had other names. */
+static void upgrade(json_t *state)
+{
+	json_t *intent = json_object_get(state, "intent");
+
+	rename_key(state, "sick", "failed");
+	(void)json_object_del(state, "schema"); /* the file says it */
+	if (json_is_object(intent))
+		rename_key(intent, "op", "kind");
 }
 
 int state_load(struct store *store, struct store_state *ret_state, struct errinfo *ei)
@@ -126,6 +135,8 @@ int state_load(struct store *store, struct store_state *ret_state, struct errinf
 		if (r < 0)
 			return r;
 		state.json = json_pack("{s:I}", "seq", (json_int_t)seq);
+	} else {
+		upgrade(state.json);
 	}
 	if (!state.json)
 		return errinfo_set(ei, ENOMEM, "cannot read the state");
@@ -143,8 +154,7 @@ int state_save(struct store *store, struct store_state *state, struct errinfo *e
 	cleanup_free char *text = NULL;
 	char crc[9];
 
-	if (json_object_set_new(state->json, "schema", json_integer(1)) < 0 ||
-	    json_object_set_new(state->json, "seq",
+	if (json_object_set_new(state->json, "seq",
 				json_integer((json_int_t)state->seq)) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot write the state");
 	checksum(state->json, crc);
@@ -155,7 +165,7 @@ int state_save(struct store *store, struct store_state *state, struct errinfo *e
 		return errinfo_set(ei, ENOMEM, "cannot write the state");
 	if (strlen(text) > STATE_BYTES_MAX)
 		return errinfo_set(ei, EFBIG, "cannot write the state");
-	return file_replace(store, store->state_fd, STATE_NAME, text, ei);
+	return record_replace(store, store->state_fd, STATE_NAME, text, ei);
 }
 
 void state_deinit(struct store_state *state)
@@ -196,49 +206,30 @@ int state_settle(struct store_state *state, const char *current, struct errinfo 
 	return 0;
 }
 
-int state_set_sick(struct store_state *state, const char *current, const json_t *sick,
-		   bool *ret_changed, struct errinfo *ei)
+int state_set_failed(struct store_state *state, const char *current,
+		     const json_t *failed, bool *ret_changed, struct errinfo *ei)
 {
-	const json_t *before = state_sick(state, current);
+	const json_t *before = state_failed(state, current);
 	json_t *entry;
 
-	if (before ? json_equal(before, sick) : !json_is_string(sick))
+	if (before ? json_equal(before, failed) : !json_is_string(failed))
 		return 0;
-	entry = json_is_string(sick)
-			? json_pack("{s:s, s:O}", "release", current, "reason", sick)
+	entry = json_is_string(failed)
+			? json_pack("{s:s, s:O}", "release", current, "reason", failed)
 			: json_null();
-	if (!entry || json_object_set_new(state->json, "sick", entry) < 0)
+	if (!entry || json_object_set_new(state->json, "failed", entry) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot write the state");
 	*ret_changed = true;
 	return 0;
 }
 
-int state_note_sick(struct store *store, const json_t *sick, struct errinfo *ei)
+const json_t *state_failed(const struct store_state *state, const char *current)
 {
-	struct store_state state = {0};
-	char current[RELEASE_ID_SIZE];
-	bool changed = false;
-	int r = state_load(store, &state, ei);
-
-	if (r == 0)
-		r = view_current(store, current, ei);
-	if (r == 0)
-		r = state_set_sick(&state, current, sick, &changed, ei);
-	if (r == 0 && changed)
-		r = state_save(store, &state, ei);
-	if (r == 0 && json_is_null(sick))
-		r = mark_healthy(store, current, ei);
-	state_deinit(&state);
-	return r;
-}
-
-const json_t *state_sick(const struct store_state *state, const char *current)
-{
-	const json_t *sick = json_object_get(state->json, "sick");
-	const char *release = json_string_value(json_object_get(sick, "release"));
+	const json_t *failed = json_object_get(state->json, "failed");
+	const char *release = json_string_value(json_object_get(failed, "release"));
 
 	return release && strcmp(release, current) == 0
-		       ? json_object_get(sick, "reason")
+		       ? json_object_get(failed, "reason")
 		       : NULL;
 }
 

@@ -4,21 +4,22 @@
  * for want of memory or files is done before; afterwards only the disk can.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "store/adopt.h"
-#include "store/store.h"
-#include "util/report.h"
+#include "deploy/names.h"
+#include "store/current.h"
+#include "store/meta.h"
+#include "store/request.h"
+#include "store/state.h"
+#include "store/verbs.h"
+#include "store/view.h"
 
 struct change {
 	char from[RELEASE_ID_SIZE]; /* "" = none */
 	const char *to;
-	const char *op;
+	const char *kind;
 	json_t *intent;
 };
 
@@ -67,78 +68,13 @@ static int save_intent(struct store *store, const struct change *change,
 #endif
 }
 
-static int replace_link(const struct store *store, const char *to)
-{
-	char target[RELEASE_ID_SIZE + 256], name[64];
-
-	(void)snprintf(target, sizeof(target), "%s/%s", store->app.releases_name, to);
-	(void)snprintf(name, sizeof(name), STORE_LINK_PREFIX "%ld", (long)getpid());
-#ifdef BREAK_UNLINK_SYMLINK
-	(void)unlinkat(store->app_fd, store->app.current_name, 0);
-	return symlinkat(target, store->app_fd, store->app.current_name) < 0 ? -errno
-									     : 0;
-#endif
-	if (unlinkat(store->app_fd, name, 0) < 0 && errno != ENOENT)
-		return -errno;
-	if (symlinkat(target, store->app_fd, name) < 0)
-		return -errno;
-	if (renameat(store->app_fd, name, store->app_fd, store->app.current_name) < 0) {
-		int r = -errno;
-
-		(void)unlinkat(store->app_fd, name, 0);
-		return r;
-	}
-	return 0;
-}
-
-/* A full disk may have no inode for the link. */
-static int make_link(struct store *store, const char *to, struct errinfo *ei)
-{
-	int r = replace_link(store, to);
-
-	if (r == -ENOSPC || r == -EDQUOT) {
-		int made_room = reserve_use(store, ei);
-
-		if (made_room < 0 && made_room != -ENOSPC)
-			return made_room;
-		if (made_room == 0)
-			r = replace_link(store, to);
-	}
-	return r < 0 ? layout_write_failed(store, r, "cannot make the link", ei) : 0;
-}
-
-static int sync_app(const struct store *store, struct errinfo *ei)
-{
-#ifdef BREAK_NO_FSYNC_APP
-	(void)store;
-	(void)ei;
-	return 0;
-#else
-	int r;
-
-#ifdef BREAK_TOLD_BEFORE_FSYNC
-	r = report_result(RESULT_OK, "", NULL);
-#endif
-	r = dir_sync(store->app_fd, store->app.deploy_dir, ei);
-#ifdef BREAK_FSYNC_ERROR_IGNORED
-	r = 0;
-#endif
-	return r;
-#endif
-}
-
 /* The disk may have either link now; what runs, and what is said, is the old one. */
 static int take_back(const struct store *store, const struct change *change,
 		     struct errinfo *ei)
 {
 	struct errinfo why = *ei;
-	int r;
+	int r = current_take_back(store, change->from);
 
-	if (change->from[0] != '\0')
-		r = replace_link(store, change->from);
-	else
-		r = unlinkat(store->app_fd, store->app.current_name, 0) < 0 ? -errno
-									    : 0;
 	if (r < 0)
 		return errinfo_set(ei, r,
 				   "%s; and the switch to %s could not be taken back",
@@ -154,7 +90,7 @@ static void forget_intent(struct store *store, const struct change *change)
 	int r;
 
 	/* A revert is wanted all the same: deployd's next start tries it again. */
-	if (strcmp(change->op, "revert") == 0 ||
+	if (strcmp(change->kind, "revert") == 0 ||
 	    state_load(store, &state, &ignored) < 0)
 		return;
 	r = state_settle(&state, change->from, &ignored);
@@ -164,13 +100,6 @@ static void forget_intent(struct store *store, const struct change *change)
 	state_deinit(&state);
 }
 
-int switch_link(struct store *store, const char *to, struct errinfo *ei)
-{
-	int r = make_link(store, to, ei);
-
-	return r < 0 ? r : sync_app(store, ei);
-}
-
 static int commit(struct store *store, const struct change *change, struct errinfo *ei)
 {
 	int r;
@@ -178,30 +107,32 @@ static int commit(struct store *store, const struct change *change, struct errin
 	r = save_intent(store, change, ei);
 	if (r < 0)
 		return r;
-	r = make_link(store, change->to, ei);
+	r = current_replace(store, change->to, ei);
 	if (r < 0) {
 		forget_intent(store, change);
 		return r;
 	}
-	r = sync_app(store, ei);
+	r = current_sync(store, ei);
 	return r < 0 ? take_back(store, change, ei) : 0;
 }
 
-static json_t *make_intent(const struct store *store, const struct change *change,
-			   const char *job, json_t *by, const json_t *boot_id,
-			   json_int_t deadline_sec, const char *at)
+static json_t *make_intent(const struct change *change, const json_t *request,
+			   const char *at)
 {
 	json_t *from = change->from[0] ? json_string(change->from) : json_null();
+	const char *job = request_text(request, "job");
+	json_t *by = request_get(request, "by");
+	json_t *boot_id = request_get(request, "boot_id");
+	json_int_t deadline_sec = request_int(request, "confirm_deadline_sec");
 	struct timespec boot = {0};
 	json_t *intent;
 
-	(void)store;
 	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-	intent = json_pack("{s:s, s:O, s:s, s:s, s:O, s:s, s:I}", "op", change->op,
+	intent = json_pack("{s:s, s:O, s:s, s:s, s:O, s:s, s:I}", "kind", change->kind,
 			   "from", from, "to", change->to, "job", job, "by", by, "at",
 			   at, "boottime_sec", (json_int_t)boot.tv_sec);
 	if (intent && boot_id)
-		(void)json_object_set(intent, "boot_id", (json_t *)boot_id);
+		(void)json_object_set(intent, "boot_id", boot_id);
 	if (intent && deadline_sec > 0 &&
 	    json_object_set_new(intent, "confirm",
 				json_pack("{s:s, s:O, s:I, s:s, s:O}", "release",
@@ -217,36 +148,30 @@ static json_t *make_intent(const struct store *store, const struct change *chang
 int verb_switch(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
 {
 	cleanup_json json_t *intent = NULL, *view = NULL;
-	json_t *by, *if_current = NULL, *boot_id = NULL;
-	json_int_t deadline_sec = 0;
-	struct change change = {.from = ""};
+	struct change change = {.from = "",
+				.to = request_text(request, "to"),
+				.kind = request_text(request, "kind")};
 	char at[RFC3339_SIZE];
-	const char *job;
-	int r;
+	int r = current_read(store, change.from, ei);
 
-	r = request_unpack(request, ei, "{s:s, s:s, s:s, s:o, s?o, s?o, s?I}", "to",
-			   &change.to, "op", &change.op, "job", &job, "by", &by,
-			   "if_current", &if_current, "boot_id", &boot_id,
-			   "confirm_deadline_sec", &deadline_sec);
-	if (r == 0)
-		r = view_current(store, change.from, ei);
 	if (r == 0)
 		r = check_target(store, change.to, ei);
 	if (r == 0)
-		r = check_if_current(if_current, change.from, ei);
+		r = check_if_current(request_get(request, "if_current"), change.from,
+				     ei);
 	if (r < 0)
 		return r;
 	names_rfc3339(store->now_sec, at);
-	intent = make_intent(store, &change, job, by, boot_id, deadline_sec, at);
+	intent = make_intent(&change, request, at);
 	if (!intent)
 		return errinfo_set(ei, ENOMEM, "cannot write the intent");
 	if (json_dumpb(intent, NULL, 0, JSON_COMPACT) > INTENT_BYTES_MAX)
-		return errinfo_refuse(ei, RESULT_FAILED, "bad request: too long");
+		return request_refuse("too long", ei);
 	change.intent = intent;
 	view = view_make(store, ei);
 	if (!view)
 		return -EINVAL;
-	r = view_after_switch(view, change.to, by, at,
+	r = view_after_switch(view, change.to, request_get(request, "by"), at,
 			      json_object_get(intent, "confirm"), ei);
 	if (r < 0)
 		return r;

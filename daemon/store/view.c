@@ -1,61 +1,21 @@
+/* What deployd knows of an app, put together from all that is recorded of it. */
+#include "store/view.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "core/retention.h"
 #include "deploy/cleanup.h"
-#include "store/store.h"
-
-/* The id in "releases/ID"; NULL when the target is anything else. */
-static const char *id_of(const struct store *store, const char *target)
-{
-	size_t n = strlen(store->app.releases_name);
-
-	if (strncmp(target, store->app.releases_name, n) != 0 || target[n] != '/' ||
-	    !names_release_valid(target + n + 1))
-		return NULL;
-	return target + n + 1;
-}
-
-int view_current(const struct store *store, char ret_release[RELEASE_ID_SIZE],
-		 struct errinfo *ei)
-{
-	char target[512], shown[256];
-	const char *id;
-	ssize_t n;
-
-	ret_release[0] = '\0';
-	if (store->app_fd < 0)
-		return 0;
-	n = readlinkat(store->app_fd, store->app.current_name, target,
-		       sizeof(target) - 1);
-	if (n < 0 && errno == ENOENT)
-		return 0;
-	if (n < 0 && errno == EINVAL)
-		return errinfo_refuse(
-			ei, RESULT_BAD_CONFIG,
-			"'%s' is not a link: move it away, or make a release of it: "
-			"deployctl adopt %s",
-			store->app.current_dir, store->app.name);
-	if (n < 0)
-		return errinfo_set(ei, errno, "cannot read '%s'",
-				   store->app.current_dir);
-	target[n] = '\0';
-	id = id_of(store, target);
-	if (!id)
-		return errinfo_refuse(ei, RESULT_BAD_CONFIG,
-				      "'%s' points to '%s', not to '%s/ID': remove the "
-				      "link, or take over what it points to: deployctl "
-				      "adopt %s",
-				      store->app.current_dir,
-				      names_escape(target, shown, sizeof(shown)),
-				      store->app.releases_name, store->app.name);
-	(void)strcpy(ret_release, id);
-	return 0;
-}
+#include "deploy/names.h"
+#include "store/current.h"
+#include "store/meta.h"
+#include "store/state.h"
+#include "store/verbs.h"
+#include "util/file.h"
+#include "util/json_text.h"
+#include "util/treewalk.h"
 
 static bool is_directory(int dir_fd, const char *name)
 {
@@ -109,7 +69,7 @@ static int compare_newest_first(const void *a, const void *b)
 static json_t *sorted(json_t *releases)
 {
 	size_t n = json_array_size(releases);
-	cleanup_free json_t **list = zeroed(n + 1, sizeof(json_t *));
+	cleanup_free json_t **list = calloc(n + 1, sizeof(json_t *));
 	json_t *result = json_array();
 
 	for (size_t i = 0; list && i < n; i++)
@@ -167,7 +127,7 @@ struct retention_release view_release(const json_t *release)
 		.seq = (uint64_t)json_integer_value(json_object_get(release, "seq")),
 		.good = state && strcmp(state, "good") == 0,
 		.bad = state && strcmp(state, "bad") == 0,
-		.unknown = state && strcmp(state, STORE_UNKNOWN) == 0,
+		.unknown = state && strcmp(state, META_UNKNOWN) == 0,
 		.rolled_back = json_is_true(json_object_get(release, "rolled_back")),
 		.pinned = json_is_true(json_object_get(release, "pinned")),
 		.deployed_at_sec = at ? names_rfc3339_parse(at) : 0,
@@ -182,7 +142,7 @@ static int set_previous(json_t *view, const char *current, struct errinfo *ei)
 {
 	const json_t *releases = json_object_get(view, "releases");
 	size_t n = json_array_size(releases), at;
-	cleanup_free struct retention_release *list = zeroed(n + 1, sizeof(*list));
+	cleanup_free struct retention_release *list = calloc(n + 1, sizeof(*list));
 
 	if (!list)
 		return errinfo_set(ei, ENOMEM, "cannot describe the releases");
@@ -243,21 +203,21 @@ static int add_state(struct store *store, json_t *view, const char *current,
 		"hold", hold_of(store, &state), "confirm",
 		borrowed_or_null(state_confirm(&state, current)), "flag",
 		flag_of(store), "failed",
-		borrowed_or_null(state_sick(&state, current)));
+		borrowed_or_null(state_failed(&state, current)));
 	if (!more || json_object_update_new(view, more) < 0)
 		r = errinfo_set(ei, ENOMEM, "cannot describe the releases");
 	state_deinit(&state);
 	return r;
 }
 
-/* Empty when all is well. */
+/* problem stays empty when there is none. */
 static void examine_current(const struct store *store, const json_t *releases,
 			    char ret_current[RELEASE_ID_SIZE], struct errinfo *problem)
 {
 	const json_t *entry;
 	size_t i;
 
-	if (view_current(store, ret_current, problem) < 0 || ret_current[0] == '\0')
+	if (current_read(store, ret_current, problem) < 0 || ret_current[0] == '\0')
 		return;
 	json_array_foreach ((json_t *)releases, i, entry)
 		if (strcmp(json_string_value(json_object_get(entry, "id")),
@@ -285,7 +245,7 @@ json_t *view_make(struct store *store, struct errinfo *ei)
 	view = json_pack("{s:o, s:n, s:o, s:O}", "current",
 			 current[0] ? json_string(current) : json_null(), "previous",
 			 "degraded",
-			 problem.what[0] ? text_json(problem.what) : json_null(),
+			 problem.what[0] ? json_text(problem.what) : json_null(),
 			 "releases", releases);
 	if (!view) {
 		(void)errinfo_set(ei, ENOMEM, "cannot describe the releases");
@@ -308,4 +268,11 @@ int view_after_switch(json_t *view, const char *release, const json_t *by,
 	if (!more || json_object_update_new(view, more) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot describe the releases");
 	return set_previous(view, release, ei);
+}
+
+int verb_inspect(struct store *store, json_t *request, json_t *reply,
+		 struct errinfo *ei)
+{
+	(void)store, (void)request, (void)reply, (void)ei;
+	return 0; /* every reply has the view */
 }

@@ -42,7 +42,7 @@ static int open_dir(const char *path, int *ret_fd, struct errinfo *ei)
 {
 	int parent_fd, r;
 
-	r = safedir_open(path, &parent_fd, ret_fd, ei);
+	r = safedir_open(path, O_PATH, NULL, &parent_fd, ret_fd, ei);
 	if (parent_fd >= 0)
 		(void)close(parent_fd);
 	return r;

@@ -2,9 +2,9 @@
  * deployd-users: asks the name service who a user is, and reads /etc/subuid. A look-up
  * may hang for as long as a directory server likes, so it runs in a process that
  * deployd ends after a while. The name service loads the host's own code, which may
- * need any system call, so there is no filter but that of deployd's unit. But the
- * process has a user of its own, can neither write nor execute files, and starts no
- * other process.
+ * need any system call, so the filter denies only those that reach into other
+ * processes, run programs or open up more of the kernel. And the process has a user of
+ * its own, can neither write nor execute files, and starts no other process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +68,8 @@ static int enter_sandbox(const struct options *options, struct errinfo *ei)
 	r = privdrop_become((uid_t)options->uid, (gid_t)options->gid, ei);
 	if (r < 0)
 		return r;
-	return landlock_read_only(ei);
+	r = landlock_read_only(ei);
+	return r < 0 ? r : sandbox_deny_reach(ei);
 }
 
 /* --- /etc/subuid -------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
+#include "util/json_text.h"
 
 void finding_pass(struct finding *finding, const char *fmt, ...)
 {
@@ -57,28 +58,16 @@ void finding_excerpt(struct finding *finding, const char *body, size_t length)
 	}
 }
 
-/* The message was cut at a byte count, maybe inside a character; jansson refuses it. */
-static json_t *text_json(const char *text)
-{
-	size_t length = strlen(text);
-	json_t *json;
-
-	do {
-		json = json_stringn(text, length);
-	} while (!json && length-- > 0);
-	return json;
-}
-
 static json_t *to_json(struct finding *finding)
 {
 	json_t *line = json_pack("{s:s, s:s, s:o}", "type", "result", "result",
 				 finding->passed ? "ok" : "failed", "message",
-				 text_json(finding->message));
+				 json_text(finding->message));
 	int r = 0;
 
 	if (line && finding->status != 0) {
 		r |= json_object_set_new(line, "status", json_integer(finding->status));
-		r |= json_object_set_new(line, "excerpt", text_json(finding->excerpt));
+		r |= json_object_set_new(line, "excerpt", json_text(finding->excerpt));
 	}
 	if (line && finding->took_ms >= 0)
 		r |= json_object_set_new(line, "took_ms",

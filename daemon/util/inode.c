@@ -30,6 +30,19 @@ int inode_refuse(struct errinfo *ei, const struct tree_entry *entry, const char 
 			      names_escape(entry->path, path, sizeof(path)), why);
 }
 
+int inode_check_mount(const struct tree_entry *entry,
+		      const struct treewalk_mount *mount, struct errinfo *ei)
+{
+	struct treewalk_mount own = {0};
+	int r = treewalk_mount_of(entry->fd, &own);
+
+	if (r < 0)
+		return errinfo_set(ei, r, "cannot examine a file");
+	return treewalk_mount_same(&own, mount)
+		       ? 0
+		       : inode_refuse(ei, entry, "is on another mount");
+}
+
 bool inode_has_foreign_xattr(int fd)
 {
 	char self[64], names[1024];

@@ -13,6 +13,11 @@
 int inode_refuse(struct errinfo *ei, const struct tree_entry *entry, const char *why)
 	__attribute__((nonnull));
 
+/* Refuses what is on another mount than the root of the walk. */
+int inode_check_mount(const struct tree_entry *entry,
+		      const struct treewalk_mount *mount, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull));
+
 /* Also when they cannot be read. security.selinux is the kernel's own. */
 bool inode_has_foreign_xattr(int fd);
 

@@ -6,19 +6,6 @@
 
 #include "deploy/names.h"
 
-static int check_mount(const struct release_tree *tree, const struct tree_entry *entry,
-		       struct errinfo *ei)
-{
-	struct treewalk_mount mount = {0};
-	int r = treewalk_mount_of(entry->fd, &mount);
-
-	if (r < 0)
-		return errinfo_set(ei, r, "cannot examine the release");
-	return treewalk_mount_same(&mount, &tree->mount)
-		       ? 0
-		       : inode_refuse(ei, entry, "is on another file system");
-}
-
 static int check_inode(const struct release_tree *tree, const struct tree_entry *entry,
 		       struct errinfo *ei)
 {
@@ -36,7 +23,7 @@ static int check_inode(const struct release_tree *tree, const struct tree_entry 
 	if (!S_ISLNK(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID | S_ISVTX)) != 0)
 		return inode_refuse(ei, entry, "has a setuid, setgid or sticky bit");
 #endif
-	return check_mount(tree, entry, ei);
+	return inode_check_mount(entry, &tree->mount, ei);
 }
 
 static int verify(const struct tree_entry *entry, void *userdata, struct errinfo *ei)

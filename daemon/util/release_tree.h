@@ -9,7 +9,7 @@
 
 /*
  * What deployd-unpack left becomes a release. Nothing that the unpacker said is
- * believed: every inode is looked at first, and the tree is refused unless each is a
+ * believed: every inode is examined first, and the tree is refused unless each is a
  * plain file, directory or link of unpack_uid, on one file system, with no other name
  * outside, no setuid, setgid or sticky bit and no extended attributes, and within the
  * limits. Nothing of a tree that is refused is fit for use.

@@ -8,6 +8,7 @@
 
 #include "deploy/cleanup.h"
 #include "util/fdio.h"
+#include "util/json_text.h"
 
 bool report_init(void)
 {
@@ -55,24 +56,12 @@ void report_progress(json_t *fields)
 		(void)write_line(line);
 }
 
-/* errinfo cuts at a byte count, maybe inside a character; jansson refuses such text. */
-static json_t *message_json(const char *message)
-{
-	size_t length = strlen(message);
-	json_t *json;
-
-	do {
-		json = json_stringn(message, length);
-	} while (!json && length-- > 0);
-	return json;
-}
-
 int report_result(enum deploy_result result, const char *message, json_t *fields)
 {
 	cleanup_json json_t *line = NULL;
 
 	line = json_pack("{s:s, s:s, s:o}", "type", "result", "result",
-			 result_name(result), "message", message_json(message));
+			 result_name(result), "message", json_text(message));
 	if (!line) {
 		json_decref(fields);
 		return 1;

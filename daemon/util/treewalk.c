@@ -12,63 +12,9 @@
 
 #define PATH_ROOM 4096
 
-struct walk {
-	bool after;
-	int (*visit)(const struct tree_entry *entry, void *userdata,
-		     struct errinfo *ei);
-	void *userdata;
-	char path[PATH_ROOM];
-};
-
-static const char *shown(const char *path, char buf[256])
-{
-	return names_escape(path, buf, 256);
-}
-
-static int walk_dir(struct walk *walk, int dir_fd, size_t path_length, size_t depth,
-		    struct errinfo *ei);
-
-static int walk_entry(struct walk *walk, int dir_fd, const char *name,
-		      size_t path_length, size_t depth, struct errinfo *ei)
-{
-	cleanup_close int fd = -1;
-	struct tree_entry entry = {
-		.dir_fd = dir_fd, .name = name, .path = walk->path, .depth = depth};
-	size_t length = path_length + strlen(name) + (path_length > 0);
-	char text[256];
-	int r = 0;
-
-	if (length >= PATH_ROOM || depth > TREEWALK_DEPTH_MAX)
-		return errinfo_refuse(ei, RESULT_REJECTED, "'%s' is nested too deep",
-				      shown(walk->path, text));
-	(void)snprintf(walk->path + path_length, PATH_ROOM - path_length, "%s%s",
-		       path_length > 0 ? "/" : "", name);
-	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &entry.st) < 0)
-		return errinfo_set(ei, errno, "cannot examine '%s'",
-				   shown(walk->path, text));
-	entry.fd = fd;
-	if (!walk->after)
-		r = walk->visit(&entry, walk->userdata, ei);
-	if (r >= 0 && S_ISDIR(entry.st.st_mode)) {
-		/* Not by its name: it may stand for another directory by now. */
-		int sub = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (sub < 0)
-			return errinfo_set(ei, errno, "cannot open '%s'",
-					   shown(walk->path, text));
-		r = walk_dir(walk, sub, length, depth + 1, ei);
-		walk->path[length] = '\0';
-	}
-	if (r >= 0 && walk->after)
-		r = walk->visit(&entry, walk->userdata, ei);
-	walk->path[path_length] = '\0';
-	return r < 0 ? r : 0;
-}
-
 /* Takes over dir_fd. */
-static int walk_dir(struct walk *walk, int dir_fd, size_t path_length, size_t depth,
-		    struct errinfo *ei)
+static int visit_all(int dir_fd, dir_visit_fn *visit, void *userdata,
+		     struct errinfo *ei)
 {
 	DIR *dir = fdopendir(dir_fd);
 	int r = 0;
@@ -88,12 +34,80 @@ static int walk_dir(struct walk *walk, int dir_fd, size_t path_length, size_t de
 				r = errinfo_set(ei, errno, "cannot read a directory");
 			break;
 		}
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		r = walk_entry(walk, dirfd(dir), entry->d_name, path_length, depth, ei);
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = visit(dirfd(dir), entry->d_name, userdata, ei);
 	}
 	(void)closedir(dir);
 	return r;
+}
+
+int dir_for_each(int dir_fd, dir_visit_fn *visit, void *userdata, struct errinfo *ei)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? errinfo_set(ei, errno, "cannot read a directory")
+		      : visit_all(fd, visit, userdata, ei);
+}
+
+struct walk {
+	bool after;
+	int (*visit)(const struct tree_entry *entry, void *userdata,
+		     struct errinfo *ei);
+	void *userdata;
+	char path[PATH_ROOM];
+};
+
+static const char *shown(const char *path, char buf[256])
+{
+	return names_escape(path, buf, 256);
+}
+
+/* One directory of a walk. */
+struct level {
+	struct walk *walk;
+	size_t path_length, depth;
+};
+
+static int walk_entry(int dir_fd, const char *name, void *userdata, struct errinfo *ei)
+{
+	const struct level *level = userdata;
+	struct walk *walk = level->walk;
+	cleanup_close int fd = -1;
+	struct tree_entry entry = {.dir_fd = dir_fd,
+				   .name = name,
+				   .path = walk->path,
+				   .depth = level->depth};
+	size_t length = level->path_length + strlen(name) + (level->path_length > 0);
+	char text[256];
+	int r = 0;
+
+	if (length >= PATH_ROOM || level->depth > TREEWALK_DEPTH_MAX)
+		return errinfo_refuse(ei, RESULT_REJECTED, "'%s' is nested too deep",
+				      shown(walk->path, text));
+	(void)snprintf(walk->path + level->path_length, PATH_ROOM - level->path_length,
+		       "%s%s", level->path_length > 0 ? "/" : "", name);
+	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &entry.st) < 0)
+		return errinfo_set(ei, errno, "cannot examine '%s'",
+				   shown(walk->path, text));
+	entry.fd = fd;
+	if (!walk->after)
+		r = walk->visit(&entry, walk->userdata, ei);
+	if (r >= 0 && S_ISDIR(entry.st.st_mode)) {
+		struct level below = {walk, length, level->depth + 1};
+		/* Not by its name: it may stand for another directory by now. */
+		int sub = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (sub < 0)
+			return errinfo_set(ei, errno, "cannot open '%s'",
+					   shown(walk->path, text));
+		r = visit_all(sub, walk_entry, &below, ei);
+		walk->path[length] = '\0';
+	}
+	if (r >= 0 && walk->after)
+		r = walk->visit(&entry, walk->userdata, ei);
+	walk->path[level->path_length] = '\0';
+	return r < 0 ? r : 0;
 }
 
 int tree_walk(int root_fd, bool after,
@@ -102,11 +116,9 @@ int tree_walk(int root_fd, bool after,
 	      void *userdata, struct errinfo *ei)
 {
 	struct walk walk = {.after = after, .visit = visit, .userdata = userdata};
-	int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct level top = {&walk, 0, 1};
 
-	if (fd < 0)
-		return errinfo_set(ei, errno, "cannot open a directory");
-	return walk_dir(&walk, fd, 0, 1, ei);
+	return dir_for_each(root_fd, walk_entry, &top, ei);
 }
 
 /* One call of tree_remove(). */
@@ -204,56 +216,36 @@ static int move_up(struct removal *removal, int dir_fd, const char *name)
 	return -errno;
 }
 
-static int remove_contents(struct removal *removal, int dir_fd, size_t depth);
+/* The entries of one directory that is being emptied. */
+struct emptying {
+	struct removal *removal;
+	size_t depth;
+};
 
-static int remove_entry(struct removal *removal, int dir_fd, const char *name,
-			size_t depth)
+static int remove_entry(int dir_fd, const char *name, void *userdata,
+			struct errinfo *ei)
 {
+	const struct emptying *emptying = userdata;
+	struct emptying below = {emptying->removal, emptying->depth + 1};
 	int sub, r;
 
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR)
 		return -errno;
-	if (depth >= TREEWALK_DEPTH_MAX)
-		return move_up(removal, dir_fd, name);
-	sub = open_owned(removal, dir_fd, name);
-	r = sub < 0 ? sub : remove_contents(removal, sub, depth + 1);
+	if (emptying->depth >= TREEWALK_DEPTH_MAX)
+		return move_up(emptying->removal, dir_fd, name);
+	sub = open_owned(emptying->removal, dir_fd, name);
+	r = sub < 0 ? sub : visit_all(sub, remove_entry, &below, ei);
 	if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0)
 		r = -errno;
 	return r;
 }
 
-/* Takes over dir_fd. */
-static int remove_contents(struct removal *removal, int dir_fd, size_t depth)
+static int remove_tree(struct removal *removal, int dir_fd, const char *name,
+		       struct errinfo *ei)
 {
-	DIR *dir = fdopendir(dir_fd);
-	int r = 0;
-
-	if (!dir) {
-		r = -errno;
-		(void)close(dir_fd);
-		return r;
-	}
-	while (r == 0) {
-		const struct dirent *entry;
-
-		errno = 0;
-		entry = readdir(dir);
-		if (!entry) {
-			r = -errno;
-			break;
-		}
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		r = remove_entry(removal, dirfd(dir), entry->d_name, depth);
-	}
-	(void)closedir(dir);
-	return r;
-}
-
-static int remove_tree(struct removal *removal, int dir_fd, const char *name)
-{
+	struct emptying top = {removal, 1};
 	unsigned int n_moved;
 	int fd, r;
 
@@ -263,7 +255,7 @@ static int remove_tree(struct removal *removal, int dir_fd, const char *name)
 		if (fd < 0)
 			return fd;
 		removal->top_fd = fd;
-		r = remove_contents(removal, fd, 1);
+		r = visit_all(fd, remove_entry, &top, ei);
 		if (r < 0)
 			return r;
 	} while (removal->n_moved > n_moved);
@@ -280,6 +272,6 @@ int tree_remove(int dir_fd, const char *name, struct errinfo *ei)
 		return 0;
 	r = errno == EISDIR ? treewalk_mount_of(dir_fd, &removal.mount) : -errno;
 	if (r == 0)
-		r = remove_tree(&removal, dir_fd, name);
+		r = remove_tree(&removal, dir_fd, name, ei);
 	return r < 0 ? errinfo_set(ei, r, "cannot remove '%s'", shown(name, text)) : 0;
 }

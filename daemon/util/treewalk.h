@@ -15,6 +15,17 @@
 
 #define TREEWALK_DEPTH_MAX RELEASE_DEPTH_MAX /* max_depth is not more */
 
+typedef int dir_visit_fn(int dir_fd, const char *name, void *userdata,
+			 struct errinfo *ei);
+
+/*
+ * Calls visit with every name in the directory but "." and "..", until it returns a
+ * negative number, which is returned. dir_fd may be O_PATH; the one that visit gets is
+ * another fd of the same directory.
+ */
+int dir_for_each(int dir_fd, dir_visit_fn *visit, void *userdata, struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull(2, 4)));
+
 struct tree_entry {
 	int dir_fd;	  /* the directory it is in */
 	const char *name; /* in dir_fd */

@@ -6,7 +6,10 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -105,16 +108,15 @@ static int answer_properties(sd_bus_message *call, const struct fake_unit *unit,
 
 static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 {
-	static const struct fake_unit gone = {.load_state = "not-found",
-					      .active_state = "inactive",
-					      .sub_state = "dead"};
+	static const struct fake_unit ended = {.active_state = "inactive",
+					       .sub_state = "dead",
+					       .exec_main_code = CLD_EXITED};
+	bool transient = strstr(sd_bus_message_get_path(call), "/deployd_2d");
 	struct fake_unit now = fake->unit;
 
-	if (strstr(sd_bus_message_get_path(call), "deployd_2dlogs"))
-		return answer_properties(call, fake->log_over ? &gone : &fake->unit,
-					 NULL, NULL);
-	if (fake->transient_state &&
-	    strstr(sd_bus_message_get_path(call), "/deployd_2d"))
+	if (transient && fake->log_over)
+		return answer_properties(call, &ended, NULL, NULL);
+	if (transient && fake->transient_state)
 		now.active_state = fake->transient_state;
 	if (fake->later) {
 		fake->unit = *fake->later;
@@ -207,36 +209,97 @@ static int on_job(struct fake_manager *fake, sd_bus_message *call)
 	return 1;
 }
 
-/* --- the transient unit of units_log ---------------------------------------------- */
+/* --- transient units ---------------------------------------------- */
 
-/* As the service manager does. */
-static int open_output(sd_bus_message *call)
+static void record(struct fake_manager *fake, const char *text)
 {
-	const char *name, *path = NULL;
+	size_t length = strlen(fake->transient_properties);
 
+	assert_true(length + strlen(text) < sizeof(fake->transient_properties));
+	(void)strcpy(fake->transient_properties + length, text);
+}
+
+static void record_basic(struct fake_manager *fake, sd_bus_message *value, char type)
+{
+	union {
+		const char *text;
+		int truth;
+		int32_t i;
+		uint32_t u;
+		uint64_t t;
+		uint8_t y;
+	} basic = {.t = 0};
+	char number[32];
+
+	assert_true(sd_bus_message_read_basic(value, type, &basic) > 0);
+	if (strchr("sog", type)) {
+		record(fake, basic.text);
+	} else {
+		(void)snprintf(number, sizeof(number), "%llu",
+			       (unsigned long long)basic.t);
+		record(fake, number);
+	}
+	record(fake, ",");
+}
+
+static void record_value(struct fake_manager *fake, sd_bus_message *value)
+{
+	const char *contents;
+	char type;
+
+	while (sd_bus_message_peek_type(value, &type, &contents) > 0) {
+		if (!strchr("avre", type)) {
+			record_basic(fake, value, type);
+			continue;
+		}
+		assert_true(sd_bus_message_enter_container(value, type, contents) > 0);
+		record_value(fake, value);
+		assert_true(sd_bus_message_exit_container(value) >= 0);
+	}
+}
+
+/* As the service manager does; -1 when it writes to no file. */
+static int open_output(struct fake_manager *fake, sd_bus_message *call)
+{
+	char path[256];
+	const char *name, *at, *end;
+
+	fake->transient_properties[0] = '\0';
 	assert_true(sd_bus_message_enter_container(call, 'a', "(sv)") >= 0);
 	while (sd_bus_message_enter_container(call, 'r', "sv") > 0) {
 		assert_true(sd_bus_message_read(call, "s", &name) >= 0);
-		if (strcmp(name, "StandardOutputFile") == 0)
-			assert_true(sd_bus_message_read(call, "v", "s", &path) >= 0);
-		else
-			assert_true(sd_bus_message_skip(call, "v") >= 0);
+		record(fake, name);
+		record(fake, "=");
+		record_value(fake, call);
+		record(fake, "\n");
 		assert_true(sd_bus_message_exit_container(call) >= 0);
 	}
-	assert_non_null(path);
+	at = strstr(fake->transient_properties, "StandardOutputFile=");
+	if (!at)
+		return -1;
+	at += strlen("StandardOutputFile=");
+	end = strchr(at, ',');
+	(void)snprintf(path, sizeof(path), "%.*s", (int)(end - at), at);
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
-void fake_manager_send_unit_removed(struct fake_manager *fake, const char *unit)
+void fake_manager_send_transient_changed(struct fake_manager *fake)
 {
-	assert_true(sd_bus_emit_signal(fake->bus, MANAGER_PATH, MANAGER, "UnitRemoved",
-				       "so", unit, MANAGER_PATH "/unit/x") >= 0);
+	char *path;
+
+	assert_true(sd_bus_path_encode(MANAGER_PATH "/unit", fake->log_unit, &path) >=
+		    0);
+	assert_true(sd_bus_emit_signal(fake->bus, path,
+				       "org.freedesktop.DBus.Properties",
+				       "PropertiesChanged", "sa{sv}as",
+				       "org.freedesktop.systemd1.Unit", 0, 0) >= 0);
+	free(path);
 }
 
 void fake_manager_end_log(struct fake_manager *fake)
 {
 	fake->log_over = true;
-	fake_manager_send_unit_removed(fake, fake->log_unit);
+	fake_manager_send_transient_changed(fake);
 }
 
 static int on_start_log(struct fake_manager *fake, sd_bus_message *call)
@@ -246,9 +309,10 @@ static int on_start_log(struct fake_manager *fake, sd_bus_message *call)
 	int fd;
 
 	new_job(fake);
+	fake->log_over = false;
 	assert_true(sd_bus_message_read(call, "ss", &name, &mode) >= 0);
 	(void)snprintf(fake->log_unit, sizeof(fake->log_unit), "%s", name);
-	fd = open_output(call);
+	fd = open_output(fake, call);
 	assert_true(fd >= 0);
 	if (fake->log_text)
 		assert_true(write(fd, fake->log_text, strlen(fake->log_text)) > 0);

@@ -65,14 +65,15 @@ struct fake_manager {
 	void (*on_call)(void *userdata, const char *member);
 	void *userdata;
 
-	/* Of units_log: what the transient unit writes, and whether it stays. */
-	/* (as of any other transient unit) */
+	/* What a transient unit writes, and whether it stays. */
 	const char *log_text;
 	const char *transient_state; /* ActiveState, where it is not the unit's */
 	const char *control_group;   /* of all units, or NULL */
 	bool log_stays;
 	char log_unit[64];
 	bool log_over;
+	/* The last one's properties: "Name=", its values with commas, and a newline. */
+	char transient_properties[16384];
 };
 
 void fake_manager_open(struct fake_manager *fake, uv_loop_t *loop);
@@ -80,10 +81,10 @@ void fake_manager_open(struct fake_manager *fake, uv_loop_t *loop);
 void fake_manager_break(struct fake_manager *fake);
 void fake_manager_close(struct fake_manager *fake);
 
-/* The unit is gone, and UnitRemoved says so. */
+/* The transient unit has exited with 0, and PropertiesChanged says so. */
 void fake_manager_end_log(struct fake_manager *fake);
-/* What a daemon-reload sends of every unit. */
-void fake_manager_send_unit_removed(struct fake_manager *fake, const char *unit);
+/* PropertiesChanged of the transient unit. */
+void fake_manager_send_transient_changed(struct fake_manager *fake);
 void fake_manager_end_job(struct fake_manager *fake);
 /* What systemd sends of a unit that changes. */
 void fake_manager_send_changed(struct fake_manager *fake, const char *sub_state,

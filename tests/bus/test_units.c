@@ -58,7 +58,7 @@ static void job_failed_says_why(void **state)
 	world->fake.job_result = "failed";
 	world->fake.after = failed_unit;
 	world_act(world, UNIT_ACTION_RESTART);
-	world_assert_failed(world, "exit status 3");
+	world_assert_failed(world, "exited with status 3");
 	assert_string_equal(world->outcome.state.load_state, "loaded");
 	assert_string_equal(world->outcome.state.active_state, "failed");
 }
@@ -69,7 +69,7 @@ static void done_but_not_active_is_a_failure(void **state)
 
 	world->fake.after = failed_unit;
 	world_act(world, UNIT_ACTION_START);
-	world_assert_failed(world, "did not come up");
+	world_assert_failed(world, "could not start");
 }
 
 /* Type=simple: forked, so active, so the job is done; a moment later it is dead. */
@@ -83,7 +83,7 @@ static void simple_that_dies_at_once_is_a_failure(void **state)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	world->fake.later = &failed_unit; /* after the first look at it */
 	world_wait_done(world);
-	world_assert_failed(world, "exit status 3");
+	world_assert_failed(world, "exited with status 3");
 }
 
 static void simple_that_systemd_restarts_is_a_failure(void **state)
@@ -102,7 +102,7 @@ static void simple_that_systemd_restarts_is_a_failure(void **state)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	world->fake.later = &again;
 	world_wait_done(world);
-	world_assert_failed(world, "cannot be executed");
+	world_assert_failed(world, "cannot execute");
 }
 
 static void simple_that_stays_is_a_success(void **state)
@@ -175,19 +175,21 @@ static void each_result_has_its_words(void **state)
 {
 	static const struct {
 		const char *result, *words;
-		int32_t status;
+		int32_t status, code;
 	} results[] = {
-		{"exit-code", "ExecStartPre=", 0},
-		{"exit-code", "User=", 217},
-		{"signal", "signal 11", 11},
-		{"core-dump", "signal 6", 6},
-		{"timeout", "TimeoutStartSec=", 0},
-		{"protocol", "before it said that it was ready", 0},
-		{"oom-kill", "MemoryMax=", 0},
-		{"watchdog", "WatchdogSec=", 0},
-		{"resources", "EnvironmentFile=", 0},
-		{"start-limit-hit", "a restart lifts the limit", 0},
-		{"of-tomorrow", "of-tomorrow", 0},
+		{"exit-code", "ExecStartPre=", 0, CLD_EXITED},
+		{"exit-code", "User=", 217, CLD_EXITED},
+		{"exit-code", "ExecStartPre=", SIGTERM, CLD_KILLED},
+		{"signal", "signal 11", 11, CLD_KILLED},
+		{"signal", "one of its commands", 0, CLD_EXITED},
+		{"core-dump", "dumped core", 6, CLD_DUMPED},
+		{"timeout", "TimeoutStartSec=", 0, 0},
+		{"protocol", "without reporting that it was ready", 0, 0},
+		{"oom-kill", "MemoryMax=", 0, 0},
+		{"watchdog", "WatchdogSec=", 0, 0},
+		{"resources", "EnvironmentFile=", 0, 0},
+		{"start-limit-hit", "a restart lifts the limit", 0, 0},
+		{"of-tomorrow", "of-tomorrow", 0, 0},
 	};
 	struct world *world = *state;
 
@@ -197,6 +199,7 @@ static void each_result_has_its_words(void **state)
 		world->n_done = 0;
 		world->fake.after.result = results[i].result;
 		world->fake.after.exec_main_status = results[i].status;
+		world->fake.after.exec_main_code = results[i].code;
 		world->fake.unit = (struct fake_unit){.active_state = "inactive"};
 		world_act(world, UNIT_ACTION_START);
 		world_assert_failed(world, results[i].words);
@@ -382,7 +385,7 @@ static void reread_that_is_cancelled_gives_its_turn(void **state)
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
 	world_begin(world, UNIT_ACTION_REREAD, 30000);
 	world->fake.plan = FAKE_REPLY_FIRST;
-	unit_op_cancel(first);
+	unit_job_cancel(first);
 	world_wait_done(world);
 	assert_int_equal(world->outcome.result, RESULT_OK);
 }
@@ -405,7 +408,7 @@ static void reread_without_an_answer_ends(void **state)
 	world->fake.unit.need_daemon_reload = true;
 	world->fake.plan = FAKE_SILENT;
 	world_act_within(world, UNIT_ACTION_REREAD, SHORT_MSEC);
-	world_assert_failed(world, "has not finished the re-read of hello.service");
+	world_assert_failed(world, "did not finish the re-read of hello.service");
 }
 
 static void deadline_ends_the_wait_and_still_looks(void **state)
@@ -425,7 +428,7 @@ static void deadline_ends_a_call_without_an_answer(void **state)
 
 	world->fake.plan = FAKE_SILENT;
 	world_act_within(world, UNIT_ACTION_RESTART, SHORT_MSEC);
-	world_assert_failed(world, "has not finished");
+	world_assert_failed(world, "did not finish");
 }
 
 static void cancel_is_silent(void **state)
@@ -436,7 +439,7 @@ static void cancel_is_silent(void **state)
 	world_begin(world, UNIT_ACTION_RESTART, 30000);
 	while (!strstr(world->fake.calls, "RestartUnit"))
 		(void)uv_run(&world->loop, UV_RUN_ONCE);
-	unit_op_cancel(world->op);
+	unit_job_cancel(world->op);
 	fake_manager_end_job(&world->fake);
 	/* The teardown sees to it that done is not called. */
 }
@@ -446,7 +449,7 @@ static void cancel_at_once_is_silent(void **state)
 	struct world *world = *state;
 
 	world_begin(world, UNIT_ACTION_RESTART, 30000);
-	unit_op_cancel(world->op);
+	unit_job_cancel(world->op);
 }
 
 static void close_ends_what_runs(void **state)

@@ -234,7 +234,7 @@ static void job_that_does_not_begin_is_cancelled(void **state)
 
 	begin(world, LONG_MSEC, SHORT_MSEC);
 	world_wait_done(world);
-	world_assert_failed(world, "has not begun to restart hello.service");
+	world_assert_failed(world, "did not begin to restart hello.service");
 	assert_true(world->outcome.stop_failed);
 	assert_null(strstr(world->fake.calls, "KillUnit"));
 	wait_call(world, "CancelJob");
@@ -302,7 +302,7 @@ static void cancel_in_the_stop_is_silent(void **state)
 	struct world *world = *state;
 
 	begin_stop(world, LONG_MSEC, LONG_MSEC);
-	unit_op_cancel(world->op);
+	unit_job_cancel(world->op);
 }
 
 int main(void)

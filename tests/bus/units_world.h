@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
-#include "bus/units.h"
+#include "bus/unit_job.h"
+#include "bus/unit_log.h"
+#include "bus/unit_properties.h"
 #include "fake_manager.h"
 
 /* A connection to the fake manager, and what came of the one request under test. */

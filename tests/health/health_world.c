@@ -48,6 +48,7 @@ unsigned int count_calls(const struct world *world, const char *member)
 void command_ends(struct world *world, int32_t status)
 {
 	world->fake.unit.active_state = status == 0 ? "inactive" : "failed";
+	world->fake.unit.result = status == 0 ? "success" : "exit-code";
 	world->fake.unit.exec_main_code = CLD_EXITED;
 	world->fake.unit.exec_main_status = status;
 	world->fake.log_stays = true;

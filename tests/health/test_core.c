@@ -113,7 +113,7 @@ static enum health_verdict judge(const struct health_facts *facts)
 	return health_judge(facts, why, sizeof(why));
 }
 
-static void assert_sick(const struct health_facts *facts, const char *words)
+static void assert_failed(const struct health_facts *facts, const char *words)
 {
 	char why[512] = "";
 
@@ -138,15 +138,15 @@ static void one_that_runs_is_active(void **state)
 	assert_int_equal(judge(&facts), HEALTH_VERDICT_WAITING);
 }
 
-static void every_sickness_has_its_words(void **state)
+static void every_failure_has_its_words(void **state)
 {
 	static const char *const results[][2] = {
 		{"oom-kill", "memory"},
 		{"watchdog", "watchdog"},
 		{"start-limit-hit", "often"},
-		{"timeout", "longer"},
+		{"timeout", "time limit"},
 		{"protocol", "Type="},
-		{"resources", "means"},
+		{"resources", "set it up"},
 		{"exec-condition", "ExecCondition"},
 		{"something-new", "'something-new'"},
 	};
@@ -156,68 +156,68 @@ static void every_sickness_has_its_words(void **state)
 	facts.active_state = "failed";
 	for (size_t i = 0; i < sizeof(results) / sizeof(*results); i++) {
 		facts.result = results[i][0];
-		assert_sick(&facts, results[i][1]);
+		assert_failed(&facts, results[i][1]);
 	}
 	facts.result = "exit-code";
 	facts.exec_main_code = CLD_EXITED;
 	facts.exec_main_status = 7;
-	assert_sick(&facts, "exited with status 7");
+	assert_failed(&facts, "exited with status 7");
 	facts.result = "signal";
 	facts.exec_main_code = CLD_KILLED;
 	facts.exec_main_status = SIGKILL;
-	assert_sick(&facts, "killed by signal 9 (Killed)");
+	assert_failed(&facts, "killed by signal 9 (Killed)");
 	facts.result = "core-dump";
 	facts.exec_main_code = CLD_DUMPED;
 	facts.exec_main_status = SIGSEGV;
-	assert_sick(&facts, "dumped core");
+	assert_failed(&facts, "dumped core");
 }
 
-static void a_result_other_than_success_is_sick_though_active(void **state)
+static void a_result_other_than_success_fails_though_active(void **state)
 {
 	struct health_facts facts = running();
 
 	(void)state;
 	facts.result = "watchdog";
-	assert_sick(&facts, "watchdog");
+	assert_failed(&facts, "watchdog");
 }
 
-static void a_restart_is_sick(void **state)
+static void a_restart_fails(void **state)
 {
 	struct health_facts facts = running();
 
 	(void)state;
 	facts.n_restarts = 4;
-	assert_sick(&facts, "restarted by systemd");
+	assert_failed(&facts, "systemd restarted it");
 	facts = running();
 	facts.active_state = "activating";
 	facts.sub_state = "auto-restart";
 	facts.result = "exit-code";
 	facts.exec_main_code = CLD_EXITED;
 	facts.exec_main_status = 1;
-	assert_sick(&facts, "exited with status 1");
+	assert_failed(&facts, "exited with status 1");
 }
 
-static void an_oom_kill_is_sick(void **state)
+static void an_oom_kill_fails(void **state)
 {
 	struct health_facts facts = running();
 
 	(void)state;
 	facts.oom_kills = 3;
-	assert_sick(&facts, "killed 1 of its processes");
+	assert_failed(&facts, "killed 1 of its processes");
 }
 
-static void what_is_not_there_is_sick(void **state)
+static void what_is_not_there_fails(void **state)
 {
 	struct health_facts facts = running();
 
 	(void)state;
 	facts.load_state = "masked";
-	assert_sick(&facts, "masked");
+	assert_failed(&facts, "masked");
 	facts.load_state = "not-found";
-	assert_sick(&facts, "not-found");
+	assert_failed(&facts, "not-found");
 	facts = running();
 	facts.active_state = "inactive";
-	assert_sick(&facts, "not running");
+	assert_failed(&facts, "not running");
 }
 
 static void one_that_is_there_to_end_may_end(void **state)
@@ -230,7 +230,7 @@ static void one_that_is_there_to_end_may_end(void **state)
 	assert_int_equal(judge(&facts), HEALTH_VERDICT_ACTIVE);
 	facts.active_state = "failed";
 	facts.result = "exit-code";
-	assert_sick(&facts, "failed");
+	assert_failed(&facts, "failed");
 }
 
 /* --- verifications
@@ -251,8 +251,8 @@ static struct verification_process process(int64_t pid, const char *cwd,
 		.pid = pid, .comm = "hello", .cwd = cwd, .exe = exe, .readable = true};
 }
 
-static enum verification_verdict prove(const struct verification_process *processes,
-				       size_t n, char reason[VERIFICATION_REASON_SIZE])
+static enum verification_verdict verify(const struct verification_process *processes,
+					size_t n, char reason[VERIFICATION_REASON_SIZE])
 {
 	struct verification_report report = {.releases_dir = DIR,
 					     .main_pid = 10,
@@ -270,28 +270,28 @@ static void one_path_in_the_release_is_verification(void **state)
 					   process(11, "/", "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_VERIFIED);
 	p[0] = process(10, "/", DIR "/" NEW "/bin/hello");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_VERIFIED);
 	p[0] = process(10, "/", "/usr/bin/node");
 	p[0].mapped = lib_new;
 	p[0].n_mapped = 1;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_VERIFIED);
 	assert_string_equal(reason, "");
 }
 
-static void a_child_of_the_release_does_not_prove_the_main_process(void **state)
+static void a_child_of_the_release_does_not_verify_the_main_process(void **state)
 {
 	char reason[VERIFICATION_REASON_SIZE];
 	struct verification_process p[] = {process(10, "/", "/usr/bin/node"),
 					   process(11, DIR "/" NEW, "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_UNKNOWN);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "pid 10"));
-	assert_int_equal(prove(p + 1, 1, reason), VERIFICATION_UNKNOWN);
+	assert_int_equal(verify(p + 1, 1, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "no main process"));
-	assert_int_equal(prove(p, 0, reason), VERIFICATION_UNKNOWN);
+	assert_int_equal(verify(p, 0, reason), VERIFICATION_UNKNOWN);
 }
 
 static void another_release_is_drift(void **state)
@@ -302,22 +302,22 @@ static void another_release_is_drift(void **state)
 		process(11, DIR "/" OLD, "/usr/bin/node")};
 
 	(void)state;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	assert_string_equal(reason, "pid 11 (hello) runs from " DIR "/" OLD);
 	p[1] = process(11, "/", DIR "/" OLD "/bin/x");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	p[1] = process(11, "/", "/usr/bin/node");
 	p[1].mapped = lib_old;
 	p[1].n_mapped = 1;
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	/* A longer name is another name. */
 	p[1] = process(11, DIR "/" NEW "9", "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	p[1] = process(11, DIR "/.staging/x", "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_DRIFT);
 	/* But not what only looks like the directory of releases. */
 	p[1] = process(11, DIR "2/" OLD, "/usr/bin/node");
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_VERIFIED);
 }
 
 static void drift_is_said_even_when_another_cannot_be_read(void **state)
@@ -329,8 +329,8 @@ static void drift_is_said_even_when_another_cannot_be_read(void **state)
 
 	(void)state;
 	p[1].readable = false;
-	assert_int_equal(prove(p, 3, reason), VERIFICATION_DRIFT);
-	assert_int_equal(prove(p, 2, reason), VERIFICATION_UNKNOWN);
+	assert_int_equal(verify(p, 3, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 2, reason), VERIFICATION_UNKNOWN);
 	assert_non_null(strstr(reason, "pid 11"));
 }
 
@@ -342,14 +342,14 @@ static void what_was_deleted_below_the_releases_is_drift(void **state)
 
 	(void)state;
 	p[0].deleted = true;
-	assert_int_equal(prove(p, 1, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 1, reason), VERIFICATION_DRIFT);
 	assert_non_null(strstr(reason, "deleted"));
 	/* An upgrade of the interpreter. */
 	p[0] = process(10, "/", "/usr/bin/python3 (deleted)");
 	p[0].deleted = true;
 	p[0].mapped = lib_new;
 	p[0].n_mapped = 1;
-	assert_int_equal(prove(p, 1, reason), VERIFICATION_VERIFIED);
+	assert_int_equal(verify(p, 1, reason), VERIFICATION_VERIFIED);
 }
 
 static void too_many_processes_prove_nothing(void **state)
@@ -379,7 +379,7 @@ static void hostile_names_are_escaped(void **state)
 
 	(void)state;
 	p[0].comm = "a\nb";
-	assert_int_equal(prove(p, 1, reason), VERIFICATION_DRIFT);
+	assert_int_equal(verify(p, 1, reason), VERIFICATION_DRIFT);
 	assert_null(strchr(reason, '\n'));
 	assert_null(strchr(reason, '\x1b'));
 }
@@ -407,15 +407,15 @@ int main(void)
 		cmocka_unit_test(a_line_that_cannot_be_split_says_why),
 		cmocka_unit_test(the_number_of_words_is_bounded),
 		cmocka_unit_test(one_that_runs_is_active),
-		cmocka_unit_test(every_sickness_has_its_words),
-		cmocka_unit_test(a_result_other_than_success_is_sick_though_active),
-		cmocka_unit_test(a_restart_is_sick),
-		cmocka_unit_test(an_oom_kill_is_sick),
-		cmocka_unit_test(what_is_not_there_is_sick),
+		cmocka_unit_test(every_failure_has_its_words),
+		cmocka_unit_test(a_result_other_than_success_fails_though_active),
+		cmocka_unit_test(a_restart_fails),
+		cmocka_unit_test(an_oom_kill_fails),
+		cmocka_unit_test(what_is_not_there_fails),
 		cmocka_unit_test(one_that_is_there_to_end_may_end),
 		cmocka_unit_test(one_path_in_the_release_is_verification),
 		cmocka_unit_test(
-			a_child_of_the_release_does_not_prove_the_main_process),
+			a_child_of_the_release_does_not_verify_the_main_process),
 		cmocka_unit_test(another_release_is_drift),
 		cmocka_unit_test(drift_is_said_even_when_another_cannot_be_read),
 		cmocka_unit_test(what_was_deleted_below_the_releases_is_drift),

@@ -3,7 +3,10 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "health/health.h"
@@ -56,7 +59,7 @@ static void one_that_stays_active_is_healthy(void **state)
 	app_config_free(settings);
 }
 
-static void one_that_fails_meanwhile_is_sick_at_once(void **state)
+static void a_unit_that_fails_meanwhile_fails_at_once(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -79,7 +82,7 @@ static void one_that_fails_meanwhile_is_sick_at_once(void **state)
 	app_config_free(settings);
 }
 
-static void a_restart_since_the_baseline_is_sick(void **state)
+static void a_restart_since_the_baseline_fails(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -101,7 +104,7 @@ static void a_restart_since_the_baseline_is_sick(void **state)
 	app_config_free(settings);
 }
 
-static void one_that_never_gets_active_is_sick_at_the_deadline(void **state)
+static void one_that_never_gets_active_fails_at_the_deadline(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -112,11 +115,11 @@ static void one_that_never_gets_active_is_sick_at_the_deadline(void **state)
 	run_health(&healed,
 		   &(struct health_options){.settings = settings, .deadline_ms = 100});
 	assert_false(healed.outcome.healthy);
-	assert_non_null(strstr(healed.outcome.error.what, "not active"));
+	assert_non_null(strstr(healed.outcome.error.what, "did not become active"));
 	app_config_free(settings);
 }
 
-static void a_lost_bus_is_no_sickness(void **state)
+static void a_lost_bus_is_no_failure(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -136,7 +139,7 @@ static void a_lost_bus_is_no_sickness(void **state)
 	app_config_free(settings);
 }
 
-static void no_answer_until_the_deadline_is_sick(void **state)
+static void no_answer_until_the_deadline_fails(void **state)
 {
 	struct world *world = *state;
 	struct healed healed = {.world = world};
@@ -154,7 +157,7 @@ static void no_answer_until_the_deadline_is_sick(void **state)
 	while (healed.n == 0)
 		turn(world);
 	assert_false(healed.outcome.healthy);
-	assert_non_null(strstr(healed.outcome.error.what, "systemd did not tell"));
+	assert_non_null(strstr(healed.outcome.error.what, "systemd did not report"));
 	app_config_free(settings);
 }
 
@@ -182,6 +185,79 @@ static void a_failing_check_is_repeated_and_is_the_evidence(void **state)
 	assert_non_null(strstr(healed.outcome.error.what, "refused"));
 	assert_string_equal(healed.output, "why");
 	assert_true(count_calls(world, "StartTransientUnit") >= 2);
+	app_config_free(settings);
+}
+
+static void assert_argument(const struct world *world, const char *argument)
+{
+	if (!strstr(world->fake.transient_properties, argument))
+		fail_msg("'%s' is not in\n%s", argument,
+			 world->fake.transient_properties);
+}
+
+/* Active as a unit, and ended with 0 as a command. */
+static void command_passes(struct world *world, const char *output)
+{
+	world->fake.log_stays = true;
+	world->fake.log_text = output;
+	world->fake.unit.exec_main_code = CLD_EXITED;
+	world->fake.transient_state = "inactive";
+}
+
+static void an_http_check_is_the_probes(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings =
+		parse("[health_check web]\ntype = http\nurl = http://localhost:8/up\n"
+		      "body = all good\nheader = Host: shop.example\nstatus = 204\n");
+
+	command_passes(world, "{\"type\":\"result\",\"result\":\"ok\"}\n");
+	run_health(&healed, &(struct health_options){.settings = settings,
+						     .checks = true,
+						     .deadline_ms = LONG_MSEC});
+	assert_string_equal(healed.outcome.error.what, "");
+	assert_true(healed.outcome.healthy);
+	assert_argument(world, "/deployd-probe,http,");
+	assert_argument(world, "--url=http://localhost:8/up,");
+	assert_argument(world, "--body=all good,");
+	assert_argument(world, "--header=Host: shop.example,");
+	assert_argument(world, "--status=204");
+	assert_argument(world, "\nUser=deployd-probe,\n");
+	app_config_free(settings);
+}
+
+static void an_exec_check_is_a_copy_of_the_unit(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings = parse("[health_check run]\ntype = exec\ncommand "
+					    "= {current_dir}/bin/check 'a b'\n");
+
+	command_passes(world, "fine\n");
+	run_health(&healed, &(struct health_options){.settings = settings,
+						     .checks = true,
+						     .deadline_ms = LONG_MSEC});
+	assert_true(healed.outcome.healthy);
+	assert_argument(world, "/current/bin/check,a b,");
+	app_config_free(settings);
+}
+
+static void an_exec_check_that_fails_shows_what_it_wrote(void **state)
+{
+	struct world *world = *state;
+	struct healed healed = {.world = world};
+	struct app_config *settings =
+		parse("[health_check run]\ntype = exec\ncommand = /bin/check\n");
+
+	command_passes(world, "no \033[1m\nconnection\n");
+	world->fake.unit.exec_main_status = 4;
+	run_health(&healed, &(struct health_options){.settings = settings,
+						     .checks = true,
+						     .deadline_ms = 500});
+	assert_false(healed.outcome.healthy);
+	assert_non_null(strstr(healed.outcome.error.what, "exited with status 4"));
+	assert_string_equal(healed.output, "no \\x1b[1m\nconnection\n");
 	app_config_free(settings);
 }
 
@@ -285,6 +361,74 @@ static void memory_events_are_read(void **state)
 	assert_false(oom_count_parse("", &kills));
 }
 
+static void write_events(const char *path, unsigned int kills)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_true(fprintf(file, "oom %u\noom_kill %u\n", kills, kills) > 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Refreshes until the first count is there, or until systemd has answered. */
+static void find_group(struct world *world, struct oom_count *count)
+{
+	while (count_calls(world, "GetAll") == 0)
+		turn(world);
+	for (unsigned int i = 0; i < MOMENTS_MAX; i++)
+		(void)uv_run(&world->loop, UV_RUN_NOWAIT);
+	oom_count_refresh(count);
+}
+
+static void kills_are_counted_from_the_first_reading(void **state)
+{
+	struct world *world = *state;
+	char root[] = "/tmp/deployd-oom-XXXXXX", group[64], path[96];
+	struct oom_count *count;
+
+	assert_non_null(mkdtemp(root));
+	(void)snprintf(group, sizeof(group), "%s/hello.service", root);
+	assert_int_equal(mkdir(group, 0700), 0);
+	(void)snprintf(path, sizeof(path), "%s/memory.events", group);
+	write_events(path, 3);
+	world->fake.control_group = "/hello.service";
+	world_wait_connected(world);
+	count = oom_count_new(world->units, "hello.service", root);
+	assert_non_null(count);
+	assert_int_equal(oom_count_kills(count), 0);
+	find_group(world, count);
+	assert_int_equal(oom_count_kills(count), 0);
+	write_events(path, 5);
+	oom_count_refresh(count);
+	assert_int_equal(oom_count_kills(count), 2);
+	/* Another group of that name counts anew. */
+	write_events(path, 1);
+	oom_count_refresh(count);
+	assert_int_equal(oom_count_kills(count), 1);
+	/* Without the group there is nothing new to count. */
+	assert_int_equal(unlink(path), 0);
+	oom_count_refresh(count);
+	oom_count_refresh(count);
+	assert_int_equal(oom_count_kills(count), 1);
+	oom_count_free(count);
+	assert_int_equal(rmdir(group), 0);
+	assert_int_equal(rmdir(root), 0);
+}
+
+static void a_group_elsewhere_is_not_read(void **state)
+{
+	struct world *world = *state;
+	struct oom_count *count;
+
+	world->fake.control_group = "/../tmp";
+	world_wait_connected(world);
+	count = oom_count_new(world->units, "hello.service", "/nonexistent");
+	assert_non_null(count);
+	find_group(world, count);
+	assert_int_equal(oom_count_kills(count), 0);
+	oom_count_free(count);
+}
+
 /* --- verification
  * --------------------------------------------------------------------------
  */
@@ -315,7 +459,7 @@ static void on_verification(void *userdata, const struct verification_outcome *o
 #define NEW "20261124T101500Z-0002"
 #define OLD "20261123T101500Z-0001"
 
-static void prove(struct verified *verified, const char *report)
+static void verify(struct verified *verified, const char *report)
 {
 	struct world *world = verified->world;
 	struct app_config *settings = parse("");
@@ -347,34 +491,36 @@ static void what_the_probe_saw_is_judged(void **state)
 	struct world *world = *state;
 	struct verified verified = {.world = world};
 
-	prove(&verified, REPORT(PROCESS("10", NEW)));
+	verify(&verified, REPORT(PROCESS("10", NEW)));
 	assert_string_equal(verified.reason, "");
 	assert_int_equal(verified.verdict, VERIFICATION_VERIFIED);
 	assert_true(verified.complete);
 	assert_string_equal(verified.in_use, "[\"" NEW "\"]");
-	prove(&verified, REPORT(PROCESS("10", NEW) "," PROCESS("11", OLD)));
+	verify(&verified, REPORT(PROCESS("10", NEW) "," PROCESS("11", OLD)));
 	assert_int_equal(verified.verdict, VERIFICATION_DRIFT);
 	assert_string_equal(verified.in_use, "[\"" NEW "\",\"" OLD "\"]");
 	/* A process of somebody else is no drift, but keeps what it runs from. */
-	prove(&verified, REPORT(PROCESS_OF("false", "11", OLD) "," PROCESS("10", NEW)));
+	verify(&verified,
+	       REPORT(PROCESS_OF("false", "11", OLD) "," PROCESS("10", NEW)));
 	assert_int_equal(verified.verdict, VERIFICATION_VERIFIED);
 	assert_true(verified.complete);
 	assert_string_equal(verified.in_use, "[\"" NEW "\",\"" OLD "\"]");
 	/* Of others not all: that is no doubt of the unit. */
-	prove(&verified,
-	      "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[" PROCESS(
-		      "10", NEW) "],\"truncated\":true,"
-				 "\"unit_truncated\":false}\n");
+	verify(&verified,
+	       "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[" PROCESS(
+		       "10", NEW) "],\"truncated\":true,"
+				  "\"unit_truncated\":false}\n");
 	assert_int_equal(verified.verdict, VERIFICATION_VERIFIED);
 	assert_false(verified.complete);
 	assert_string_equal(verified.in_use, "[\"" NEW "\"]");
-	prove(&verified, REPORT(PROCESS_OF("1", "10", NEW)));
+	verify(&verified, REPORT(PROCESS_OF("1", "10", NEW)));
 	assert_int_equal(verified.verdict, VERIFICATION_UNKNOWN);
 	assert_false(verified.complete);
-	prove(&verified, "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[1]}\n");
+	verify(&verified,
+	       "{\"type\":\"result\",\"result\":\"ok\",\"processes\":[1]}\n");
 	assert_int_equal(verified.verdict, VERIFICATION_UNKNOWN);
 	assert_false(verified.complete);
-	prove(&verified, "garbage");
+	verify(&verified, "garbage");
 	assert_int_equal(verified.verdict, VERIFICATION_UNKNOWN);
 	assert_false(verified.complete);
 	assert_string_equal(verified.in_use, "[]");
@@ -408,12 +554,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_that_stays_active_is_healthy),
-		TEST(one_that_fails_meanwhile_is_sick_at_once),
-		TEST(a_restart_since_the_baseline_is_sick),
-		TEST(one_that_never_gets_active_is_sick_at_the_deadline),
-		TEST(a_lost_bus_is_no_sickness),
-		TEST(no_answer_until_the_deadline_is_sick),
+		TEST(a_unit_that_fails_meanwhile_fails_at_once),
+		TEST(a_restart_since_the_baseline_fails),
+		TEST(one_that_never_gets_active_fails_at_the_deadline),
+		TEST(a_lost_bus_is_no_failure),
+		TEST(no_answer_until_the_deadline_fails),
 		TEST(a_failing_check_is_repeated_and_is_the_evidence),
+		TEST(an_http_check_is_the_probes),
+		TEST(an_exec_check_is_a_copy_of_the_unit),
+		TEST(an_exec_check_that_fails_shows_what_it_wrote),
+		TEST(kills_are_counted_from_the_first_reading),
+		TEST(a_group_elsewhere_is_not_read),
 		TEST(health_can_be_cancelled_at_any_moment),
 		TEST(what_the_probe_saw_is_judged),
 		TEST(a_verification_can_be_cancelled_at_any_moment),

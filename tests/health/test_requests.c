@@ -232,7 +232,7 @@ static void its_end_is_what_a_signal_leads_to(void **state)
 		turn(world);
 	assert_int_equal(ran.n, 0);
 	command_ends(world, 7);
-	emit_changed(world, "deployd_2dx_2eservice");
+	fake_manager_send_transient_changed(&world->fake);
 	wait_ran(&ran);
 	assert_int_equal(ran.unit.status, 7);
 }

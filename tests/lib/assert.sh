@@ -3,7 +3,7 @@
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
-readonly WAIT_SEC=30 # of everything that waits
+readonly WAIT_SEC=60 # of everything that waits
 
 _where() {
 	local i

@@ -5,8 +5,10 @@ usage: requests.py call METHOD PARAMETERS COUNT	over one connection
        requests.py leave METHOD PARAMETERS	and hangs up before the answer
        requests.py junk COUNT	connections, each with something that is no call
        requests.py hold COUNT	connections at once, until each is answered or taken
+       requests.py keep COUNT	connections one after the other, until standard input ends
 
-Prints how many replies there were of each kind as JSON.
+Prints how many replies there were of each kind as JSON; with keep a line for each
+connection as it is answered, "ok" or why it was refused.
 """
 import collections
 import json
@@ -78,8 +80,30 @@ def hold(count):
     return kinds
 
 
+def keep(count):
+    kept = []
+    for _ in range(count):
+        s = connect()
+        try:
+            s.sendall(b'{"method":"org.varlink.service.GetInfo"}\0')
+        except BrokenPipeError:
+            pass  # refused already, and the reply says why
+        text = b""
+        while not text.endswith(b"\0"):
+            part = s.recv(65536)
+            assert part, "deployd has closed the connection without a word"
+            text += part
+        reply = json.loads(text[:-1])
+        print(reply["parameters"]["message"] if "error" in reply else "ok", flush=True)
+        kept.append(s)
+    sys.stdin.read()
+
+
 def main():
     what, *args = sys.argv[1:]
+    if what == "keep":
+        keep(int(args[0]))
+        return
     if what == "call":
         kinds = call(args[0], args[1], int(args[2]))
     elif what == "leave":

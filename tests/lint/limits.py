@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Every limit, wait and queue is in ARCHITECTURE.md's one table, with the value it has.
+"""docs/limits.md lists every limit, wait and queue, with the value that the code has.
 
-usage: limits.py SOURCE_DIR
+usage: limits.py SOURCE_DIR [--update]
 
-Read from the sources: constants whose name says that they limit something, numeric
-options of deployd.conf and of the app's sections that are in force, and the limits of
-the units. Fails for each that is missing in the table, each row that is of nothing, and
-each value that differs. A missing row is printed as it has to be.
+Collects the constants whose name says that they limit something, the numeric options of
+deployd.conf and of the app's sections that are in force, and the limits of the units. What
+each limits is said by a line of tests/lint/limits.txt, or else by the comment on the
+constant's own line. Fails where that is missing, where a line of limits.txt is about
+nothing, and where the page differs; --update writes the page.
 """
+import difflib
 import pathlib
 import re
 import sys
@@ -16,16 +18,53 @@ LIMITING = re.compile(
     r"(?:^|_)(?:BESIDE|DEPTH|EXTEND|FREE|GRACE|KEPT|LIMIT|LINES|MAX|MEMORY|MIN|MS|MSEC|"
     r"NSEC|PENDING|POLL|RESERVE|SEC|STACK|TIMEOUT|USEC|WAIT|WANTED)(?:_|$)")
 DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+([A-Z][A-Z0-9_]*)[ \t]+(.+)$", re.M)
+COMMENTED = re.compile(r"^[ \t]*#[ \t]*define[ \t]+([A-Z][A-Z0-9_]*)[ \t](?:\\\n|[^\n])*?"
+                       r"/\*[ \t]*([^\n]*?)[ \t]*\*/[ \t]*$", re.M)
 OPTION = re.compile(r'\{"(deployd|release|restart|health|health_check)",\s*"([a-z_]+)",\s*"([^"]*)",'
                     r"\s*\.type = OPTION_TYPE_(INT|BYTES|SECONDS|SEC_MS|MS)\b")
 UNIT_LIMIT = re.compile(r"^((?:Memory|Tasks)Max|Limit[A-Z]+|\w+Sec|Backlog)=(\w+)$", re.M)
-BEGIN, END = "<!-- limits begin -->", "<!-- limits end -->"
-
 SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 TIMES = {"µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9,
-         "days": 86400 * 10**9, "ns": 1}
-SUFFIXES = {"K": "KiB", "M": "MiB", "G": "GiB", "T": "TiB", "": "",
-            "s": "s", "ms": "ms", "min": "min"}
+         "days": 86400 * 10**9}
+SUFFIXES = {"K": "KiB", "M": "MiB", "G": "GiB", "T": "TiB"}
+
+HEADINGS = {
+    "lib/config/daemon_config.c": "Options of deployd.conf(5)",
+    "lib/config/app_table.c": "Options of an app, deployd.app(5)",
+    "units": "Units",
+    "include/deploy": "Names, configuration and wire",
+    "lib": "Text",
+    "lib/config": "Reading the configuration",
+    "daemon": "deployd: start and stop",
+    "daemon/base": "deployd: configuration, journal, helpers",
+    "daemon/bus": "deployd: systemd",
+    "daemon/core": "deployd: decisions",
+    "daemon/flag": "deployd: flags",
+    "daemon/health": "deployd: health checks and verification",
+    "daemon/job": "deployd: jobs",
+    "daemon/server": "deployd: clients",
+    "daemon/intake": "deployd-intake",
+    "daemon/probe": "deployd-probe",
+    "daemon/proc": "deployd-proc",
+    "daemon/session": "deployd-session",
+    "daemon/sessions": "deployd-sessions",
+    "daemon/store": "deployd-store",
+    "daemon/touch": "deployd-touch",
+    "daemon/unpack": "deployd-unpack",
+    "daemon/users": "deployd-users",
+    "daemon/util": "What the programs share",
+    "ctl": "deployctl",
+}
+INTRODUCTION = """\
+<!-- Written by tests/lint/limits.py from the code: change it there. -->
+
+# Limits, waits and queues
+
+Every limit of deployd and its programs, with the value in the code. Lower-case names are
+options with their defaults, which you can set; the manual page in the heading describes
+them. Capitalized names are constants of the code, or settings of the units that deployd
+installs.
+"""
 
 
 def strip_comments(text):
@@ -52,95 +91,149 @@ def unit_of(name):
     return ""
 
 
-def measure(text):
-    """'4 MiB' or '10 s' as (number, 'bytes'|'time'|''): what can be compared."""
-    match = re.fullmatch(r"(\d+(?: \d{3})*)(?: ?(\w+))?", text)
-    if not match:
-        return None
-    number, unit = int(match[1].replace(" ", "")), match[2] or ""
+def shown_time(value, unit):
+    """A span as people say it; units are as large as they can be without a fraction."""
+    nanoseconds = value * TIMES.get(unit, 1)
+    if not nanoseconds:
+        return f"0 {unit}"
+    for name in reversed(TIMES):
+        if nanoseconds % TIMES[name] == 0 and (name != "min" or nanoseconds > 2 * TIMES[name]):
+            return f"{nanoseconds // TIMES[name]:,} {name}"
+    return f"{value} {unit}"
+
+
+def shown(value, unit, is_size):
     if unit in SIZES:
-        return number * SIZES[unit], ""
-    if unit in TIMES:
-        return number * TIMES[unit], "time"
-    return (number, "") if unit in ("", "bytes") else None
-
-
-def shown(value, unit):
+        return f"{value:,} {unit}"
     if unit:
-        return f"{value} {unit}"
-    for name in reversed(SIZES):
-        if value >= SIZES[name] and value % SIZES[name] == 0 and value > 65536:
-            return f"{value // SIZES[name]} {name}"
-    return str(value)
+        return shown_time(value, unit)
+    for name in reversed(SIZES) if is_size else ():
+        if value >= SIZES[name] and value % SIZES[name] == 0:
+            return f"{value // SIZES[name]:,} {name}"
+    return f"{value:,}"
+
+
+def measure(text):
+    """The number of an option's default or of a unit's setting, and its unit."""
+    number, suffix = re.fullmatch(r"(\d+)(\w*)", text).groups()
+    return int(number), SUFFIXES.get(suffix, suffix)
 
 
 def constants(root):
     for folder in ("include", "lib", "daemon", "ctl"):
         for file in sorted((root / folder).rglob("*.[ch]")):
-            defines = DEFINE.findall(strip_comments(file.read_text()))
+            text = file.read_text()
+            defines = DEFINE.findall(strip_comments(text))
+            comments = dict(COMMENTED.findall(text))
             known = {name: f"({value.strip()})" for name, value in defines}
             for name, value in defines:
                 number = evaluate(value, known)
                 if "_PER_" in name or not LIMITING.search(name):
                     continue  # NSEC_PER_SEC converts, it limits nothing
                 if number is not None:
-                    yield name, str(file.relative_to(root)), shown(number, unit_of(name))
+                    yield (name, file.relative_to(root), number, unit_of(name),
+                           comments.get(name, ""))
 
 
 def options(root):
-    for file in ("lib/daemon_config.c", "lib/app_table.c"):
+    for file in ("lib/config/daemon_config.c", "lib/config/app_table.c"):
         for _, name, value, kind in OPTION.findall((root / file).read_text()):
-            number, suffix = re.fullmatch(r"(\d+)(\w*)", value).groups()
-            if kind in ("SECONDS", "SEC_MS", "MS") and not suffix:
-                suffix = "ms" if kind == "MS" else "s"
-            yield name, file, f"{number} {SUFFIXES[suffix]}".strip()
+            number, unit = measure(value)
+            if kind in ("SECONDS", "SEC_MS", "MS") and not unit:
+                unit = "ms" if kind == "MS" else "s"
+            yield name, pathlib.Path(file), number, unit, ""
 
 
 def units(root):
     for file in sorted((root / "units").iterdir()):
         if ".service" in file.name or ".socket" in file.name:
             for name, value in UNIT_LIMIT.findall(file.read_text()):
-                number, suffix = re.fullmatch(r"(\d+)(\w*)", value).groups()
-                if name.endswith("Sec") and not suffix:
-                    suffix = "s"
-                yield name, f"units/{file.name}", f"{number} {SUFFIXES[suffix]}".strip()
+                number, unit = measure(value)
+                yield (name, file.relative_to(root), number,
+                       unit or ("s" if name.endswith("Sec") else ""), "")
 
 
-def rows(text):
-    """The table's rows: (name, file) to the value."""
-    part = text.split(BEGIN, 1)[1].split(END, 1)[0]
-    for line in part.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if len(cells) == 4 and cells[1].startswith("`"):
-            yield (cells[1].strip("`"), cells[2].strip("`")), cells[3]
-        elif line.strip() and not re.match(r"\| *(what|-)", line):
-            yield (line, ""), "?"
+def section_of(file):
+    """The heading's key: the options have a heading each, the rest one for each folder."""
+    return str(file) if str(file) in HEADINGS else str(file.parent)
+
+
+def heading(section):
+    own = HEADINGS.get(section)
+    if not own and "/" in section:
+        parent, _, name = section.rpartition("/")
+        own = f"{HEADINGS.get(parent, parent)}: {name}"
+    return f"{own or section} (`{section}`)"
+
+
+def meanings(file):
+    """limits.txt: a name, or a folder and a name, to what it limits."""
+    found, faults = {}, []
+    for line in file.read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        key, colon, meaning = line.partition(": ")
+        if not colon or not meaning or key in found:
+            faults.append(f"limits.txt: twice, or not 'NAME: meaning': {line}")
+        found[key] = meaning
+    return found, faults
+
+
+def collect(root, said, faults):
+    """Section to rows (name, meaning, value) to the files that have it."""
+    sections, used = {section: {} for section in HEADINGS}, {}
+    for source in (options, units, constants):
+        count = 0
+        for name, file, number, unit, comment in source(root):
+            count += 1
+            folder = file if file.parts[0] == "units" else file.parent
+            key = next((key for key in (f"{folder}/{name}", f"*/{name}", name) if key in said),
+                       None)
+            if key == name and used.get(key, folder) != folder:
+                faults.append(f"limits.txt: {name} is of {used[key]} and of {folder}: say of "
+                              f"which, or */{name}")
+            used[key] = folder
+            meaning = said[key] if key else comment
+            if not meaning:
+                faults.append(f"say in a comment on its line what {name} of {file} limits, "
+                              f"or in tests/lint/limits.txt")
+            is_size = bool(re.search(r"(?:^|_)(BYTES|MEMORY)(?:_|$)", name)
+                           or meaning.startswith("bytes "))
+            row = (name, meaning, shown(number, unit, is_size))
+            sections.setdefault(section_of(file), {}).setdefault(row, []).append(file.name)
+        if not count:
+            faults.append(f"{source.__name__}: nothing found, the search is broken")
+    faults += [f"limits.txt: nothing has this name: {key}" for key in said if key not in used]
+    return {section: rows for section, rows in sections.items() if rows}
+
+
+def page(sections):
+    text = [INTRODUCTION]
+    for section, rows in sections.items():
+        of_one_file = section in ("lib/config/daemon_config.c", "lib/config/app_table.c")
+        text.append(f"\n## {heading(section)}\n\n")
+        text.append("| limit | value | of what |" + ("" if of_one_file else " file |") + "\n")
+        text.append("|---|---|---|" + ("" if of_one_file else "---|") + "\n")
+        for (name, meaning, value), files in rows.items():
+            where = ", ".join(f"`{file}`" for file in files)
+            text.append(f"| `{name}` | {value} | {meaning} |"
+                        + ("" if of_one_file else f" {where} |") + "\n")
+    return "".join(text)
 
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    text = (root / "ARCHITECTURE.md").read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit("ARCHITECTURE.md has no limits table between its markers")
-    table, faults = {}, []
-    for key, value in rows(text):
-        if key in table:
-            faults.append(f"twice in the table: {key[0]} of {key[1]}")
-        table[key] = value
-    found = {}
-    for source in (constants, options, units):
-        before = len(found)
-        for name, file, value in source(root):
-            found[name, file] = value
-        if len(found) == before:
-            faults.append(f"{source.__name__}: nothing found, the search is broken")
-    for key, value in found.items():
-        if key not in table:
-            faults.append(f"not in the table: | WHAT | `{key[0]}` | `{key[1]}` | {value} |")
-        elif measure(table[key]) != measure(value):
-            faults.append(f"{key[0]} of {key[1]} is {value}; the table says {table[key]}")
-    faults += [f"in the table, but nowhere in the code: {name} of {file}"
-               for name, file in table if (name, file) not in found]
+    is_update = sys.argv[2:] == ["--update"]
+    file = root / "docs/limits.md"
+    said, faults = meanings(root / "tests/lint/limits.txt")
+    text = page(collect(root, said, faults))
+    if is_update and not faults:
+        file.write_text(text)
+    elif not faults and (not file.exists() or file.read_text() != text):
+        old = file.read_text().splitlines() if file.exists() else []
+        faults += difflib.unified_diff(old, text.splitlines(), "docs/limits.md", "the code",
+                                       n=0, lineterm="")
+        faults.append(f"run: {sys.argv[0]} {root} --update")
     for fault in faults:
         print(fault)
     return 1 if faults else 0

@@ -20,7 +20,7 @@ for source in *.scd; do
 		# STYLE is about how the source looks, which is scdoc's.
 		mandoc -T lint -W warning "$page" || fault "$source: mandoc warns"
 	fi
-	for name in $(grep -oE '\*(deployd[a-z.]*|deployctl)\*\([0-9]\)' "$source" |
+	for name in $(grep -oE '\*(deployd[a-z.]*|deployctl[a-z-]*)\*\([0-9]\)' "$source" |
 		sed 's/\*\(.*\)\*(\(.\))/\1.\2/' | sort -u); do
 		[ -e "$name.scd" ] || fault "$source: there is no page $name"
 	done

@@ -186,10 +186,6 @@ int main(void)
 	};
 	int fd, r;
 
-	if (SANDBOX_SANITIZED) {
-		(void)printf("a sanitizer build has no filters\n");
-		return 77;
-	}
 	(void)strcpy(path, "/tmp/deployd-test-XXXXXX");
 	fd = mkstemp(path);
 	if (fd < 0)

@@ -12,28 +12,7 @@
 
 #include <cmocka.h>
 
-/* Fails the test unless a message is there, with at most n_fds_max fds. */
-static ssize_t fd_receive(int socket_fd, void *data, size_t size, int *ret_fds,
-			  size_t n_fds_max, size_t *ret_n_fds)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * 3)];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {data, size};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	ssize_t n = recvmsg(socket_fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&header) : NULL;
-
-	*ret_n_fds = c ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
-	assert_true(*ret_n_fds <= n_fds_max);
-	if (c)
-		memcpy(ret_fds, CMSG_DATA(c), *ret_n_fds * sizeof(int));
-	return n;
-}
+#include "util/fdio.h"
 
 static void close_end(int *fd)
 {

@@ -18,6 +18,7 @@
 #include "job/job_actions.h"
 #include "server/dispatch.h"
 #include "server/followers.h"
+#include "util/fdio.h"
 #include "util/session_protocol.h"
 
 #define READY "{\"type\":\"ready\",\"version\":1}"
@@ -132,8 +133,11 @@ uid_t users_owner(const struct users *users, uid_t uid)
 	return uid >= ROOM_LENT ? ROOM_ALICE : uid;
 }
 
-struct unit_query *units_query(struct units *units, const char *unit,
-			       unit_state_fn done, void *userdata)
+struct unit_query *__wrap_units_query(struct units *units, const char *unit,
+				      unit_state_fn done, void *userdata);
+
+struct unit_query *__wrap_units_query(struct units *units, const char *unit,
+				      unit_state_fn done, void *userdata)
 {
 	struct parked *query;
 
@@ -145,27 +149,6 @@ struct unit_query *units_query(struct units *units, const char *unit,
 	query->state = done;
 	query->userdata = userdata;
 	return (struct unit_query *)query;
-}
-
-void unit_query_cancel(struct unit_query *query)
-{
-	(void)query;
-	fail_msg("nobody cancels a query here");
-}
-
-/* Only what jobs do needs it, and here they do nothing. */
-struct unit_job *units_act(struct units *units, enum unit_action action,
-			   const char *unit, uint64_t timeout_ms, unit_done_fn done,
-			   void *userdata)
-{
-	(void)units;
-	(void)action;
-	(void)unit;
-	(void)timeout_ms;
-	(void)done;
-	(void)userdata;
-	fail_msg("nothing is done to a unit here");
-	return NULL;
 }
 
 static void answer_queries(void)
@@ -180,9 +163,15 @@ static void answer_queries(void)
 				 room.unit_error < 0 ? NULL : &room.unit);
 }
 
-struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines,
-			   bool follow, const char *output, bool into_memory,
-			   void (*done)(void *userdata, int error), void *userdata)
+struct unit_log *__wrap_units_log(struct units *units, const char *unit, uint64_t lines,
+				  bool follow, const char *output, bool into_memory,
+				  void (*done)(void *userdata, int error),
+				  void *userdata);
+
+struct unit_log *__wrap_units_log(struct units *units, const char *unit, uint64_t lines,
+				  bool follow, const char *output, bool into_memory,
+				  void (*done)(void *userdata, int error),
+				  void *userdata)
 {
 	(void)lines;
 	(void)follow;
@@ -198,7 +187,9 @@ struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines
 	return (struct unit_log *)&room.log_done;
 }
 
-void unit_log_cancel(struct unit_log *log)
+void __wrap_unit_log_cancel(struct unit_log *log);
+
+void __wrap_unit_log_cancel(struct unit_log *log)
 {
 	if (!log)
 		return;
@@ -826,25 +817,12 @@ json_t *room_expect(struct process *process, const char *type)
 
 int room_take_fd(const struct process *process)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
 	char byte;
-	struct iovec iov = {&byte, 1};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *c;
-	int fd;
+	size_t n_fds;
+	int fd = -1;
 
-	assert_int_equal(
-		recvmsg(process->ends.fds, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC),
-		1);
-	c = CMSG_FIRSTHDR(&header);
-	assert_non_null(c);
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	assert_int_equal(fd_receive(process->ends.fds, &byte, 1, &fd, 1, &n_fds), 1);
+	assert_int_equal(n_fds, 1);
 	return fd;
 }
 

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,6 +72,7 @@ void world_start_as(struct world *world, uid_t uid)
 	json_t *ready;
 
 	*world = (struct world){.client_fd = -1,
+				.server_fd = -1,
 				.up.message_bytes_max = SESSION_WORD_BYTES_MAX};
 	make_pipe(words);
 	make_pipe(report);
@@ -111,13 +114,14 @@ void world_prepare(struct world *world)
 
 void world_connect(struct world *world, int timeout_ms, json_t *refuse)
 {
-	if (world->client_fd < 0)
+	if (world->server_fd < 0)
 		world_prepare(world);
 	say_fd(world,
 	       json_pack("{s:s, s:i, s:o?}", "type", "connection", "requestTimeoutMs",
 			 timeout_ms, "refuse", refuse),
 	       world->server_fd);
 	(void)close(world->server_fd);
+	world->server_fd = -1;
 	skip_word(world, "taken");
 }
 
@@ -174,6 +178,26 @@ void say(struct world *world, json_t *word)
 	json_decref(word);
 }
 
+void say_bytes(struct world *world, const void *data, size_t length)
+{
+	write_whole(world->words_fd, data, length);
+}
+
+/* Nothing can be waited for: a pipe that empties wakes a writer only when it was full.
+ */
+void wait_taken(struct world *world)
+{
+	int left = 0;
+
+	(void)alarm(DEADLINE_MSEC / 1000);
+	do {
+		if (ioctl(world->words_fd, FIONREAD, &left) < 0)
+			DIE("FIONREAD");
+		(void)sched_yield();
+	} while (left > 0);
+	(void)alarm(0);
+}
+
 static void send_with_fds(int socket_fd, const void *data, size_t length,
 			  const int *fds, size_t n_fds)
 {
@@ -206,6 +230,11 @@ static void send_with_fds(int socket_fd, const void *data, size_t length,
 void send_fd(struct world *world, int fd)
 {
 	send_with_fds(world->fds_fd, "", 1, &fd, 1);
+}
+
+void send_fds(struct world *world, const int *fds, size_t n_fds)
+{
+	send_with_fds(world->fds_fd, "", 1, fds, n_fds);
 }
 
 void say_fd(struct world *world, json_t *word, int fd)
@@ -259,6 +288,11 @@ json_int_t number_of(const json_t *object, const char *key)
 	const json_t *value = json_object_get(object, key);
 
 	return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+json_t *next_word(struct world *world)
+{
+	return next(world->report_fd, &world->up);
 }
 
 json_t *expect_word(struct world *world, const char *type)
@@ -369,6 +403,31 @@ void close_channel(struct world *world, bool report_too)
 	close_end(&world->words_fd);
 	if (report_too)
 		close_end(&world->report_fd);
+}
+
+void close_words(struct world *world)
+{
+	close_end(&world->words_fd);
+}
+
+void close_report(struct world *world)
+{
+	close_end(&world->report_fd);
+}
+
+void close_client(struct world *world)
+{
+	close_end(&world->client_fd);
+}
+
+void wait_ended(struct world *world)
+{
+	siginfo_t info;
+
+	(void)alarm(DEADLINE_MSEC / 1000);
+	if (waitid(P_PID, (id_t)world->pid, &info, WEXITED | WNOWAIT) < 0)
+		DIE("waitid");
+	(void)alarm(0);
 }
 
 void expect_trouble(struct world *world, const char *what)

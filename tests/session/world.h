@@ -49,19 +49,37 @@ void assert_ended(struct world *world);
 /* deployd goes: its end of the words closes, and that of the report with it or not. */
 void close_channel(struct world *world, bool report_too);
 
+/* One end alone. */
+void close_words(struct world *world);
+void close_report(struct world *world);
+void close_client(struct world *world);
+
+/* Waits until the process has ended, whatever is still open; world_end() follows. */
+void wait_ended(struct world *world);
+
 /* Says a word, as json_pack() has it. The reference is taken. */
 void say(struct world *world, json_t *word);
+
+/* Any bytes, of a word or of none. */
+void say_bytes(struct world *world, const void *data, size_t length);
+
+/* Waits until the session has read all that was said. */
+void wait_taken(struct world *world);
 
 /* One with an fd, which stays the caller's. */
 void say_fd(struct world *world, json_t *word, int fd);
 
-/* The fd alone. */
+/* The fd alone; or so many with one byte, which no deployd does. */
 void send_fd(struct world *world, int fd);
+void send_fds(struct world *world, const int *fds, size_t n_fds);
 
 /* The next word up, which has to be of that type. Caller decrefs. */
 json_t *expect_word(struct world *world, const char *type);
 
-/* The same, for those without more to see. */
+/* The next word up, whichever it is; NULL at the end. Caller decrefs. */
+json_t *next_word(struct world *world);
+
+/* expect_word(), for those without more to see. */
 void skip_word(struct world *world, const char *type);
 
 /* The next word up is a request with that number and so many fds. */

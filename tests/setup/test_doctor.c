@@ -15,7 +15,7 @@
 #include "core/adopt_order.h"
 #include "doctor/doctor.h"
 #include "doctor/path.h"
-#include "doctor/unit_text.h"
+#include "process/unit_text.h"
 
 static struct app_config *parse(const char *text)
 {
@@ -218,6 +218,38 @@ static void commands_of_root_that_come_with_a_release(void **state)
 		    "User=hello");
 }
 
+static void assert_daemon(const char *deployd, const char *sessions, const char *what,
+			  const char *fix)
+{
+	struct findings findings = {0};
+
+	check_daemon(deployd, sessions, &findings);
+	assert_only(findings, what ? "sessions-stopped" : NULL, what, fix);
+}
+
+static void deployd_without_sessions_is_found(void **state)
+{
+	static const char runs[] = "LoadState=loaded\nActiveState=active\n";
+	static const char stopped[] = "LoadState=loaded\nActiveState=inactive\n";
+	static const char failed[] = "LoadState=loaded\nActiveState=failed\n";
+	static const char masked[] = "LoadState=masked\nActiveState=inactive\n";
+	static const char none[] = "LoadState=not-found\nActiveState=inactive\n";
+
+	(void)state;
+	assert_daemon(runs, runs, NULL, NULL);
+	assert_daemon(runs, stopped, "deployd-sessions.socket is stopped",
+		      "systemctl start deployd-sessions.socket");
+	assert_daemon(runs, failed, "deployd-sessions.socket is stopped",
+		      "systemctl start deployd-sessions.socket");
+	assert_daemon(runs, masked, "deployd-sessions.socket is masked",
+		      "systemctl unmask deployd-sessions.socket\nsystemctl start");
+	/* deployd's start starts it, too, if it can */
+	assert_daemon(stopped, stopped, NULL, NULL);
+	assert_daemon(stopped, masked, "is masked", "systemctl unmask");
+	/* a machine that is only being set up */
+	assert_daemon(none, none, NULL, NULL);
+}
+
 static void values_are_taken_apart(void **state)
 {
 	struct unit_command command;
@@ -305,6 +337,7 @@ int main(void)
 		cmocka_unit_test(touch_needs_a_unit_that_comes_back),
 		cmocka_unit_test(what_does_not_go_through_current),
 		cmocka_unit_test(commands_of_root_that_come_with_a_release),
+		cmocka_unit_test(deployd_without_sessions_is_found),
 		cmocka_unit_test(values_are_taken_apart),
 		cmocka_unit_test(a_path_is_roots_only_all_the_way),
 		cmocka_unit_test(old_releases_are_in_the_order_of_their_time),

@@ -37,7 +37,7 @@ def _switched(store, facts):
 def _two(store, facts):
     facts["new"] = store.deploy()
     facts["old"] = store.deploy()
-    facts["op"] = "rollback"
+    facts["kind"] = "rollback"
 
 
 def _sick(store, facts):
@@ -45,7 +45,7 @@ def _sick(store, facts):
     facts["new"] = store.deploy()
     facts["old"] = store.stage()
     store.switch(facts["old"])
-    facts["op"] = "revert"
+    facts["kind"] = "revert"
 
 
 def _many(store, facts):

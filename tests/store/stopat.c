@@ -110,15 +110,19 @@ static bool is_counted(const struct call *call, const uint64_t args[6], bool all
 	return all || call->changes;
 }
 
-/* At the entry of a call: it is not made. */
+/*
+ * At the entry of a call: it is not made. restart_syscall() takes its place, which
+ * takes no argument, does nothing here, and is let through by the program's filter; -1
+ * is not.
+ */
 static void skip_call(pid_t pid)
 {
 #if defined(__x86_64__)
 	if (ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax),
-		   -1L) < 0)
+		   (long)SYS_restart_syscall) < 0)
 		fail("cannot skip the call");
 #elif defined(__aarch64__)
-	int number = -1;
+	int number = SYS_restart_syscall;
 	struct iovec iov = {&number, sizeof(number)};
 
 	if (ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &iov) < 0)

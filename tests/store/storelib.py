@@ -14,6 +14,7 @@ import traceback
 import zlib
 
 import mounts
+import protocol
 
 UNPACK_UID = 61236  # nobody's
 APP_GID = 61237
@@ -92,7 +93,8 @@ class Store:
         }
 
     def request(self, verb, fields):
-        return json.dumps({"verb": verb, "app": self.settings, **fields})
+        app = {} if verb == "audit" else {"app": self.settings}
+        return json.dumps({"verb": verb, **app, **fields})
 
     def run(self, verb, prefix=(), stdout=None, text=None, **fields):
         """(exit status as of wait, result object or None)."""
@@ -129,6 +131,7 @@ class Store:
         assert status == 0 and result, f"{verb}: status {status}, result {result}"
         if result["result"] != "ok":
             raise Failed(result["result"], result["message"])
+        protocol.check_reply(verb, result)
         return result
 
     # --- whole steps
@@ -169,11 +172,11 @@ class Store:
         self.seal(release)
         return release
 
-    def switch_fields(self, release, op="deploy", **more):
-        return {"to": release, "op": op, "job": "j1", "by": BY, **more}
+    def switch_fields(self, release, kind="deploy", **more):
+        return {"to": release, "kind": kind, "job": "j1", "by": BY, **more}
 
-    def switch(self, release, op="deploy", **more):
-        return self.call("switch", **self.switch_fields(release, op, **more))
+    def switch(self, release, kind="deploy", **more):
+        return self.call("switch", **self.switch_fields(release, kind, **more))
 
     def finish_fields(self, release, mark="good", **more):
         return {"release": release, "mark": mark, "history": {"id": "j1"}, "keep": 5,
@@ -271,15 +274,16 @@ def refused(result, text, function, *args, **kwargs):
     raise AssertionError(f"not refused with {result}: {reply}")
 
 
-def rewrite_state(store, change):
-    """Changes the state file and its checksum."""
+def rewrite_state(store, change, **more):
+    """Changes the state file and its checksum; more: beside these, as schema=2."""
     path = store.state_dir + "/state"
     with open(path, encoding="utf-8") as f:
         state = json.load(f)["state"]
     change(state)
     text = json.dumps(state, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     with open(path, "w", encoding="utf-8") as f:
-        json.dump({"crc32": f"{zlib.crc32(text.encode()):08x}", "state": state}, f)
+        json.dump({"crc32": f"{zlib.crc32(text.encode()):08x}", "state": state,
+                   **more}, f)
 
 
 def run_cases(module_globals, argv):

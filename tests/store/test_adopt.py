@@ -55,7 +55,7 @@ def installation(store, names=(), current=None):
 def fields(dry_run=False):
     return {"dry_run": dry_run, "executable": "bin/hello", "require": [],
             "deploy_user": "deploy", "app_group": "hello",
-            "history": {"id": "a1", "operation": "adopt", "from": None, "to": None}}
+            "history": {"id": "a1", "kind": "adopt", "from": None, "to": None}}
 
 
 def adopt(store, dry_run=False):
@@ -123,7 +123,7 @@ def test_an_installation(store):
         assert (st.st_uid, st.st_gid, st.st_mode & 0o7777) == (uid, APP_GID, mode), path
     assert adopted(store)["changes"] == [], "a second time there is nothing to change"
     history = store.call("history", limit=5)["entries"]
-    assert [h["operation"] for h in history] == ["adopt"] and history[0]["to"] == OLD[1]
+    assert [h["kind"] for h in history] == ["adopt"] and history[0]["to"] == OLD[1]
     new = store.deploy()
     assert int(new[17:]) == 4, new
     assert store.call("inspect")["view"]["previous"] == OLD[1]

@@ -32,6 +32,17 @@ def test_history(store):
     refused("failed", "bad request", store.call, "record", history=[])
 
 
+def test_history_of_before(store):
+    """Before schema 3 the kind of a job was its operation."""
+    store.call("record", history={"id": 1, "kind": "deploy"})
+    with open(store.state_dir + "/history", "a", encoding="utf-8") as f:
+        f.write('{"id":2,"operation":"rollback","from":null}\n')
+    store.call("record", history={"id": 3, "kind": "restart"})
+    assert store.call("history", limit=3)["entries"] == [
+        {"id": 3, "kind": "restart"}, {"id": 2, "kind": "rollback", "from": None},
+        {"id": 1, "kind": "deploy"}]
+
+
 def test_history_does_not_grow_for_ever(store):
     store.call("record", history={"id": -1})
     line = json.dumps({"id": 1, "message": "x" * 1000}) + "\n"
@@ -58,7 +69,7 @@ def test_a_damaged_state_stops_nothing(store):
         with open(path, "w", encoding="utf-8") as f:
             f.write(damage)
         current, other = store.live(), old if store.live() == new else new
-        store.switch(other, op="activate")
+        store.switch(other, kind="activate")
         store.finish(other)
         assert store.check() == other, f"after {current}"
         with open(path, "w", encoding="utf-8") as f:
@@ -68,7 +79,7 @@ def test_a_damaged_state_stops_nothing(store):
         assert not any("rebuilt" in t for t in store.call("recover")["recovered"])
     os.unlink(path)
     os.symlink("/etc/passwd", path)
-    store.switch(new, op="activate")
+    store.switch(new, kind="activate")
     store.finish(new)
     assert not os.path.islink(path)
     os.unlink(path)
@@ -97,7 +108,7 @@ def test_a_damaged_record_is_no_loss(store):
     entry = store.entry(b)
     assert entry["state"] == "good" and not entry.get("damaged")
     assert entry["evidence"] is None
-    store.switch(b, op="activate")
+    store.switch(b, kind="activate")
 
 
 def test_a_lost_state_is_made_again(store):
@@ -122,9 +133,9 @@ def test_a_lost_state_is_made_again(store):
             os.unlink(f"{store.state_dir}/{file}")
         os.mkdir(f"{store.state_dir}/{file}")
     store.call("recover")
-    store.call("record", history={"id": 1}, sick="it fails")
+    store.call("record", history={"id": 1}, failed="it fails")
     assert store.entry(c)["state"] == "unknown"
-    store.call("record", history={"id": 2}, sick=None)
+    store.call("record", history={"id": 2}, failed=None)
     assert store.entry(c)["state"] == "good", "seen healthy"
     assert store.entry(b)["state"] == "unknown"
     d = store.deploy()
@@ -158,8 +169,8 @@ def test_a_state_of_before_is_read_and_one_of_later_refused(store):
     path = store.state_dir + "/state"
     with open(path, encoding="utf-8") as f:
         state = json.load(f)
-    assert state["schema"] == 2
-    state.update(schema=3, crc32="of another kind")
+    assert state["schema"] == 3
+    state.update(schema=4, crc32="of another kind")
     put(path, json.dumps(state))
     for verb in ("recover", "prepare", "inspect"):
         fields = {"need_bytes": 0, "max_entries": 0} if verb == "prepare" else {}
@@ -172,6 +183,36 @@ def test_a_state_of_before_is_read_and_one_of_later_refused(store):
     with open(meta, encoding="utf-8") as f:
         put(meta, json.dumps({**json.load(f), "schema": 9}))
     refused("bad-config", "newer deployd", store.call, "recover")
+
+
+def test_the_words_of_schema_2(store):
+    a, b = store.deploy(), store.deploy()
+    path = store.state_dir + "/state"
+
+    def old_words(state):
+        state["schema"] = 1
+        state["sick"] = state.pop("failed")
+        if state["intent"]:
+            state["intent"]["op"] = state["intent"].pop("kind")
+
+    store.call("record", history={}, failed="it fails")
+    rewrite_state(store, old_words, schema=2)
+    with open(path, encoding="utf-8") as f:
+        before = f.read()
+    assert store.view()["failed"] == "it fails"
+    with open(path, encoding="utf-8") as f:
+        assert f.read() == before, "reading upgrades nothing"
+    store.switch(a, kind="rollback")
+    with open(path, encoding="utf-8") as f:
+        written = json.load(f)
+    assert written["schema"] == 3
+    assert written["state"]["failed"] == {"release": b, "reason": "it fails"}
+    assert not {"sick", "schema"} & set(written["state"])
+    rewrite_state(store, old_words, schema=2)
+    pending = store.call("recover")["pending"]
+    assert (pending["kind"], pending["to"], pending["phase"]) == ("rollback", a, "switched")
+    store.finish(a)
+    assert store.entry(b)["rolled_back"], "finish knows it from the intent"
 
 
 def test_records_outlive_a_disk_that_is_not_mounted(store):
@@ -232,7 +273,7 @@ def test_retention(store):
     for _ in range(4):
         bad.append(store.stage())
         store.switch(bad[-1])
-        store.switch(releases[3], op="revert")
+        store.switch(releases[3], kind="revert")
         store.finish(bad[-1], mark="bad", keep=9)
     kept = [e["id"] for e in store.view()["releases"]]
     assert [r for r in bad if r in kept] == bad[2:], "the newest bad ones are kept"

@@ -27,22 +27,22 @@ def check_pending(lab, live, reply):
     if lab.verb != "switch":
         return
     pending = reply["pending"]
-    new, op = lab.facts["new"], lab.facts.get("op", "deploy")
+    new, kind = lab.facts["new"], lab.facts.get("kind", "deploy")
     confirm = lab.fields.get("confirm_deadline_sec")
     if live == new:
         assert pending, "the switch was made and nobody was told"
-        assert (pending["op"], pending["from"], pending["to"], pending["phase"]) == \
-            (op, lab.before, new, "switched"), pending
+        assert (pending["kind"], pending["from"], pending["to"], pending["phase"]) == \
+            (kind, lab.before, new, "switched"), pending
         assert pending["job"] == "j1" and pending["by"], pending
         assert pending["same_boot"] is True, pending
         if confirm:
             assert pending["confirm"]["deadline_sec"] == confirm, pending
             assert reply["confirm"]["release"] == new, reply["confirm"]
-    elif op == "revert" and pending and pending["op"] == "revert":
+    elif kind == "revert" and pending and pending["kind"] == "revert":
         assert pending["phase"] == "intended", pending
-    elif op == "revert":
+    elif kind == "revert":
         # Killed before the intent: the deploy that is to be reverted is still told.
-        assert pending["op"] == "deploy" and pending["to"] == lab.before, pending
+        assert pending["kind"] == "deploy" and pending["to"] == lab.before, pending
     else:
         assert pending is None, f"nothing was switched, yet pending is {pending}"
         assert reply["confirm"] is None, reply["confirm"]

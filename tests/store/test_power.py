@@ -75,7 +75,7 @@ class Workload:
 
     def __init__(self, store, marker):
         self.store, self.marker = store, marker
-        self.facts = {"live": None, "next": None, "op": None, "sealed": [],
+        self.facts = {"live": None, "next": None, "kind": None, "sealed": [],
                       "hold": None, "unsure": [], "confirm": None}
 
     def tell(self, **facts):
@@ -90,12 +90,12 @@ class Workload:
         self.tell(sealed=self.facts["sealed"] + [release])
         return release
 
-    def switch(self, release, op="deploy", **more):
-        self.tell(next=release, op=op)
-        self.store.switch(release, op, **more)
+    def switch(self, release, kind="deploy", **more):
+        self.tell(next=release, kind=kind)
+        self.store.switch(release, kind, **more)
         self.tell(live=release, confirm=more.get("confirm_deadline_sec"))
         # The intent may be gone from here on: nothing need be pending.
-        self.tell(op=None)
+        self.tell(kind=None)
         return release
 
     def finish(self, release, mark="good", keep=9):
@@ -156,7 +156,7 @@ def check(store, facts):
     live = store.check_recovered()
     if live != facts["live"] and live != facts["next"]:
         return f"LOST: acknowledged {facts['live']}, current is {live}"
-    if facts["op"] and live != facts["live"] and live == facts["next"]:
+    if facts["kind"] and live != facts["live"] and live == facts["next"]:
         if not reply["pending"] or reply["pending"]["to"] != live:
             return f"UNTOLD: switched to {live}, pending is {reply['pending']}"
     listed = [entry["id"] for entry in reply["view"]["releases"]]

@@ -154,7 +154,7 @@ def test_something_mounted_in_it(store):
     try:
         store.seal(release)
     except Failed as e:
-        assert e.result == "rejected" and "another file system" in str(e), e
+        assert e.result == "rejected" and "another mount" in str(e), e
     else:
         raise AssertionError("sealed")
     for verb, fields in (("discard", {"release": release}), ("recover", {})):
@@ -328,7 +328,7 @@ def test_rollback_on_a_full_disk(store):
             names = fill(disk, leave_bytes, leave_inodes)
             where = f"{leave_bytes} bytes, {leave_inodes} inodes free"
             try:
-                small.switch(target, op="rollback")
+                small.switch(target, kind="rollback")
                 reply = small.finish(target)
             except Failed as e:
                 raise AssertionError(f"{where}: {e}") from e

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 
-from storelib import (APP_GID, BY, DEPLOY_UID, Failed, Store, refused, require_root,
+from storelib import (APP_GID, BY, DEPLOY_UID, Store, refused, require_root,
                       rewrite_state, run_cases)
 
 
@@ -251,15 +251,15 @@ def test_rollback_goes_back_again_and_again(store):
         view = store.view()
         assert (view["current"], view["previous"]) == (current, wanted)
         if wanted:
-            store.switch(wanted, op="rollback")
+            store.switch(wanted, kind="rollback")
             store.finish(wanted)
     # What was gone back from is no place to go back to, unless activated again.
     d = store.deploy()
     assert store.view()["previous"] == a
-    store.switch(c, op="activate")
+    store.switch(c, kind="activate")
     store.finish(c)
     assert store.view()["previous"] == a
-    store.switch(d, op="activate")
+    store.switch(d, kind="activate")
     store.finish(d)
     assert store.view()["previous"] == c
 
@@ -268,7 +268,7 @@ def test_previous_is_never_bad(store):
     a, b = store.deploy(), store.deploy()
     sick = store.stage()
     store.switch(sick)
-    store.switch(b, op="revert")
+    store.switch(b, kind="revert")
     view = store.finish(sick, mark="bad")["view"]
     assert (view["current"], view["previous"]) == (b, a)
     assert store.entry(sick)["state"] == "bad"
@@ -278,7 +278,7 @@ def test_previous_is_never_bad(store):
     assert store.view()["previous"] == a
     healthy = store.deploy()
     assert store.view()["previous"] == b
-    store.switch(b, op="rollback")
+    store.switch(b, kind="rollback")
     store.finish(b)
     assert store.view()["previous"] == a, f"not {sick} and not {healthy}"
 
@@ -388,14 +388,14 @@ def test_going_back_ends_the_wait_only_once_it_is_done(store):
     new = store.stage()
     store.switch(new, confirm_deadline_sec=99)
     store.finish(new)
-    assert store.switch(old, op="revert")["view"]["confirm"] is None
+    assert store.switch(old, kind="revert")["view"]["confirm"] is None
     # As after a power cut that came before the link reached the disk.
     os.unlink(store.current)
     os.symlink(f"releases/{new}", store.current)
     recovered = store.call("recover")
     assert recovered["confirm"]["release"] == new
     assert recovered["pending"]["phase"] == "intended"
-    store.switch(old, op="revert")
+    store.switch(old, kind="revert")
     store.finish(new, mark="bad")
     assert store.view()["confirm"] is None
     store.deploy()
@@ -407,7 +407,7 @@ def test_a_rollback_that_was_not_made_leaves_the_wait(store):
     new = store.stage()
     store.switch(new, confirm_deadline_sec=99)
     store.finish(new)
-    store.switch(old, op="rollback")
+    store.switch(old, kind="rollback")
     os.unlink(store.current)
     os.symlink(f"releases/{new}", store.current)
     recovered = store.call("recover")
@@ -444,12 +444,7 @@ def test_flag(store):
 def audit(store, *lines, **more):
     directory = os.path.dirname(store.state_dir)
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    text = json.dumps({"verb": "audit", "directory": directory, "lines": lines, **more})
-    status, reply = store.run("audit", text=text)
-    assert status == 0, status
-    if reply["result"] != "ok":
-        raise Failed(reply["result"], reply["message"])
-    assert "view" not in reply, reply
+    store.call("audit", **{"directory": directory, "lines": lines, **more})
     return directory + "/audit.log"
 
 

@@ -2,6 +2,7 @@
 # What the installation leaves behind: units, users, directories, and how exposed it is.
 # fresh boot: yes
 source "$(dirname "$0")/../lib/assert.sh"
+source "$(dirname "$0")/../lib/hello.sh"
 
 note "the units are clean and as locked up as promised"
 systemd-analyze verify --man=no /lib/systemd/system/deployd.service \
@@ -42,9 +43,11 @@ expect 0 deployctl list
 assert_equal "$(systemctl is-active deployd.service)" active
 
 note "the version"
+version=$(sed -n 's/^project(deployd VERSION \([0-9.]*\).*/\1/p' "$repo/CMakeLists.txt")
 expect 0 deployctl --version
-assert_contains "$out" "0."
+assert_equal "$out" "deployctl $version"
 expect 0 /usr/sbin/deployd --version
+assert_equal "$out" "deployd $version"
 
 note "the configuration that comes along, and the examples"
 expect 0 /usr/sbin/deployd --check
@@ -60,11 +63,17 @@ sed -i 's/^#\([a-z_]* = \)/\1/' /etc/deployd/deployd.conf
 expect 0 /usr/sbin/deployd --check
 
 note "the man pages are where man looks"
-for page in deployctl.1 deployd.8 deployd.conf.5 deployd.app.5 deployd.policy.5; do
+for page in deployctl.1 deployctl-setup.8 deployd.8 deployd.conf.5 deployd.app.5 \
+	deployd.policy.5 deployd.archive.7; do
 	find /usr/share/man -name "$page*" | grep -q . || fail "no $page"
 done
 
 note "the catalog explains our messages"
 expect 0 deployctl list
 journalctl --update-catalog
-[ "$(journalctl --list-catalog | grep -ci deploy)" -ge 5 ] || fail "no catalog"
+mapfile -t ids < <(sed -n 's/^-- //p' "$repo/units/deployd.catalog")
+[ "${#ids[@]}" -ge 5 ] || fail "the catalog has ${#ids[@]} entries"
+for id in "${ids[@]}"; do
+	expect 0 journalctl --list-catalog "$id"
+	assert_contains "$out" deployd
+done

@@ -1,6 +1,7 @@
 #!/bin/bash
 # An unprivileged user ships the C service: every verb, and what it leaves behind.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello
@@ -122,7 +123,7 @@ note "the journal of the unit shows who deployed"
 journalctl --sync
 out=$(journalctl -u hello --no-pager)
 assert_contains "$out" "$second"
-assert_contains "$out" deploy
+assert_contains "$out" "deploy hello for deploy"
 
 note "a release that does not start is gone back from, with its last words"
 pack_hello crash.tar.gz 3 start=crash

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Who has no right gets nothing, learns nothing, and is written down.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello

@@ -175,6 +175,10 @@ for field in 'CapEff:.0000000000000000' 'CapPrm:.0000000000000000' 'NoNewPrivs:.
 	'Groups:. *$' 'Max file size  *0  *0 ' 'Max processes  *0  *0 '; do
 	grep -q "^$field" <<< "$helper_is" || fail "deployd-users is not '$field': $helper_is"
 done
+# It has the filter of deployd's unit, and one of its own.
+filters() { sed -n 's/^Seccomp_filters:[[:space:]]*//p' "$@"; }
+[ "$(filters <<< "$helper_is")" -gt "$(filters "/proc/$(systemctl show -P MainPID deployd)/status")" ] ||
+	fail "deployd-users has no filter of its own: $helper_is"
 
 note "deployd stops while a look-up hangs"
 start /tmp/hung as bob deployctl status hello
@@ -195,6 +199,8 @@ expect 0 as bob deployctl status hello
 expect 4 as alice deployctl restart hello
 
 note "an nscd that never answers denies nobody"
+# Asked before, since each question of this script's own would be held up, too.
+as_bob=(setpriv --reuid="$(id -u bob)" --regid="$(id -g bob)" --groups="$(id -G bob | tr ' ' ,)")
 mkdir -p /run/nscd
 python3 -c '
 import socket
@@ -206,8 +212,7 @@ until [ -e /run/nscd/up ]; do :; done
 chmod 0666 /run/nscd/socket
 touch /etc/passwd
 status=0
-text=$(setpriv --reuid="$(id -u bob)" --regid="$(id -g bob)" --groups="$(id -G bob | tr ' ' ,)" \
-	deployctl status hello 2>&1) || status=$?
+text=$("${as_bob[@]}" deployctl status hello 2>&1) || status=$?
 [[ $status = 0 || ($status = 1 && $text = *"cannot look up the user"*) ]] ||
 	fail "status $status: $text"
 note "status $status"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Names and texts of strangers in everything that is printed: escape sequences, newlines,
 # C1 controls, what is not UTF-8, what turns a line around, and very long ones.
-# timeout: 300
+# timeout: 400
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 readonly check=$repo/tests/lib/harmless.py
@@ -13,16 +13,25 @@ sed -i 's/^allow = .*/& hold/' /etc/deployd/policy.d/hello.conf
 expect 0 deployctl reload
 begin=$(journal_cursor)
 
-# Whatever the status: neither output does anything to a terminal. $out and $err are left.
+# Whatever the status: neither output does anything to a terminal. $out and $err are left;
+# all_harmless judges what was said since it was called last.
+readonly said=/run/said its_errors=/run/errors
+: > $said
 harmless() { # WHAT COMMAND...
-	local what=$1 errors
+	local what=$1
 	shift
-	errors=$(mktemp)
-	out=$("$@" 2> "$errors") || true
-	err=$(cat "$errors")
-	"$check" "$what: stdout" <<< "$out" || fail "$what: stdout of $*"
-	"$check" "$what: stderr" < "$errors" || fail "$what: stderr of $*"
-	rm -f "$errors"
+	out=$("$@" 2> $its_errors) || true
+	err=$(cat $its_errors)
+	{
+		printf '%s\n' "== $what: stdout" "$out" "== $what: stderr"
+		cat $its_errors
+	} >> $said
+}
+
+all_harmless() {
+	[ -s $said ] || fail "nothing was said"
+	"$check" "what was said" < $said || fail "see above"
+	: > $said
 }
 
 python3 - /tmp/names << 'END'
@@ -80,6 +89,7 @@ for archive in /tmp/names/*.tar; do
 done
 echo "   $refused refused, $staged staged"
 [ "$refused" -ge 60 ] || fail "only $refused were refused"
+all_harmless
 
 note "version, revision, message, and why a hold"
 texts=($'a\e[2J\e]0;owned\ab' $'ok\nhello 9 is live' $'bad\rgood' $'x\xc2\x9b31m' $'\xff\xfe'
@@ -97,6 +107,7 @@ for text in "${texts[@]}"; do
 	harmless unhold ctl unhold hello
 done
 [ "$given" -ge 4 ] || fail "only $given of the texts were taken, what is there to be shown?"
+all_harmless
 
 note "names in requests: apps, releases, jobs, users, verbs, paths"
 for text in "${texts[@]}"; do
@@ -115,6 +126,7 @@ for text in "${texts[@]}"; do
 	harmless argument ctl "--$text"
 	harmless argument ctl list --socket "/tmp/$text"
 done
+all_harmless
 
 note "everything that shows them, for people and as JSON"
 # JSON is data: what is not for a terminal keeps its characters, so it is shown on one.
@@ -143,6 +155,7 @@ harmless completion bash -c "source <(deployctl completion bash)
 	COMP_WORDS=(deployctl rollback hello@) COMP_CWORD=2
 	complete -p deployctl > /dev/null
 	_deployctl; printf '%s\n' \"\${COMPREPLY[@]}\""
+all_harmless
 
 note "the output of a broken app and its check"
 printf '#!/bin/sh\nprintf "\\033[2Jcheck\\302\\233\\342\\200\\256\\377\\r says"\nexit 1\n' \
@@ -160,6 +173,7 @@ for verb in "status hello" "history hello" "show hello"; do
 	# shellcheck disable=SC2086
 	harmless "$verb" ctl $verb --no-pager
 done
+all_harmless
 
 note "deployd's own lines in the journal"
 journal_since "$begin" -t deployd -o json --all | jq -r '.MESSAGE |

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The client is only a client: killed after the upload, the deploy finishes.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello
@@ -48,7 +49,7 @@ exec 5<> fifo
 head -c 2000 hello-1.tar.gz >&5
 cursor=$(journal_cursor)
 start /tmp/out ctl deploy hello fifo
-wait_journal "$cursor" 'deploy' -t deployd > /dev/null
+wait_journal "$cursor" 'deploy hello for deploy .*: allowed by rule' -t deployd > /dev/null
 exec 5>&-
 ended
 assert_equal "$status" 10 "$(cat /tmp/out)"

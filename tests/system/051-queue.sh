@@ -1,6 +1,7 @@
 #!/bin/bash
 # One operation an app at a time, in order of rank; other apps go on; a full queue says busy.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 printf '[deployd]\nqueue_max = 2\n' > /etc/deployd/deployd.conf

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A reload swaps the whole configuration or nothing, and says everything that is wrong.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello

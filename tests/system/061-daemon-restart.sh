@@ -1,8 +1,16 @@
 #!/bin/bash
 # deployd comes and goes; releases, history and rollback stay. Also over a reboot.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
+
+watchdog_of() { # SECONDS
+	mkdir -p /etc/systemd/system/deployd.service.d
+	printf '[Service]\nWatchdogSec=%s\n' "$1" > /etc/systemd/system/deployd.service.d/watchdog.conf
+	systemctl daemon-reload
+	systemctl restart deployd.service
+}
 
 if [ "$MACHINE_BOOT" = 1 ]; then
 	setup_hello
@@ -27,12 +35,36 @@ if [ "$MACHINE_BOOT" = 1 ]; then
 	expect 0 ctl status hello --json
 	assert_equal "$(jq -r .state <<< "$out")" live
 
-	note "the watchdog is fed, and a deployd that hangs is replaced"
-	assert_equal "$(systemctl show -P WatchdogUSec deployd)" 30s
+	note "a deployd that is killed is replaced"
 	pid=$(systemctl show -P MainPID deployd)
 	kill -KILL "$pid"
 	expect 0 ctl status hello
 	[ "$(systemctl show -P MainPID deployd)" != "$pid" ] || fail "the same process"
+
+	note "the watchdog is fed"
+	assert_equal "$(systemctl show -P WatchdogUSec deployd)" 30s
+	watchdog_of 5
+	pid=$(systemctl show -P MainPID deployd)
+	fed=$(systemctl show -P WatchdogTimestampMonotonic deployd)
+	# shellcheck disable=SC2016
+	timeout "$WAIT_SEC" bash -c 'until [ "$(systemctl show -P WatchdogTimestampMonotonic \
+		deployd)" != "$1" ]; do :; done' - "$fed" || fail "deployd does not feed the watchdog"
+	assert_equal "$(systemctl show -P MainPID deployd)" "$pid" "the process that feeds it"
+
+	note "a deployd that hangs is ended by the watchdog and replaced; the app runs on"
+	replaced=$(systemctl show -P NRestarts deployd)
+	runs=$(systemctl show -P InvocationID,MainPID hello)
+	cursor=$(journal_cursor)
+	kill -STOP "$pid"
+	wait_journal "$cursor" 'Watchdog timeout' -u deployd > /dev/null
+	expect 0 ctl status --json hello
+	assert_equal "$(jq -r .state <<< "$out")" live
+	[ "$(systemctl show -P MainPID deployd)" != "$pid" ] || fail "the same process"
+	[ ! -e "/proc/$pid" ] || fail "the process that hung is still there"
+	assert_equal "$(systemctl show -P NRestarts deployd)" $((replaced + 1)) "restarts of deployd"
+	assert_equal "$(systemctl show -P InvocationID,MainPID hello)" "$runs" "how hello runs"
+	serves 3
+	watchdog_of 30
 	expect 0 ctl enable hello
 	serves 3
 	exit 94

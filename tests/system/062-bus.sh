@@ -1,13 +1,9 @@
 #!/bin/bash
-# The bus goes away and comes back, systemd re-executes itself, deployd hangs: it goes on.
+# The bus goes away and comes back, systemd re-executes itself: deployd goes on.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
-mkdir -p /etc/systemd/system/deployd.service.d
-printf '[Service]\nWatchdogSec=2\nRestartSec=50ms\n' \
-	> /etc/systemd/system/deployd.service.d/watchdog.conf
-systemctl daemon-reload
-systemctl restart deployd.service
 setup_hello
 expect 0 ctl deploy hello hello-1.tar.gz
 pid=$(systemctl show -P MainPID deployd)
@@ -36,11 +32,5 @@ systemctl daemon-reload
 expect 0 ctl deploy hello hello-2.tar.gz
 serves 2
 assert_equal "$(systemctl show -P MainPID deployd)" "$pid" "deployd's pid"
-
-note "a deployd that hangs is killed by the watchdog and comes back"
-cursor=$(journal_cursor)
-kill -STOP "$pid"
-wait_journal "$cursor" 'Watchdog timeout' -u deployd.service > /dev/null
-expect 0 ctl status hello
 expect 0 ctl rollback hello
 serves 1

@@ -20,7 +20,7 @@ note "an error at --check and at reload, which changes nothing"
 expect 6 deployd --check
 assert_contains "$err" "$said"
 assert_contains "$err" "ExecStartPre="
-systemctl reload deployd || true
+expect 1 systemctl reload deployd
 expect 0 ctl deploy hello hello-1.tar.gz
 expect 0 ctl rollback hello
 serves 2

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A rollback that cannot succeed: exit 14, status says so; the next good deploy heals it.
 # Also the first release of all, which has nothing to go back to.
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello '[health]' 'min_healthy_sec = 1' 'healthy_deadline_sec = 4' 'bake_sec = 0' \

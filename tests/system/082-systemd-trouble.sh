@@ -41,6 +41,7 @@ assert_equal "$(systemctl show -P Result hello)" start-limit-hit
 expect 0 ctl restart hello
 serves 1
 for _ in 1 2 3 4 5; do systemctl restart hello 2> /dev/null || true; done
+assert_equal "$(systemctl show -P Result hello)" start-limit-hit
 expect 0 ctl deploy hello hello-2.tar.gz
 serves 2
 

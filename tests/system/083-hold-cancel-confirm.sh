@@ -1,6 +1,7 @@
 #!/bin/bash
 # hold and unhold, cancel, confirm: who may switch, and until when it can be undone.
 # timeout: 180
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello

@@ -1,6 +1,7 @@
 #!/bin/bash
 # activate_method = reload: the process stays and takes up the new release, the unit is never
 # restarted; one that cannot is gone back from by a restart.
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 setup_hello '[restart]' 'activate_method = reload' '[health]' 'min_healthy_sec = 1' \

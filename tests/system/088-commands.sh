@@ -37,6 +37,6 @@ systemctl start hello.service hello-private.service
 expect 0 "$live_build/tests/health/test_live"
 echo "$out$err"
 assert_equal "$(systemctl list-units --all --plain --no-legend 'deployd-live-*' \
-	'deployd-check-*' 'deployd-proof-*')" "" "no unit is left behind"
-note "PID 1 has nothing to say about checks and proofs: they would fill the journal"
-expect 1 journalctl -q -o cat _PID=1 --grep 'deployd-(check|proof)-'
+	'deployd-check-*' 'deployd-verification-*')" "" "no unit is left behind"
+note "PID 1 has nothing to say about checks and verifications: they would fill the journal"
+expect 1 journalctl -q -o cat _PID=1 --grep 'deployd-(check|verification)-'

@@ -2,6 +2,7 @@
 # Restart by touch: every usual way to touch, whose it was, what is no flag, a directory
 # that goes and comes, a touch during a deploy, and over a stop of deployd.
 # fresh boot: yes
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 source "$(dirname "$0")/../lib/flags.sh"

@@ -15,9 +15,10 @@ cat > "$store" <<-EOT
 	#!/bin/bash
 	IFS= read -r -d '' request
 	verb=\$(grep -o '"verb":"[a-z]*"' <<< "\$request" | cut -d'"' -f4)
-	op=\$(grep -o '"op":"[a-z]*"' <<< "\$request" | cut -d'"' -f4)
+	# A finish has the kind of its job in its history.
+	[ "\$verb" != switch ] || kind=\$(grep -o '"kind":"[a-z]*"' <<< "\$request" | cut -d'"' -f4)
 	[ ! -e /run/deployd-store-cannot-\$verb ] || exit 1
-	if [ -e "/run/deployd-store-dies-\$op" ]; then
+	if [ -e "/run/deployd-store-dies-\${kind-}" ]; then
 		printf %s "\$request" | "$store.real" 3> /dev/null
 		kill -KILL \$\$
 	fi

@@ -3,6 +3,7 @@
 # what is pruned. Processes of others count, too, and by what they have open, not by what
 # it is called.
 # timeout: 240
+# asan: yes
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 readonly forger=/usr/local/bin/forger libexec=/usr/libexec/deployd

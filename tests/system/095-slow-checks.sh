@@ -36,7 +36,7 @@ memory_peak() {
 # suffers LINES...: a deploy with this check fails in time, whatever else goes on
 suffers() {
 	local took result
-	printf '%s\n' "$plain" 'healthy_deadline_sec = 3' '[health_check slow]' \
+	printf '%s\n' "$plain" 'healthy_deadline_sec = 2' '[health_check slow]' \
 		'timeout_sec = 1' 'interval_sec = 1' "$@" > /etc/deployd/apps.d/hello.conf
 	expect 0 deployctl reload
 	: > $log
@@ -53,9 +53,7 @@ suffers() {
 	result=$(jq -r '.[0].result' <<< "$out")
 	took=$(jq -r '.[0].took_ms' <<< "$out")
 	echo "   $2: $result after $took ms"
-	# Two deadlines of 3 s, of the new release and of the one gone back to.
-	[ "$took" -lt 30000 ] || fail "$*: it took $took ms"
-	assert_contains "$(cat /run/deploy.out)" slow
+	assert_contains "$(cat /run/deploy.out)" "'slow' did not pass within 2 s"
 	serves 1
 }
 

@@ -60,5 +60,7 @@ for ((i = 0; i < kills; i++)); do
 		deployctl jobs > /dev/null; done'
 done
 note "clients ended with: $(for s in "${!ended[@]}"; do echo -n "$s: ${ended[$s]}, "; done)$switched switched"
+[ $((${ended[1]:-0} + ${ended[7]:-0})) -gt 0 ] || fail "no kill hit a deploy"
+[ $switched -gt 0 ] && [ $switched -lt "$kills" ] || fail "every kill hit the same half of a deploy"
 expect 0 ctl deploy hello hello-1.tar.gz
 serves 1

@@ -3,7 +3,7 @@
 # down, stopped or killed: each is followed by a restart that began after it, and never is
 # more than one under way.
 # fresh boot: yes
-# timeout: 600
+# timeout: 300
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 source "$(dirname "$0")/../lib/flags.sh"

@@ -1,15 +1,14 @@
 #!/bin/bash
-# 1,000,000 foreign events in flags/ and then one touch: restarted within a second of the
-# touch, each time, with little of the processor; and so is another app meanwhile.
+# 1,000,000 foreign events in flags/, of which deployd reads few, and then one touch: one
+# restart, each time; and so while the events go on.
 # fresh boot: yes
-# timeout: 900
+# timeout: 300
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 source "$(dirname "$0")/../lib/flags.sh"
 readonly rounds=$((6 * ${DEPLOYD_TEST_SCALE:-1})) # 100 of them: DEPLOYD_TEST_SCALE=17
 readonly events=1000000
-readonly late_us=1000000
-readonly cpu_percent_max=5 # it listens to a loud app no more; 17 when it does
+readonly read_max=$((events / 20)) # to a loud app it hardly listens
 setup_flags 'flag_burst = 100' 'flag_interval_sec = 1'
 
 # Touches of two files by turns: the kernel would merge those of one.
@@ -27,43 +26,36 @@ for i in range(count // 2):
         os.unlink("more")
 EOT
 pid=$(systemctl show -P MainPID deployd)
-ticks() { # of the daemon itself
-	awk '{print $14 + $15}' "/proc/$pid/stat"
+# What the daemon itself has read, in events: a struct inotify_event and "noise-a" padded.
+readonly event_bytes=32
+events_read() {
+	echo $(($(sed -n 's/^rchar: //p' "/proc/$pid/io") / event_bytes))
 }
 
-worst=0
-busy=0
-took=0
 for ((i = 0; i < rounds; i++)); do
 	before=$(restarts)
-	used=$(ticks)
-	began=$(micros "$EPOCHREALTIME")
+	were_read=$(events_read)
 	as deploy python3 /tmp/flood.py /srv/hello/flags $events
-	busy=$((busy + $(ticks) - used))
-	took=$((took + $(micros "$EPOCHREALTIME") - began))
+	were_read=$(($(events_read) - were_read))
 	assert_equal "$(restarts)" "$before" "restarts by foreign events"
-	now=$(micros "$EPOCHREALTIME")
 	as deploy touch $flag
-	ms=$((($(micros "$(wait_restart "$before")") - now) / 1000))
-	[ $ms -le $worst ] || worst=$ms
-	[ $((ms * 1000)) -le $late_us ] || fail "round $i: restarted $ms ms after the touch"
+	wait_restart "$before" > /dev/null
 	wait_started $((before + 1))
+	assert_equal "$(restarts)" $((before + 1)) "restarts by one touch"
+	note "$events events, of which deployd read at most $were_read, then a touch: restarted once"
+	[ $were_read -gt 0 ] || fail "it never listened"
+	[ $were_read -le $read_max ] || fail "it listens to a loud app"
 done
-percent=$((busy * 100 * 1000000 / $(getconf CLK_TCK) / took))
-note "$rounds of $rounds times $events events, then a touch: restarted within $worst ms;" \
-	"the daemon used $percent % of a processor meanwhile"
-[ $percent -lt $cpu_percent_max ] || fail "too much"
 
 note "while it goes on, too"
 as deploy python3 /tmp/flood.py /srv/hello/flags 100000000 &
 flood=$!
 for ((i = 0; i < rounds; i++)); do
 	before=$(restarts)
-	now=$(micros "$EPOCHREALTIME")
 	as deploy touch $flag
-	ms=$((($(micros "$(wait_restart "$before")") - now) / 1000))
-	[ $((ms * 1000)) -le $late_us ] || fail "round $i: restarted $ms ms after the touch"
+	wait_restart "$before" > /dev/null
 	wait_started $((before + 1))
+	assert_equal "$(restarts)" $((before + 1)) "restarts by one touch"
 done
 kill -0 $flood || fail "the flood is over already"
 kill $flood

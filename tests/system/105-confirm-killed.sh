@@ -21,11 +21,11 @@ configure() {
 	current_id > $state.first
 }
 
-# Begins a deploy that must be confirmed within 5 s, and comes back when it is in the phase.
+# Begins a deploy that must be confirmed within 3 s, and comes back when it is in the phase.
 reach() { # PHASE
 	rm -f /tmp/progress
 	: > /tmp/progress
-	start /tmp/progress ctl deploy --confirm=5s --force hello new.tar.gz
+	start /tmp/progress ctl deploy --confirm=3s --force hello new.tar.gz
 	if [ "$1" = waiting ]; then
 		ended
 		assert_equal "$status" 0 "$(cat /tmp/progress)"

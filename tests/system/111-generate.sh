@@ -175,15 +175,18 @@ elixir() { # [LINES...]
 		'[environment]' "env_vars = PORT=$hello_ex_port" "$@"
 }
 
-elixir_walk() {
+# A start of the VM takes a second: only the first walk restarts, too.
+elixir_walk() { # [restart]
 	local cursor
 	expect 0 ctl deploy hello_ex hello_ex-1.tar.gz
 	serves 1.0.0 $hello_ex_port hello-ex
 	cursor=$(journal_cursor)
 	expect 0 ctl deploy hello_ex hello_ex-2.tar.gz
 	serves 2.0.0 $hello_ex_port hello-ex
-	expect 0 ctl restart hello_ex
-	serves 2.0.0 $hello_ex_port hello-ex
+	if [ $# -gt 0 ]; then
+		expect 0 ctl restart hello_ex
+		serves 2.0.0 $hello_ex_port hello-ex
+	fi
 	expect 0 ctl rollback hello_ex
 	serves 1.0.0 $hello_ex_port hello-ex
 	expect 0 ctl stop hello_ex
@@ -196,7 +199,7 @@ elixir_walk() {
 
 note "Elixir, Type=notify: each release is stopped by its own script"
 elixir '[restart]' 'service_type = notify'
-elixir_walk
+elixir_walk restart
 
 note "with the stop command through current the old one is not reached"
 sed -i 's#^ExecStop=.*#ExecStop=-/srv/hello-ex/current/bin/hello_ex stop#' \

@@ -1,6 +1,7 @@
 #!/bin/bash
 # doctor finds nothing on a machine that init made, and each fault once it is there; what
 # it prints to mend a fault mends it. It changes nothing itself.
+# timeout: 180
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 
@@ -90,6 +91,17 @@ assert_contains "$out" "hello: everybody can change '/srv', where /srv/hello lie
 assert_contains "$out" "  why: whoever can write"
 assert_contains "$out" "  mend:chown root '/srv' && chmod go-w '/srv'"
 finds unsafe-parent "/srv"
+mends
+
+note "deployd's own sessions"
+systemctl stop deployd-sessions.socket 2> /dev/null
+expect 1 deployctl doctor hello
+assert_contains "$out" "deployd: deployd-sessions.socket is stopped [sessions-stopped]"
+assert_contains "$out" "hello: nothing found"
+expect 1 deployctl doctor --json
+assert_equal "$(jq -c '.findings[] | [.app, .id, .fix]' <<< "$out")" \
+	'[null,"sessions-stopped","systemctl start deployd-sessions.socket"]'
+fix=$(jq -r '.findings[].fix' <<< "$out")
 mends
 
 note "the unit"

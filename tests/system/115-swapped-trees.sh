@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 2400
+# timeout: 600
 # Root's verbs in trees whose owner exchanges directories, files and links with links to
 # what is root's, all the time: nothing outside changes its owner, mode or content, nothing
 # is removed there, and nothing that only root can read gets out.

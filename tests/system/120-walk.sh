@@ -1,7 +1,7 @@
 #!/bin/bash
 # docs/from-mix_deploy.md, command by command, from a machine without the app to a served
 # page, rollback and restart.flag; and all of it a second time over what is there.
-# timeout: 600
+# timeout: 500
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 source "$(dirname "$0")/../lib/walk.sh"

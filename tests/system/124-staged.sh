@@ -2,7 +2,7 @@
 # docs/from-mix_deploy.md, Staging: a tree that is made below DESTDIR on a machine where
 # nothing is set up, packed, and unpacked on one that has never seen the app. Between the
 # two is a reboot, and of the first only the archives are left.
-# timeout: 600
+# timeout: 200
 source "$(dirname "$0")/../lib/assert.sh"
 source "$(dirname "$0")/../lib/hello.sh"
 source "$(dirname "$0")/../lib/walk.sh"
