@@ -329,7 +329,7 @@ static void a_staged_release_is_activated_and_left_again(void **state)
 	told = submit(world, &(struct job_request){.kind = JOB_KIND_ROLLBACK,
 						   .release = "20250101T000000Z-0099"});
 	world_until_ended(world, told);
-	world_assert_log(world, "switching finishing record rollback=not-found");
+	world_assert_log(world, "preflight finishing record rollback=not-found");
 	world_assert_ended(told, RESULT_NOT_FOUND,
 			   "there is no release 20250101T000000Z-0099; `deployctl "
 			   "releases hello` lists them");
