@@ -126,8 +126,8 @@ void session_process_ended(struct session *session)
 		return;
 	session->ended = true;
 	stop_watching(session);
-	/* The pipe has its last words, and then ends by itself. */
-	if (session->state == SESSION_STATE_STARTING)
+	/* With a client: the pipe has its last words, and then ends by itself. */
+	if (session->state <= SESSION_STATE_IDLE)
 		go_over(session, false);
 	release_if_over(session);
 }

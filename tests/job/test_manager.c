@@ -321,8 +321,9 @@ static void a_staged_release_is_activated_and_left_again(void **state)
 	assert_string_equal(live(), NEW);
 	told = world_do(world, JOB_KIND_ROLLBACK);
 	world_until_ended(world, told);
-	world_assert_log(world, "preflight switching switch restarting RestartUnit "
-				"checking verifying finishing finish rollback=ok");
+	world_assert_log(world,
+			 "preflight switching switch restarting RestartUnit checking "
+			 "verifying finishing finish rollback=ok");
 	assert_string_equal(live(), OLD);
 	/* Back to what was never there. */
 	told = submit(world, &(struct job_request){.kind = JOB_KIND_ROLLBACK,
@@ -366,8 +367,9 @@ static void a_missing_unit_is_found_before_the_switch(void **state)
 	} cases[] = {
 		{"not-found",
 		 "unit hello.service does not exist; install it below "
-		 "/etc/systemd/system and run `systemctl daemon-reload` (a unit of "
-		 "`systemctl --user` cannot be deployed); nothing was changed"},
+		 "/etc/systemd/system and run `systemctl daemon-reload` (a "
+		 "unit of `systemctl --user` cannot be deployed); nothing "
+		 "was changed"},
 		{"masked",
 		 "unit hello.service is masked; `systemctl unmask` it; nothing "
 		 "was changed"},
@@ -455,8 +457,8 @@ static void a_unit_of_somebody_else_is_left_alone(void **state)
 	world_until_ended(world, told);
 	world_assert_log(
 		world,
-		"preparing prepare unpacking unpack intake sealing seal "
-		"preflight switching switch restarting checking baking verifying "
+		"preparing prepare unpacking unpack intake sealing seal preflight "
+		"switching switch restarting checking baking verifying "
 		"finishing finish deploy=ok");
 	world_assert_ended(told, RESULT_OK, "live");
 }
@@ -472,8 +474,8 @@ static void activate_by_reload_starts_what_does_not_run(void **state)
 	world_until_ended(world, told);
 	world_assert_log(
 		world,
-		"preparing prepare unpacking unpack intake sealing seal "
-		"preflight switching switch restarting ReloadUnit checking baking "
+		"preparing prepare unpacking unpack intake sealing seal preflight "
+		"switching switch restarting ReloadUnit checking baking "
 		"verifying finishing finish deploy=ok");
 	world->fake.unit.active_state = "inactive";
 	told = world_deploy(world, ARCHIVE_STATE_COMPLETE);
@@ -728,8 +730,8 @@ static void a_switch_that_died_is_looked_up(void **state)
 	world_until_ended(world, deploy);
 	world_assert_log(
 		world,
-		"preparing prepare unpacking unpack intake sealing seal "
-		"preflight switching switch recover finishing record deploy=failed");
+		"preparing prepare unpacking unpack intake sealing seal preflight "
+		"switching switch recover finishing record deploy=failed");
 	world_assert_ended(deploy, RESULT_FAILED,
 			   "deployd-store died: signal 9 (Killed)");
 	assert_string_equal(live(), OLD);

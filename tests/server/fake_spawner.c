@@ -40,8 +40,11 @@ void fake_spawner_vanish(struct fake_spawner *fake)
 
 void fake_spawner_init(struct fake_spawner *fake)
 {
+	const char *tmp = getenv("TMPDIR");
+
 	*fake = (struct fake_spawner){.connection = -1, .report = -1};
-	(void)strcpy(fake->dir, "/tmp/fake_spawner.XXXXXX");
+	(void)snprintf(fake->dir, sizeof(fake->dir), "%s/fake_spawner.XXXXXX",
+		       tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(fake->dir));
 	(void)snprintf(fake->path, sizeof(fake->path), "%s/sessions", fake->dir);
 	fake_spawner_listen(fake);
