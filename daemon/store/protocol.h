@@ -42,7 +42,9 @@ OBJECT(hold,                                                                    
 OBJECT(release,                                                                        \
 	"id: text, seq: int, "                                                         \
 	/* good, bad, staged, or unknown: its record was lost. */                      \
-	"state: text, sha256: text?, version: text?, revision: text?, message: text?, "\
+	/* layout: the options that shaped it, see core/content.h. */                  \
+	"state: text, sha256: text?, layout: text?, "                                  \
+	"version: text?, revision: text?, message: text?, "                            \
 	"bytes: int?, files: int?, deployed_by: any, deployed_at: text?, "             \
 	"pinned: bool, rolled_back: bool, evidence: object?, damaged?: bool")          \
 OBJECT(view,                                                                           \
