@@ -40,6 +40,8 @@ enum option_id {
 	OPTION_APP_FILE,
 	OPTION_CONFIRM,
 	OPTION_FORCE,
+	OPTION_REDEPLOY,
+	OPTION_IDEMPOTENCY_KEY,
 	OPTION_UNTIL,
 	OPTION_TO,
 	OPTION_SUDOERS,
@@ -78,6 +80,11 @@ const struct option_info option_infos[] = {
 	 OPTION_CONFIRM},
 	{"force", 0, NULL, TAKES_CONFIRM, "Take a release that is known to be bad",
 	 OPTION_FORCE},
+	{"redeploy", 0, NULL, TAKES_REDEPLOY,
+	 "Deploy the archive even if it is live already", OPTION_REDEPLOY},
+	{"idempotency-key", 0, "KEY", TAKES_ARCHIVE,
+	 "Return the result of the earlier request with this key, if it has one",
+	 OPTION_IDEMPOTENCY_KEY},
 	{"until", 0, "T", TAKES_UNTIL,
 	 "When the hold ends: a span (2h) or a time (2026-11-23T10:15:00Z)",
 	 OPTION_UNTIL},
@@ -243,6 +250,12 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 	case OPTION_FORCE:
 		options->force = true;
 		return true;
+	case OPTION_REDEPLOY:
+		options->redeploy = true;
+		return true;
+	case OPTION_IDEMPOTENCY_KEY:
+		options->idempotency_key = value;
+		return value[0] != '\0';
 	case OPTION_UNTIL:
 		return span_parse_end(value, (int64_t)time(NULL), &options->until_sec);
 	case OPTION_TO:

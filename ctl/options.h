@@ -37,6 +37,7 @@ enum verb_flag {
 	TAKES_TO = 1 << 17,	   /* what writes files: --to */
 	TAKES_GENERATE = 1 << 18,  /* generate: --sudoers, --check */
 	TAKES_DAEMON = 1 << 19,	   /* status: --daemon in place of an app */
+	TAKES_REDEPLOY = 1 << 20,  /* deploy */
 };
 
 #define OPTIONS_ARGS_MAX 4
@@ -63,9 +64,11 @@ struct options {
 	const char *app_file; /* NULL: that of /etc/deployd and so on */
 	const char *host;
 	const char *sha256, *version, *revision, *message, *if_current;
+	const char *idempotency_key;
 	const char *user;
 	const char *socket; /* NULL: the compiled-in path, whose server must be root */
 	bool force;
+	bool redeploy;
 	int64_t confirm_sec; /* 0: no need to confirm */
 	int64_t until_sec;   /* since the epoch; 0: for good */
 	int64_t lines;	     /* -1: not given */

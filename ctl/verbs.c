@@ -14,7 +14,8 @@
 const struct verb verbs[] = {
 	{"deploy", SHIP, "APP FILE|-",
 	 "Unpack an archive, make it current, restart the unit",
-	 JOB | TAKES_ARCHIVE | TAKES_IF_CURRENT | TAKES_CONFIRM, 2, 2, verb_archive},
+	 JOB | TAKES_ARCHIVE | TAKES_IF_CURRENT | TAKES_CONFIRM | TAKES_REDEPLOY, 2, 2,
+	 verb_archive},
 	{"stage", SHIP, "APP FILE|-",
 	 "Unpack and check an archive without switching to it", JOB | TAKES_ARCHIVE, 2,
 	 2, verb_archive},

@@ -45,7 +45,8 @@ struct job *job_new(const struct job_context *context, struct app *app,
 	    !copy_text(&job->version, request->version) ||
 	    !copy_text(&job->revision, request->revision) ||
 	    !copy_text(&job->message, request->message) ||
-	    !copy_text(&job->if_current, request->if_current)) {
+	    !copy_text(&job->if_current, request->if_current) ||
+	    !copy_text(&job->key, request->key)) {
 		job_free(job);
 		return NULL;
 	}
@@ -55,6 +56,7 @@ struct job *job_new(const struct job_context *context, struct app *app,
 	job->settings = settings;
 	job->archive_reader = request->archive_reader;
 	job->force = request->force;
+	job->redeploy = request->redeploy;
 	job->confirm_sec = request->confirm_sec;
 	job->until_sec = request->until_sec;
 	job->uid = request->uid;
@@ -86,6 +88,9 @@ void job_free(struct job *job)
 	free(job->revision);
 	free(job->message);
 	free(job->if_current);
+	free(job->key);
+	free(job->layout);
+	json_decref(job->answer);
 	free(job->unit_log_text);
 	free(job->check_output);
 	json_decref(job->in_use);
@@ -208,6 +213,11 @@ static void feed(struct job *job, enum job_event event)
 void job_step_done(struct job *job, bool ok)
 {
 	feed(job, ok ? JOB_EVENT_STEP_OK : JOB_EVENT_STEP_FAILED);
+}
+
+void job_step_unchanged(struct job *job)
+{
+	feed(job, JOB_EVENT_UNCHANGED);
 }
 
 void job_start(struct job *job)

@@ -17,6 +17,7 @@
 #include "base/journal.h"
 #include "build_config.h"
 #include "deploy/cleanup.h"
+#include "job/job_again.h"
 #include "job/job_guard.h"
 #include "util/args.h"
 
@@ -107,8 +108,6 @@ static void judge_pipeline(struct job *job)
 			 "sha256 of the archive is %s, not %s: it is not the file "
 			 "you meant, or it was damaged on the way",
 			 hash, job->sha256);
-	else
-		(void)!job_archive_is_welcome(job, hash);
 }
 
 static bool reader_is_there(const struct job *job)
@@ -125,17 +124,22 @@ static bool is_settled(const struct archive *archive)
 	return archive->state >= ARCHIVE_STATE_COMPLETE;
 }
 
+static void end_if_welcome(struct job *job)
+{
+	job_step_done(job, job_archive_is_welcome(job, job->actual_sha256));
+}
+
 static void pipeline_over(struct job *job)
 {
-	bool ok;
-
 	job->archive_awaited = false;
 	judge_pipeline(job);
 	job_drop_archive(job);
-	ok = job->result == RESULT_OK;
 	child_deinit(&job->intake);
 	child_deinit(&job->unpack);
-	job_step_done(job, ok);
+	if (job->result == RESULT_OK)
+		job_unless_live(job, job->actual_sha256, end_if_welcome);
+	else
+		job_step_done(job, false);
 }
 
 static void on_helper_done(struct child *child)

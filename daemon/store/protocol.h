@@ -30,7 +30,7 @@ OBJECT(evidence, /* the oldest lines are dropped beyond EVIDENCE_BYTES_MAX */   
 	"reason: text?, unit_result: text?, check_output: text?, journal: [text]")     \
 OBJECT(pending,                                                                        \
 	"kind: text, from: text?, to: text, job: text, by: any, at: text, "            \
-	"confirm: confirm?, "                                                          \
+	"confirm: confirm?, key: text?, "                                              \
 	/* "switched": current is `to`, and the rest of the job is to be done;     */  \
 	/* "intended", only of kind "revert": current is still `from`, and the     */  \
 	/* switch itself is to be made, too.                                       */  \
@@ -78,7 +78,7 @@ VERB(switch, /* kind is free text but for "rollback" (`from` is no place to go b
 	"to: text, kind: text, job: text, by: any, if_current?: text?, "               \
 	"boot_id?: text?, "                                                            \
 	/* Written with the intent: a crash leaves both or none. */                    \
-	"confirm_deadline_sec?: int",                                                  \
+	"confirm_deadline_sec?: int, key?: text?",                                     \
 	"from: text?")                                                                 \
 VERB(finish,                                                                           \
 	"release: text, "                                                              \
@@ -107,6 +107,9 @@ VERB(record,                                                                    
 VERB(history,                                                                          \
 	"limit: int",                                                                  \
 	"entries: [object]") /* the newest first */                                    \
+VERB(lookup, /* a job that has ended; its entry in the history, the newest */          \
+	"key: text?", /* null: keyed is null */                                        \
+	"keyed: object?, latest: object?")                                             \
 VERB(adopt, /* view is null; with problems nothing was changed */                      \
 	"dry_run: bool, executable: text, require: [text], history: object, "          \
 	"deploy_user: text, app_group: text", /* as messages call them */              \

@@ -56,6 +56,33 @@ def test_history_does_not_grow_for_ever(store):
     assert store.call("history", limit=1)["entries"] == [{"id": 3, "message": None}]
 
 
+def test_a_job_is_found_by_its_key(store):
+    none = store.call("lookup", key="k")
+    assert none["keyed"] is None and none["latest"] is None
+    for i, key in enumerate(("a", "b", "a", None)):
+        store.call("record", history={"id": i, **({"key": key} if key else {})})
+    with open(store.state_dir + "/history", "ab") as f:
+        f.write(b'{"id": 9, "key": "a", "torn\0')
+    found = store.call("lookup", key="a")
+    assert found["keyed"]["id"] == 2 and found["latest"]["id"] == 3, found
+    found = store.call("lookup", key="c")
+    assert found["keyed"] is None and found["latest"]["id"] == 3
+    found = store.call("lookup", key=None)
+    assert found["keyed"] is None and found["latest"]["id"] == 3
+
+
+def test_the_key_of_an_interrupted_job(store):
+    """Written with the intent, so that what a crash left undone still has it."""
+    store.deploy()
+    new = store.stage()
+    store.switch(new, key="k")
+    assert store.call("recover")["pending"]["key"] == "k"
+    store.finish(new)
+    other = store.stage()
+    store.switch(other)
+    assert store.call("recover")["pending"]["key"] is None
+
+
 # --- recovery
 
 def test_a_damaged_state_stops_nothing(store):
