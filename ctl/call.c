@@ -46,6 +46,7 @@ static const char *name_of_parameter(const char *parameter)
 		     {"sha256", "--sha256"},
 		     {"idempotencyKey", "--idempotency-key"},
 		     {"redeploy", "--redeploy"},
+		     {"stripComponents", "--strip-components"},
 		     {"untilSec", "--until"},
 		     {"user", "--user"},
 		     {"verb", "the verb"},

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "build_config.h"
+#include "deploy/limits.h"
 #include "deploy/result.h"
 #include "deploy/suggest.h"
 #include "span.h"
@@ -42,6 +43,7 @@ enum option_id {
 	OPTION_FORCE,
 	OPTION_REDEPLOY,
 	OPTION_IDEMPOTENCY_KEY,
+	OPTION_STRIP_COMPONENTS,
 	OPTION_UNTIL,
 	OPTION_TO,
 	OPTION_SUDOERS,
@@ -85,6 +87,9 @@ const struct option_info option_infos[] = {
 	{"idempotency-key", 0, "KEY", TAKES_ARCHIVE,
 	 "Return the result of the earlier request with this key, if it has one",
 	 OPTION_IDEMPOTENCY_KEY},
+	{"strip-components", 0, "N", TAKES_ARCHIVE,
+	 "Leave out the first N parts of the names in the archive",
+	 OPTION_STRIP_COMPONENTS},
 	{"until", 0, "T", TAKES_UNTIL,
 	 "When the hold ends: a span (2h) or a time (2026-11-23T10:15:00Z)",
 	 OPTION_UNTIL},
@@ -256,6 +261,10 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 	case OPTION_IDEMPOTENCY_KEY:
 		options->idempotency_key = value;
 		return value[0] != '\0';
+	case OPTION_STRIP_COMPONENTS:
+		options->strip_given = true;
+		return read_number(value, STRIP_COMPONENTS_MAX,
+				   &options->strip_components);
 	case OPTION_UNTIL:
 		return span_parse_end(value, (int64_t)time(NULL), &options->until_sec);
 	case OPTION_TO:

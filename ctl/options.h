@@ -69,6 +69,8 @@ struct options {
 	const char *socket; /* NULL: the compiled-in path, whose server must be root */
 	bool force;
 	bool redeploy;
+	bool strip_given; /* strip_components was */
+	int64_t strip_components;
 	int64_t confirm_sec; /* 0: no need to confirm */
 	int64_t until_sec;   /* since the epoch; 0: for good */
 	int64_t lines;	     /* -1: not given */

@@ -97,6 +97,8 @@ char *remote_command(const struct verb *verb, const struct options *options,
 		   options->if_current && !*options->if_current ? "none"
 								: options->if_current);
 	put_option(stream, "idempotency-key", options->idempotency_key);
+	put_number(stream, "strip-components",
+		   options->strip_given ? options->strip_components : -1);
 	put_option(stream, "user", options->user);
 	put_option(stream, "socket", options->socket);
 	if (options->force)

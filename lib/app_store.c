@@ -117,6 +117,7 @@ static void store_numbers(const struct option_set *set, struct app_config *confi
 		.max_ratio = option_number(set, "max_ratio"),
 		.max_depth = option_number(set, "max_depth"),
 		.unpack_sec = option_number(set, "unpack_sec"),
+		.strip_components = option_number(set, "strip_components"),
 	};
 	config->require_sha256 = option_bool(set, "require_sha256");
 	config->daemon_reload = option_bool(set, "daemon_reload");

@@ -12,6 +12,7 @@
 
 #include "base/config_set.h"
 #include "base/journal.h"
+#include "core/content.h"
 
 static void make_id(char id[JOB_ID_SIZE])
 {
@@ -31,6 +32,21 @@ static bool copy_text(char **slot, const char *text)
 	return *slot != NULL;
 }
 
+/* False without memory. Only of what makes a release. */
+static bool set_layout(struct job *job, const struct app_config *settings,
+		       const struct job_request *request)
+{
+	bool given =
+		request->kind == JOB_KIND_DEPLOY || request->kind == JOB_KIND_STAGE;
+
+	if (!given)
+		return true;
+	job->strip_components = request->strip_components >= 0
+					? (uint64_t)request->strip_components
+					: settings->limits.strip_components;
+	return content_layout(job->strip_components, NULL, NULL, &job->layout);
+}
+
 struct job *job_new(const struct job_context *context, struct app *app,
 		    struct config_set *config, const struct app_config *settings,
 		    const struct job_request *request)
@@ -46,7 +62,8 @@ struct job *job_new(const struct job_context *context, struct app *app,
 	    !copy_text(&job->revision, request->revision) ||
 	    !copy_text(&job->message, request->message) ||
 	    !copy_text(&job->if_current, request->if_current) ||
-	    !copy_text(&job->key, request->key)) {
+	    !copy_text(&job->key, request->key) ||
+	    !set_layout(job, settings, request)) {
 		job_free(job);
 		return NULL;
 	}

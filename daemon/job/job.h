@@ -82,6 +82,7 @@ struct job_request {
 	const char *key;	 /* of a request that may come again; NULL: none */
 	bool force;		 /* a release known to be bad is taken all the same */
 	bool redeploy;		 /* what is live already is deployed all the same */
+	int strip_components;	 /* -1: as the app's file has it */
 	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
 	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
@@ -109,6 +110,7 @@ struct job {
 	struct archive archive;	 /* as its reader said last, which may have gone */
 	int staging_fd; /* open since before the first write: syncfs(2) tells of all */
 	char *layout; /* how its archive is unpacked, core/content.h; NULL: as it is */
+	uint64_t strip_components;
 	bool force, redeploy;
 	bool unchanged;		   /* what it was to do was done already */
 	char repeats[JOB_ID_SIZE]; /* the job whose result is its own; "" = none */

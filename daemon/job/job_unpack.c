@@ -219,7 +219,7 @@ static int start_unpack(struct job *job, int fd0)
 {
 	const struct release_limits *limits = &job->settings->limits;
 	const struct config_set *config = job->config;
-	char args[9][sizeof("--staging=") + JOB_STAGING_SIZE];
+	char args[10][sizeof("--staging=") + JOB_STAGING_SIZE];
 	const char *argv[] = {DEPLOYD_LIBEXECDIR "/deployd-unpack",
 			      args[0],
 			      args[1],
@@ -230,6 +230,7 @@ static int start_unpack(struct job *job, int fd0)
 			      args[6],
 			      args[7],
 			      args[8],
+			      args[9],
 			      NULL,
 			      NULL,
 			      NULL};
@@ -258,10 +259,12 @@ static int start_unpack(struct job *job, int fd0)
 		       (unsigned long long)limits->max_depth);
 	(void)snprintf(args[8], sizeof(args[8]), "--memory-bytes=%llu",
 		       (unsigned long long)config->daemon->unpack_memory_bytes);
+	(void)snprintf(args[9], sizeof(args[9]), "--strip-components=%llu",
+		       (unsigned long long)job->strip_components);
 	(void)snprintf(cpu, sizeof(cpu), "--cpu-sec=%llu",
 		       (unsigned long long)limits->unpack_sec);
-	argv[10] = cpu;
-	argv[11] = link_targets;
+	argv[11] = cpu;
+	argv[12] = link_targets;
 	if (!link_targets)
 		return -ENOMEM;
 	job->unpack.userdata = job;

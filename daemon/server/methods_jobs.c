@@ -26,6 +26,7 @@ struct ask {
 	json_int_t archive;
 	json_int_t confirm_sec;
 	json_int_t until_sec;
+	json_int_t strip_components; /* -1: not given */
 	bool force;
 	bool redeploy;
 	bool wait;
@@ -53,6 +54,13 @@ static bool ask_is_sound(struct session *session, const struct ask *ask)
 	if (ask->sha256 && !names_sha256_valid(ask->sha256)) {
 		session_refuse(session, RESULT_USAGE,
 			       "sha256 must be 64 lower-case hex digits");
+		return false;
+	}
+	if (ask->strip_components < -1 ||
+	    ask->strip_components > STRIP_COMPONENTS_MAX) {
+		session_refuse(session, RESULT_USAGE,
+			       "strip_components must be 0 to %d",
+			       STRIP_COMPONENTS_MAX);
 		return false;
 	}
 	if (ask->key && !replay_key_is_valid(ask->key)) {
@@ -195,7 +203,7 @@ void method_take_archive(struct service *service, struct session *session,
 			 const struct method *method)
 {
 	enum job_kind kind = method->kind;
-	struct ask ask = {.archive = -1, .wait = true};
+	struct ask ask = {.archive = -1, .strip_components = -1, .wait = true};
 	const struct param params[] = {
 		{"app", PARAM_STRING, true, &ask.app},
 		{"archiveFileDescriptor", PARAM_INT, true, &ask.archive},
@@ -204,6 +212,7 @@ void method_take_archive(struct service *service, struct session *session,
 		{"revision", PARAM_STRING, false, &ask.revision},
 		{"message", PARAM_STRING, false, &ask.message},
 		{"idempotencyKey", PARAM_STRING, false, &ask.key},
+		{"stripComponents", PARAM_INT, false, &ask.strip_components},
 		{"wait", PARAM_BOOL, false, &ask.wait},
 		/* Of a switch, so not for stage: */
 		{"ifCurrent", PARAM_STRING, false, &ask.if_current},
@@ -228,6 +237,7 @@ void method_take_archive(struct service *service, struct session *session,
 				       .force = ask.force,
 				       .redeploy = ask.redeploy,
 				       .key = ask.key,
+				       .strip_components = (int)ask.strip_components,
 				       .confirm_sec = (uint64_t)ask.confirm_sec,
 				       .sha256 = ask.sha256,
 				       .version = ask.version,

@@ -44,7 +44,8 @@ struct release_limits {
 	uint64_t
 		max_ratio; /* unpacked bytes per archive byte, above the first 64 MiB */
 	uint64_t max_depth;
-	uint64_t unpack_sec; /* wall clock for intake and unpack together */
+	uint64_t unpack_sec;	   /* wall clock for intake and unpack together */
+	uint64_t strip_components; /* parts that the names in it lose in front */
 	char **link_targets; /* absolute paths at or below which symbolic links may
 				lead; NULL-terminated */
 };

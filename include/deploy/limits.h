@@ -25,5 +25,6 @@
 #define REQUIRE_FILES_MAX 262144 /* bytes */
 
 /* An archive, and what deployd-unpack and deployd-store take */
-#define RELEASE_DEPTH_MAX 128	/* directories in directories */
-#define UNPACK_SEC_MAX	  86400 /* also for intake_idle_sec */
+#define RELEASE_DEPTH_MAX    128   /* directories in directories */
+#define UNPACK_SEC_MAX	     86400 /* also for intake_idle_sec */
+#define STRIP_COMPONENTS_MAX 8	   /* parts in front of every name of an archive */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -209,6 +210,33 @@ static void a_bad_archive_unpacked_in_another_way_is_another(void **state)
 	assert_true(switch_archive_is_welcome(&view, &laid_out, &why));
 }
 
+static void assert_layout(uint64_t strip, char *const *dirs, char *const *files,
+			  const char *wanted)
+{
+	char *layout = NULL;
+
+	assert_true(content_layout(strip, dirs, files, &layout));
+	if (wanted)
+		assert_string_equal(layout, wanted);
+	else
+		assert_null(layout);
+	free(layout);
+}
+
+static void a_layout_names_what_is_not_usual(void **state)
+{
+	char log[] = "log", tmp[] = "tmp/pids", key[] = "config/key";
+	char *dirs[] = {log, tmp, NULL}, *files[] = {key, NULL}, *empty[] = {NULL};
+
+	(void)state;
+	assert_layout(0, NULL, NULL, NULL);
+	assert_layout(0, empty, empty, NULL);
+	assert_layout(2, empty, NULL, "strip_components=2");
+	assert_layout(1, dirs, files,
+		      "strip_components=1 linked_dirs=log linked_dirs=tmp/pids "
+		      "linked_files=config/key");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +246,7 @@ int main(void)
 		cmocka_unit_test(the_sha256_is_a_key_until_another_job_has_ended),
 		cmocka_unit_test(a_failure_is_no_answer_without_a_key),
 		cmocka_unit_test(keys_are_words),
+		cmocka_unit_test(a_layout_names_what_is_not_usual),
 		cmocka_unit_test(live_is_what_is_good_and_current_and_well),
 		cmocka_unit_test(a_bad_archive_unpacked_in_another_way_is_another),
 	};

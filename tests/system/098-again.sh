@@ -96,6 +96,26 @@ assert_contains "$(result | jq -r .message)" "rolled back to"
 expect 10 ctl deploy hello bad.tar.gz
 serves 2
 
+note "unpacked in another way it is another release"
+mkdir top
+tar -xzf hello-1.tar.gz -C top
+tar -czf top.tar.gz top
+expect 0 ctl deploy hello top.tar.gz --strip-components=1
+serves 1
+[ ! -e /srv/hello/current/top ] || fail "the top directory is there"
+expect 0 ctl deploy hello top.tar.gz --strip-components=1
+assert_contains "$out" "already live"
+expect 0 ctl stage hello top.tar.gz --strip-components=0 --json
+[ -e "/srv/hello/releases/$(result | jq -r .release)/top" ] || fail "no top directory"
+sed -i '/^keep = 2/a strip_components = 1' /etc/deployd/apps.d/hello.conf
+expect 0 systemctl reload deployd
+expect 0 ctl deploy hello top.tar.gz
+assert_contains "$out" "already live"
+expect 10 ctl stage hello top.tar.gz --strip-components=8
+assert_contains "$err" "deeper than strip_components (8)"
+expect 2 ctl stage hello top.tar.gz --strip-components=9
+sed -i '/^strip_components/d' /etc/deployd/apps.d/hello.conf
+
 note "deployd is killed behind the switch: the same command gets what became of it"
 pack_hello slow.tar.gz 3
 sed -i 's/^min_healthy_sec = 0/min_healthy_sec = 3/' /etc/deployd/apps.d/hello.conf
