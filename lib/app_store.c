@@ -152,6 +152,8 @@ struct app_config *app_store(const struct app_parser *parser)
 	config->file = strdup(set->file);
 	if (config->file && store_options(set, config) && store_texts(set, config) &&
 	    app_store_list(option_slot(set, "require_files"), &config->require_files) &&
+	    app_store_list(option_slot(set, "linked_dirs"), &config->linked_dirs) &&
+	    app_store_list(option_slot(set, "linked_files"), &config->linked_files) &&
 	    app_store_list(option_slot(set, "link_targets"),
 			   &config->limits.link_targets) &&
 	    app_sections_store(parser, config) && app_health_store(parser, config))
@@ -230,6 +232,8 @@ void app_config_free(struct app_config *config)
 	}
 	free(config->options);
 	free_list(config->require_files);
+	free_list(config->linked_dirs);
+	free_list(config->linked_files);
 	free_list(config->limits.link_targets);
 	free_sections(config);
 	free_texts((char *[]){config->file, config->app_name, config->ext_name,

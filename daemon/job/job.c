@@ -44,7 +44,8 @@ static bool set_layout(struct job *job, const struct app_config *settings,
 	job->strip_components = request->strip_components >= 0
 					? (uint64_t)request->strip_components
 					: settings->limits.strip_components;
-	return content_layout(job->strip_components, NULL, NULL, &job->layout);
+	return content_layout(job->strip_components, settings->linked_dirs,
+			      settings->linked_files, &job->layout);
 }
 
 struct job *job_new(const struct job_context *context, struct app *app,

@@ -246,14 +246,21 @@ void job_prepare(struct job *job)
 	job_unless_answered(job, prepare_new);
 }
 
+static json_t *array_of(char *const *words)
+{
+	json_t *array = json_array();
+
+	for (char *const *word = words; word && *word; word++)
+		(void)json_array_append_new(array, json_string(*word));
+	return array;
+}
+
 void job_seal(struct job *job)
 {
 	const struct release_limits *limits = &job->settings->limits;
-	json_t *required = json_array();
+	const struct app_config *settings = job->settings;
 	json_t *meta;
 
-	for (char **p = job->settings->require_files; p && *p; p++)
-		(void)json_array_append_new(required, json_string(*p));
 	meta = json_pack(
 		"{s:s, s:o, s:I, s:o, s:o, s:o, s:o}", "sha256", job->actual_sha256,
 		"layout", text_or_null(job_content(job, NULL).layout), "archive_bytes",
@@ -261,12 +268,15 @@ void job_seal(struct job *job)
 		"revision", text_or_null(job->revision), "message",
 		text_or_null(job->message), "deployed_by", job_by(job));
 	call_store_fd(job, "seal",
-		      json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "release",
-				job->target, "max_bytes",
+		      json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}",
+				"release", job->target, "max_bytes",
 				(json_int_t)limits->max_release_bytes, "max_entries",
 				(json_int_t)limits->max_entries, "max_depth",
-				(json_int_t)limits->max_depth, "require", required,
-				"meta", meta),
+				(json_int_t)limits->max_depth, "require",
+				array_of(settings->require_files), "meta", meta,
+				"linked_dirs", array_of(settings->linked_dirs),
+				"linked_files", array_of(settings->linked_files),
+				"app_uid", (json_int_t)settings->app_uid),
 		      job->staging_fd, STORE_DURABLE_TIMEOUT_MSEC);
 }
 

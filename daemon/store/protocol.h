@@ -69,7 +69,9 @@ VERB(prepare,                                                                   
 VERB(seal, /* fd 1 may be the staging directory, opened before the unpacking: then */  \
 	   /* syncfs() on it tells of every write that failed since.               */  \
 	"release: text, max_bytes: int, max_entries: int, max_depth: int, "            \
-	"require: [text], meta: object",                                               \
+	"require: [text], meta: object, "                                              \
+	"linked_dirs?: [text], linked_files?: [text], " /* linked.h */                 \
+	"app_uid?: int", /* required with them */                                      \
 	"bytes: int, files: int")                                                      \
 VERB(discard, /* from staging, or sealed and not activated */                          \
 	"release: text", "")                                                           \

@@ -163,6 +163,9 @@ struct app_config {
 	struct release_limits limits;
 	char **require_files; /* relative paths that a release must hold;
 				 NULL-terminated */
+	/* Relative paths that a release has in deploy_dir/shared; NULL-terminated. None
+	 * is below another. */
+	char **linked_dirs, **linked_files;
 	bool require_sha256;
 
 	enum restart_method restart_method;
