@@ -39,8 +39,10 @@ size_t retention_rollback_target(const struct retention_release *releases, size_
 /*
  * Sets ret_prune[i] for those to remove: good ones beyond the newest `keep`, bad ones
  * beyond the newest few, unknown ones beyond the newest `keep`, staged ones that waited
- * too long. Releases of a kind with the same content count once, and only the newest is
- * kept. Never current, the rollback target, pinned ones or ones in use.
+ * too long. Releases of a kind with the same content count once. Of those the newest is
+ * kept, and beside the current one the newest before it, which is a place to go back to
+ * when the current one is not any more. Never current, the rollback target, pinned ones
+ * or ones in use.
  */
 void retention_choose(const struct retention_release *releases, size_t n,
 		      const char *current, uint64_t keep, int64_t now_sec,

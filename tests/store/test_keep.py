@@ -322,14 +322,13 @@ def test_the_same_archive_again(store):
 
     first, _ = deploy("aa" * 32)
     runs = [deploy("bb" * 32) for _ in range(4)]
-    assert [pruned for _, pruned in runs] == [[], [runs[0][0]], [runs[1][0]],
-                                              [runs[2][0]]], runs
+    assert [pruned for _, pruned in runs] == [[], [], [runs[0][0]], [runs[1][0]]], runs
     assert store.view()["previous"] == first
     kept = [e["id"] for e in store.view()["releases"]]
-    assert kept == [runs[3][0], first], kept
+    assert kept == [runs[3][0], runs[2][0], first], kept
     # Unpacked in another way it is another, and a place to go back to.
     other, pruned = deploy("bb" * 32, layout="strip_components=1")
-    assert pruned == [first] and store.view()["previous"] == runs[3][0]
+    assert pruned == [runs[2][0], first] and store.view()["previous"] == runs[3][0]
     assert store.entry(other)["layout"] == "strip_components=1"
     assert store.entry(runs[3][0])["layout"] is None
 

@@ -42,7 +42,7 @@ for _ in 1 2 3; do
 	[ "$(pid_of)" != "$pid" ] || fail "not restarted"
 	pid=$(pid_of)
 done
-assert_equal "$(releases)" 2 "releases"
+assert_equal "$(releases)" 3 "releases"
 expect 0 ctl rollback hello
 assert_equal "$(current_id)" "$first"
 serves 1
