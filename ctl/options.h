@@ -42,9 +42,13 @@ struct options {
 	const char *app_file; /* NULL: that of /etc/deployd and so on */
 	const char *host;
 	const char *sha256, *version, *revision, *message, *if_current;
+	const char *idempotency_key;
 	const char *user;
 	const char *socket; /* NULL: the compiled-in path, whose server must be root */
 	bool force;
+	bool redeploy;
+	bool strip_given; /* strip_components was */
+	int64_t strip_components;
 	int64_t confirm_sec; /* 0: no need to confirm */
 	int64_t until_sec;   /* since the epoch; 0: for good */
 	int64_t lines;	     /* -1: not given */

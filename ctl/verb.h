@@ -30,6 +30,7 @@ enum verb_flag {
 	TAKES_TO = 1 << 17,	   /* what writes files: --to */
 	TAKES_GENERATE = 1 << 18,  /* generate: --sudoers, --check */
 	TAKES_DAEMON = 1 << 19,	   /* status: --daemon in place of an app */
+	TAKES_REDEPLOY = 1 << 21,  /* deploy */
 };
 
 #define VERB_FOR_ROOT NULL /* right: only root may */

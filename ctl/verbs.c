@@ -23,8 +23,9 @@
 static const struct verb rows[] = {
 	{"deploy", SHIP, "APP FILE|-",
 	 "Unpack an archive, make it current, restart the unit", "deploy",
-	 JOB | TAKES_ARCHIVE | TAKES_IF_CURRENT | TAKES_CONFIRM | TAKES_FORCE, 2, 2,
-	 verb_archive},
+	 JOB | TAKES_ARCHIVE | TAKES_IF_CURRENT | TAKES_CONFIRM | TAKES_FORCE |
+		 TAKES_REDEPLOY,
+	 2, 2, verb_archive},
 	{"stage", SHIP, "APP FILE|-",
 	 "Unpack and check an archive without switching to it", "stage",
 	 JOB | TAKES_ARCHIVE, 2, 2, verb_archive},

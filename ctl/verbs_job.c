@@ -136,7 +136,14 @@ int verb_archive(const struct verb *verb, const struct options *options)
 	set_text(parameters, "version", options->version);
 	set_text(parameters, "revision", options->revision);
 	set_text(parameters, "message", options->message);
+	set_text(parameters, "idempotencyKey", options->idempotency_key);
 	set_switch(parameters, options);
+	if (options->strip_given)
+		(void)json_object_set_new(
+			parameters, "stripComponents",
+			json_integer((json_int_t)options->strip_components));
+	if (options->redeploy)
+		(void)json_object_set_new(parameters, "redeploy", json_true());
 	return run(verb, options, parameters, fd, !is_file);
 }
 

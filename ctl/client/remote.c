@@ -96,10 +96,15 @@ char *remote_command(const struct verb *verb, const struct options *options,
 	put_option(stream, "if-current",
 		   options->if_current && !*options->if_current ? "none"
 								: options->if_current);
+	put_option(stream, "idempotency-key", options->idempotency_key);
+	put_number(stream, "strip-components",
+		   options->strip_given ? options->strip_components : -1);
 	put_option(stream, "user", options->user);
 	put_option(stream, "socket", options->socket);
 	if (options->force)
 		put_word(stream, "--force");
+	if (options->redeploy)
+		put_word(stream, "--redeploy");
 	put_number(stream, "confirm",
 		   options->confirm_sec > 0 ? options->confirm_sec : -1);
 	if (options->until_sec > 0) {

@@ -23,16 +23,26 @@ static const char *name_of_parameter(const char *parameter)
 {
 	static const struct {
 		const char *wire, *name;
-	} names[] = {
-		{"app", "the app's name"},     {"archiveFileDescriptor", "the archive"},
-		{"confirmSec", "--confirm"},   {"force", "--force"},
-		{"ifCurrent", "--if-current"}, {"job", "the job"},
-		{"limit", "--lines"},	       {"lines", "--lines"},
-		{"message", "--message"},      {"release", "the release"},
-		{"revision", "--revision"},    {"sha256", "--sha256"},
-		{"untilSec", "--until"},       {"user", "--user"},
-		{"verb", "the verb"},	       {"version", "--version"},
-		{"wait", "--no-block"}};
+	} names[] = {{"app", "the app's name"},
+		     {"archiveFileDescriptor", "the archive"},
+		     {"confirmSec", "--confirm"},
+		     {"force", "--force"},
+		     {"ifCurrent", "--if-current"},
+		     {"job", "the job"},
+		     {"limit", "--lines"},
+		     {"lines", "--lines"},
+		     {"message", "--message"},
+		     {"release", "the release"},
+		     {"revision", "--revision"},
+		     {"sha256", "--sha256"},
+		     {"idempotencyKey", "--idempotency-key"},
+		     {"redeploy", "--redeploy"},
+		     {"stripComponents", "--strip-components"},
+		     {"untilSec", "--until"},
+		     {"user", "--user"},
+		     {"verb", "the verb"},
+		     {"version", "--version"},
+		     {"wait", "--no-block"}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strcmp(names[i].wire, parameter) == 0)

@@ -31,6 +31,9 @@ enum option_id {
 	OPTION_APP_FILE,
 	OPTION_CONFIRM,
 	OPTION_FORCE,
+	OPTION_REDEPLOY,
+	OPTION_IDEMPOTENCY_KEY,
+	OPTION_STRIP_COMPONENTS,
 	OPTION_UNTIL,
 	OPTION_TO,
 	OPTION_SUDOERS,
@@ -47,7 +50,7 @@ struct option_info {
 	int id;
 };
 
-#define OPTION_INFOS 30
+#define OPTION_INFOS 33
 extern const struct option_info option_infos[OPTION_INFOS];
 
 /* Does the verb take it? NO_JSON and NO_HOST are not read. */

@@ -11,6 +11,7 @@
 #include "command/help.h"
 #include "command/option_table.h"
 #include "command/verb_name.h"
+#include "deploy/limits.h"
 #include "deploy/result.h"
 #include "deploy/suggest.h"
 #include "output/span.h"
@@ -149,6 +150,16 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 	case OPTION_FORCE:
 		options->force = true;
 		return true;
+	case OPTION_REDEPLOY:
+		options->redeploy = true;
+		return true;
+	case OPTION_IDEMPOTENCY_KEY:
+		options->idempotency_key = value;
+		return value[0] != '\0';
+	case OPTION_STRIP_COMPONENTS:
+		options->strip_given = true;
+		return read_number(value, STRIP_COMPONENTS_MAX,
+				   &options->strip_components);
 	case OPTION_UNTIL:
 		return span_parse_end(value, (int64_t)time(NULL), &options->until_sec);
 	case OPTION_TO:

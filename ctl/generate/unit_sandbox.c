@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deploy/cleanup.h"
 #include "generate/unit.h"
 #include "setup/tree.h"
 
@@ -52,6 +53,17 @@ static void put_root(struct text *text)
 			     "root_directory, which is filled with what is needed");
 }
 
+/* What is linked into the release lies beside it. "-": made by the first deploy. */
+static void put_linked(struct text *text, const char *option)
+{
+	const bool at_host = unit_root(text) == UNIT_ROOT_HOST;
+	cleanup_free char *prefix =
+		text_format("-%s%s/shared/", at_host ? "" : "+", text->app->deploy_dir);
+
+	if (prefix)
+		text_words(text, "ReadWritePaths", prefix, text_option(text, option));
+}
+
 /* "+": within the root. */
 static void put_paths(struct text *text)
 {
@@ -67,6 +79,8 @@ static void put_paths(struct text *text)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
 		text_words(text, paths[i].setting, prefix,
 			   text_option(text, paths[i].option));
+	put_linked(text, "linked_dirs");
+	put_linked(text, "linked_files");
 }
 
 /* What mix_systemd has, and what came later and costs no app anything. */

@@ -56,6 +56,7 @@ static void make_arguments(const struct unpacker *unpacker, struct arguments *ar
 	add(arguments, "max-ratio", limits->max_ratio);
 	add(arguments, "max-depth", limits->max_depth);
 	add(arguments, "cpu-sec", limits->unpack_sec);
+	add(arguments, "strip-components", limits->strip_components);
 	arguments->link_targets = args_words("link-targets", limits->link_targets);
 	arguments->argv[1 + arguments->n++] = arguments->link_targets;
 	add(arguments, "memory-bytes", unpacker->memory_bytes);

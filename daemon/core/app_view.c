@@ -20,6 +20,7 @@ static void evidence_free(struct release_evidence *evidence)
 static void release_deinit(struct release *release)
 {
 	free(release->sha256);
+	free(release->layout);
 	free(release->version);
 	free(release->revision);
 	free(release->message);

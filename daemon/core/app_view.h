@@ -42,6 +42,7 @@ struct release {
 	char id[RELEASE_ID_SIZE];
 	enum release_state state;
 	char *sha256; /* of the archive */
+	char *layout; /* core/content.h */
 	char *version, *revision, *message;
 	char *deployed_at; /* RFC 3339 */
 	struct person deployed_by;

@@ -136,12 +136,14 @@ static const struct transition transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
 		{
 			[JOB_EVENT_STEP_OK] = GO(UNPACKING),
 			[JOB_EVENT_STEP_FAILED] = GO_FAILED(RECORDING),
+			[JOB_EVENT_UNCHANGED] = GO(RECORDING),
 			[JOB_EVENT_ABANDON] = STAY_FAILED(KILL),
 		},
 	[JOB_STATE_UNPACKING] =
 		{
 			[JOB_EVENT_STEP_OK] = GO(SEALING),
 			[JOB_EVENT_STEP_FAILED] = GO_FAILED(DISCARDING),
+			[JOB_EVENT_UNCHANGED] = GO(DISCARDING),
 			[JOB_EVENT_ABANDON] = STAY_FAILED(KILL),
 		},
 	[JOB_STATE_SEALING] =
@@ -378,6 +380,7 @@ const char *job_event_name(enum job_event event)
 		[JOB_EVENT_STARTED] = "started",
 		[JOB_EVENT_STEP_OK] = "step ok",
 		[JOB_EVENT_STEP_FAILED] = "step failed",
+		[JOB_EVENT_UNCHANGED] = "unchanged",
 		[JOB_EVENT_ABANDON] = "abandon",
 	};
 	static_assert(sizeof(names) / sizeof(*names) == JOB_EVENT_COUNT,

@@ -36,6 +36,7 @@ enum job_event {
 	JOB_EVENT_STARTED, /* its turn in the queue */
 	JOB_EVENT_STEP_OK,
 	JOB_EVENT_STEP_FAILED, /* also when its time was over */
+	JOB_EVENT_UNCHANGED,   /* there is nothing to do: what is wanted is live */
 	JOB_EVENT_ABANDON, /* cancelled, or deployd stops: end before the switch, or go
 			     on */
 	JOB_EVENT_COUNT

@@ -5,6 +5,7 @@
 
 #include "core/app_view.h"
 #include "core/job_machine.h"
+#include "core/replay.h"
 
 /*
  * What is owed to an app without anybody's asking: the end of a switch that a crash
@@ -16,8 +17,9 @@ struct pending_switch {
 	bool is_revert; /* an automatic rollback */
 	bool same_boot; /* processes of before the crash may still run */
 	char to[RELEASE_ID_SIZE];
-	char from[RELEASE_ID_SIZE]; /* "": there was none */
-	char job[32];		    /* its id, which goes on; "": not known */
+	char from[RELEASE_ID_SIZE];	    /* "": there was none */
+	char job[32];			    /* its id, which goes on; "": not known */
+	char key[REPLAY_KEY_BYTES_MAX + 1]; /* "": none was given */
 	struct person by;
 	int64_t confirm_deadline_sec; /* 0: it needs no confirmation */
 };

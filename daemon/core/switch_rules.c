@@ -115,16 +115,34 @@ bool switch_choose_target(const struct app_view *view,
 	return true;
 }
 
-bool switch_archive_is_welcome(const struct app_view *view, const char *sha256,
-			       struct errinfo *ret_why)
+static bool has_content(const struct release *release, const struct content *content)
+{
+	const struct content own = {release->sha256, release->layout};
+
+	return content_is_same(&own, content);
+}
+
+bool switch_is_live(const struct app_view *view, const struct content *content)
+{
+	const char *current = app_view_current(view);
+	const struct release *release =
+		current ? app_view_release(view, current) : NULL;
+
+	return release && release->state == RELEASE_STATE_GOOD && !view->degraded &&
+	       !view->failed && !app_view_confirm(view) &&
+	       has_content(release, content);
+}
+
+bool switch_archive_is_welcome(const struct app_view *view,
+			       const struct content *content, struct errinfo *ret_why)
 {
 	for (size_t i = 0; view && i < view->n_releases; i++) {
 		const struct release *release = &view->releases[i];
 		const char *reason =
 			release->evidence ? release->evidence->reason : NULL;
 
-		if (release->state != RELEASE_STATE_BAD || !release->sha256 ||
-		    strcmp(release->sha256, sha256) != 0)
+		if (release->state != RELEASE_STATE_BAD ||
+		    !has_content(release, content))
 			continue;
 		(void)errinfo_refuse(ret_why, RESULT_REJECTED,
 				     "this archive was release %s, which is bad "

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "core/app_view.h"
+#include "core/content.h"
 #include "core/job_machine.h"
 #include "deploy/errinfo.h"
 
@@ -39,7 +40,14 @@ bool switch_choose_target(const struct app_view *view,
 			  char ret_target[RELEASE_ID_SIZE], struct errinfo *ret_why)
 	__attribute__((warn_unused_result, nonnull));
 
-/* False, with the reason: a release made of the same archive is bad. */
-bool switch_archive_is_welcome(const struct app_view *view, const char *sha256,
-			       struct errinfo *ret_why)
+/* False, with the reason: a release with the same content is bad. */
+bool switch_archive_is_welcome(const struct app_view *view,
+			       const struct content *content, struct errinfo *ret_why)
 	__attribute__((warn_unused_result, nonnull(2, 3)));
+
+/*
+ * The content is that of the current release, which is good, and nothing is recorded
+ * against it or still to come. Whether its unit runs is not known here.
+ */
+bool switch_is_live(const struct app_view *view, const struct content *content)
+	__attribute__((warn_unused_result, nonnull(2)));

@@ -94,6 +94,7 @@ static bool read_release(const json_t *json, struct release *release)
 	release->files = number_of(json, "files");
 	release->pinned = json_is_true(json_object_get(json, "pinned"));
 	return copy_text(json, "sha256", &release->sha256) &&
+	       copy_text(json, "layout", &release->layout) &&
 	       copy_text(json, "version", &release->version) &&
 	       copy_text(json, "revision", &release->revision) &&
 	       copy_text(json, "message", &release->message) &&
@@ -189,6 +190,7 @@ bool pending_from_json(const json_t *json, struct pending_switch *ret_pending)
 		.by = person_from_json(json_object_get(json, "by")),
 		.confirm_deadline_sec =
 			number_of(json_object_get(json, "confirm"), "deadline_sec")};
+	const char *key = text_of(json, "key");
 
 	if (!json_is_object(json))
 		return false;
@@ -196,6 +198,8 @@ bool pending_from_json(const json_t *json, struct pending_switch *ret_pending)
 	id_of(json, "from", pending.from);
 	(void)snprintf(pending.job, sizeof(pending.job), "%s",
 		       job && strlen(job) < sizeof(pending.job) ? job : "");
+	if (key && replay_key_is_valid(key))
+		(void)snprintf(pending.key, sizeof(pending.key), "%s", key);
 	*ret_pending = pending;
 	return true;
 }

@@ -12,6 +12,7 @@
 
 #include "base/config_set.h"
 #include "base/journal.h"
+#include "core/content.h"
 
 static void make_id(char id[JOB_ID_SIZE])
 {
@@ -31,6 +32,22 @@ static bool copy_text(char **slot, const char *text)
 	return *slot != NULL;
 }
 
+/* False without memory. Only of what makes a release. */
+static bool set_layout(struct job *job, const struct app_config *settings,
+		       const struct job_request *request)
+{
+	bool given =
+		request->kind == JOB_KIND_DEPLOY || request->kind == JOB_KIND_STAGE;
+
+	if (!given)
+		return true;
+	job->strip_components = request->strip_components >= 0
+					? (uint64_t)request->strip_components
+					: settings->limits.strip_components;
+	return content_layout(job->strip_components, settings->linked_dirs,
+			      settings->linked_files, &job->layout);
+}
+
 struct job *job_new(const struct job_context *context, struct app *app,
 		    struct config_set *config, const struct app_config *settings,
 		    const struct job_request *request)
@@ -45,7 +62,9 @@ struct job *job_new(const struct job_context *context, struct app *app,
 	    !copy_text(&job->version, request->version) ||
 	    !copy_text(&job->revision, request->revision) ||
 	    !copy_text(&job->message, request->message) ||
-	    !copy_text(&job->if_current, request->if_current)) {
+	    !copy_text(&job->if_current, request->if_current) ||
+	    !copy_text(&job->key, request->key) ||
+	    !set_layout(job, settings, request)) {
 		job_free(job);
 		return NULL;
 	}
@@ -55,6 +74,7 @@ struct job *job_new(const struct job_context *context, struct app *app,
 	job->settings = settings;
 	job->archive_reader = request->archive_reader;
 	job->force = request->force;
+	job->redeploy = request->redeploy;
 	job->confirm_sec = request->confirm_sec;
 	job->until_sec = request->until_sec;
 	job->uid = request->uid;
@@ -86,6 +106,9 @@ void job_free(struct job *job)
 	free(job->revision);
 	free(job->message);
 	free(job->if_current);
+	free(job->key);
+	free(job->layout);
+	json_decref(job->answer);
 	free(job->unit_log_text);
 	free(job->check_output);
 	json_decref(job->in_use);
@@ -208,6 +231,11 @@ static void feed(struct job *job, enum job_event event)
 void job_step_done(struct job *job, bool ok)
 {
 	feed(job, ok ? JOB_EVENT_STEP_OK : JOB_EVENT_STEP_FAILED);
+}
+
+void job_step_unchanged(struct job *job)
+{
+	feed(job, JOB_EVENT_UNCHANGED);
 }
 
 void job_start(struct job *job)

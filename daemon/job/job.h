@@ -79,7 +79,10 @@ struct job_request {
 	const char *message;
 	const char *if_current;	 /* "" = none must be current */
 	uint64_t archive_reader; /* 0: there is no archive */
+	const char *key;	 /* of a request that may come again; NULL: none */
 	bool force;		 /* a release known to be bad is taken all the same */
+	bool redeploy;		 /* what is live already is deployed all the same */
+	int strip_components;	 /* -1: as the app's file has it */
 	uint64_t confirm_sec; /* goes back unless confirmed by then; 0 = no need to */
 	int64_t until_sec;    /* hold: CLOCK_REALTIME, 0 = for good */
 	uid_t uid;
@@ -102,11 +105,16 @@ struct job {
 	char user[PERSON_NAME_SIZE];
 	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
-	char *sha256, *version, *revision, *message, *if_current;
+	char *sha256, *version, *revision, *message, *if_current, *key;
 	uint64_t archive_reader; /* 0: there is no archive, or it is done with */
 	struct archive archive;	 /* as its reader said last, which may have gone */
 	int staging_fd; /* open since before the first write: syncfs(2) tells of all */
-	bool force;
+	char *layout; /* how its archive is unpacked, core/content.h; NULL: as it is */
+	uint64_t strip_components;
+	bool force, redeploy;
+	bool unchanged;		   /* what it was to do was done already */
+	char repeats[JOB_ID_SIZE]; /* the job whose result is its own; "" = none */
+	json_t *answer;		   /* that job's history entry; NULL; owned */
 	uint64_t confirm_sec;
 	int64_t confirm_deadline_sec; /* CLOCK_REALTIME; 0 = none */
 	int64_t until_sec;
@@ -122,8 +130,10 @@ struct job {
 	enum unit_action action; /* the job to come, and who hears of it */
 	unit_done_fn job_done;
 	struct unit_query *unit_query;
-	void (*with_unit)(struct job *job); /* goes on after unit_query */
-	bool reread;			    /* systemd has read the unit's file anew */
+	void (*with_unit)(struct job *job);  /* goes on after unit_query */
+	void (*if_up)(struct job *job);	     /* the same, when the unit runs */
+	void (*unanswered)(struct job *job); /* goes on after a lookup */
+	bool reread;			     /* systemd has read the unit's file anew */
 	struct unit_log *unit_log;
 	struct output log_output;
 	struct health *health;
@@ -207,6 +217,9 @@ void job_fail(struct job *job, enum deploy_result result, const char *fmt, ...)
 
 /* the step under way has ended. */
 void job_step_done(struct job *job, bool ok) __attribute__((nonnull));
+
+/* the step under way has ended: there is nothing left to do. */
+void job_step_unchanged(struct job *job) __attribute__((nonnull));
 
 /* tells the observer. */
 void job_tell(struct job *job) __attribute__((nonnull));

@@ -8,6 +8,7 @@
 #include "bus/clone.h"
 #include "bus/clone_review.h"
 #include "core/switch_rules.h"
+#include "job/job_again.h"
 
 static struct switch_request switch_of(const struct job *job)
 {
@@ -71,10 +72,11 @@ bool job_would_switch(struct job *job)
 
 bool job_archive_is_welcome(struct job *job, const char *sha256)
 {
+	const struct content content = job_content(job, sha256);
 	struct errinfo why = {0};
 
 	return job->force || job->machine.kind != JOB_KIND_DEPLOY ||
-	       switch_archive_is_welcome(job->app->view, sha256, &why) ||
+	       switch_archive_is_welcome(job->app->view, &content, &why) ||
 	       refused(job, &why);
 }
 

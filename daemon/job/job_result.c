@@ -10,7 +10,9 @@
 #include <time.h>
 
 #include "core/job_verdict.h"
+#include "core/replay.h"
 #include "deploy/duration.h"
+#include "job/job_again.h"
 
 #define EVIDENCE_OUTPUT_BYTES_MAX 2048
 /* The reason (errinfo) or the deployer's words, and how the stop went. */
@@ -70,6 +72,14 @@ static void add_warning(const struct job *job, char *message, size_t size)
 	(void)snprintf(message + length, size - length, "; warning: %s", job->warning);
 }
 
+/* A job that has failed changed something if it came as far as its switch. */
+static bool has_changed(const struct job *job)
+{
+	if (job->unchanged)
+		return false;
+	return job->result == RESULT_OK || job->machine.switched || *job->repeats;
+}
+
 json_t *job_outcome(const struct job *job)
 {
 	char message[MESSAGE_SIZE + JOB_WARNING_BYTES];
@@ -77,6 +87,8 @@ json_t *job_outcome(const struct job *job)
 
 	if (job->result != RESULT_OK)
 		(void)snprintf(message, sizeof(message), "%s", job->error.what);
+	else if (job->unchanged || *job->repeats)
+		(void)snprintf(message, sizeof(message), "%s", job->note);
 	else if (job->machine.switched)
 		live_words(job, message, sizeof(message));
 	else if (job->machine.kind == JOB_KIND_STAGE)
@@ -89,10 +101,11 @@ json_t *job_outcome(const struct job *job)
 	if (job->result == RESULT_OK && job->unit_state.need_daemon_reload)
 		add_stale_unit(job, message, sizeof(message));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job", job->id, "app",
-		job->settings->app_name, "kind", kind, "result",
-		result_name(job->result), "release", text_or_null(job->target),
-		"previous", text_or_null(job->from), "restartGapMs",
+		"{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:I, s:s}", "job",
+		*job->repeats ? job->repeats : job->id, "app", job->settings->app_name,
+		"kind", kind, "result", result_name(job->result), "changed",
+		has_changed(job), "release", text_or_null(job->target), "previous",
+		text_or_null(job->from), "restartGapMs",
 		job->have_gap ? json_integer((json_int_t)job->gap_ms) : json_null(),
 		"tookMs", (json_int_t)job->took_ms, "message", message);
 }
@@ -174,6 +187,25 @@ const char *job_release_mark(const struct job *job)
 	return job_mark_name(job_verdict_mark(&end));
 }
 
+/* What a request that comes again is known by, job_again.c. */
+static void add_content(const struct job *job, json_t *entry)
+{
+	const struct release *release = app_view_release(job->app->view, job->target);
+	const char *sha256 = *job->actual_sha256 ? job->actual_sha256
+			     : release		 ? release->sha256
+						 : NULL;
+	const char *layout = release ? release->layout : job_content(job, NULL).layout;
+
+	if (job->key && replay_keeps(job->result))
+		(void)json_object_set_new(entry, "key", json_string(job->key));
+	if (sha256)
+		(void)json_object_set_new(entry, "sha256", json_string(sha256));
+	if (sha256 && layout)
+		(void)json_object_set_new(entry, "layout", json_string(layout));
+	if (!has_changed(job))
+		(void)json_object_set_new(entry, "changed", json_false());
+}
+
 json_t *job_history(struct job *job)
 {
 	char time_text[RFC3339_SIZE], message[MESSAGE_SIZE];
@@ -190,6 +222,7 @@ json_t *job_history(struct job *job)
 			  text_or_null(from), "to", text_or_null(to), "result",
 			  result_name(job->result), "by", job_by(job), "took_ms",
 			  (json_int_t)job->took_ms);
+	add_content(job, entry);
 	if (job->have_gap)
 		(void)json_object_set_new(entry, "restart_gap_ms",
 					  json_integer((json_int_t)job->gap_ms));

@@ -16,6 +16,7 @@
 #include "base/journal.h"
 #include "build_config.h"
 #include "deploy/cleanup.h"
+#include "job/job_again.h"
 #include "job/job_guard.h"
 #include "job/job_result.h"
 
@@ -195,7 +196,9 @@ static void on_store_done(struct store_call *call, enum deploy_result result,
 	} else if (job->machine.state == JOB_STATE_REVERTING) {
 		log_switch(job, job->from, job->target);
 	} else if (job->machine.state == JOB_STATE_DISCARDING) {
-		job->target[0] = '\0'; /* there is no such release any more */
+		/* There is no such release any more. */
+		(void)snprintf(job->target, sizeof(job->target), "%s",
+			       job->unchanged ? app_view_current(job->app->view) : "");
 	}
 	job_step_done(job, true);
 }
@@ -231,45 +234,67 @@ static void prepare(struct job *job)
 		   STORE_TIMEOUT_MSEC);
 }
 
-void job_prepare(struct job *job)
+static void prepare_if_welcome(struct job *job)
 {
-	bool welcome = !job->sha256 || job_archive_is_welcome(job, job->sha256);
-
-	if (job->machine.kind == JOB_KIND_STAGE)
-		prepare(job);
-	else if (!welcome || !job_may_switch(job))
+	if (job->sha256 && !job_archive_is_welcome(job, job->sha256))
 		job_step_done(job, false);
 	else
 		job_with_unit(job, prepare);
 }
 
+static void prepare_new(struct job *job)
+{
+	if (job->machine.kind == JOB_KIND_STAGE)
+		prepare(job);
+	else if (!job_may_switch(job))
+		job_step_done(job, false);
+	else
+		job_unless_live(job, job->sha256, prepare_if_welcome);
+}
+
+void job_prepare(struct job *job)
+{
+	job_unless_answered(job, prepare_new);
+}
+
+static json_t *array_of(char *const *words)
+{
+	json_t *array = json_array();
+
+	for (char *const *word = words; word && *word; word++)
+		(void)json_array_append_new(array, json_string(*word));
+	return array;
+}
+
 void job_seal(struct job *job)
 {
 	const struct release_limits *limits = &job->settings->limits;
-	json_t *required = json_array();
+	const struct app_config *settings = job->settings;
 	json_t *meta;
 
-	for (char **p = job->settings->require_files; p && *p; p++)
-		(void)json_array_append_new(required, json_string(*p));
-	meta = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "sha256", job->actual_sha256,
-			 "archive_bytes", (json_int_t)job->archive_bytes, "version",
-			 text_or_null(job->version), "revision",
-			 text_or_null(job->revision), "message",
-			 text_or_null(job->message), "deployed_by", job_by(job));
+	meta = json_pack(
+		"{s:s, s:o, s:I, s:o, s:o, s:o, s:o}", "sha256", job->actual_sha256,
+		"layout", text_or_null(job_content(job, NULL).layout), "archive_bytes",
+		(json_int_t)job->archive_bytes, "version", text_or_null(job->version),
+		"revision", text_or_null(job->revision), "message",
+		text_or_null(job->message), "deployed_by", job_by(job));
 	call_store_fd(job, "seal",
-		      json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "release",
-				job->target, "max_bytes",
+		      json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}",
+				"release", job->target, "max_bytes",
 				(json_int_t)limits->max_release_bytes, "max_entries",
 				(json_int_t)limits->max_entries, "max_depth",
-				(json_int_t)limits->max_depth, "require", required,
-				"meta", meta),
+				(json_int_t)limits->max_depth, "require",
+				array_of(settings->require_files), "meta", meta,
+				"linked_dirs", array_of(settings->linked_dirs),
+				"linked_files", array_of(settings->linked_files),
+				"app_uid", (json_int_t)settings->app_uid),
 		      job->staging_fd, STORE_DURABLE_TIMEOUT_MSEC);
 }
 
 static json_t *switch_fields(struct job *job, const char *to, const char *kind)
 {
-	return json_pack("{s:s, s:s, s:s, s:o}", "to", to, "kind", kind, "job", job->id,
-			 "by", job_by(job));
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "to", to, "kind", kind, "job",
+			 job->id, "by", job_by(job), "key", text_or_null(job->key));
 }
 
 static void switch_to_target(struct job *job)
@@ -337,8 +362,14 @@ void job_discard(struct job *job)
 
 void job_record(struct job *job)
 {
-	json_t *fields = json_pack("{s:o}", "history", job_history(job));
+	json_t *fields;
 
+	/* The history has it: a second entry would be another job that has ended. */
+	if (*job->repeats) {
+		job_step_done(job, true);
+		return;
+	}
+	fields = json_pack("{s:o}", "history", job_history(job));
 	/* Only these have looked at the app's health. */
 	if (job_kind(job->machine.kind)->examines_health)
 		(void)json_object_set_new(fields, "failed", job_unhealthy(job));

@@ -17,6 +17,7 @@
 #include "base/journal.h"
 #include "build_config.h"
 #include "deploy/cleanup.h"
+#include "job/job_again.h"
 #include "job/job_guard.h"
 #include "util/args.h"
 
@@ -106,8 +107,6 @@ static void judge_pipeline(struct job *job)
 			 "sha256 of the archive is %s, not %s: it is not the file "
 			 "you meant, or it was damaged on the way",
 			 hash, job->sha256);
-	else
-		(void)!job_archive_is_welcome(job, hash);
 }
 
 static bool reader_is_there(const struct job *job)
@@ -124,17 +123,22 @@ static bool is_settled(const struct archive *archive)
 	return archive->state >= ARCHIVE_STATE_COMPLETE;
 }
 
+static void end_if_welcome(struct job *job)
+{
+	job_step_done(job, job_archive_is_welcome(job, job->actual_sha256));
+}
+
 static void pipeline_over(struct job *job)
 {
-	bool ok;
-
 	job->archive_awaited = false;
 	judge_pipeline(job);
 	job_drop_archive(job);
-	ok = job->result == RESULT_OK;
 	child_deinit(&job->intake);
 	child_deinit(&job->unpack);
-	job_step_done(job, ok);
+	if (job->result == RESULT_OK)
+		job_unless_live(job, job->actual_sha256, end_if_welcome);
+	else
+		job_step_done(job, false);
 }
 
 static void on_helper_done(struct child *child)
@@ -214,7 +218,7 @@ static int start_unpack(struct job *job, int fd0)
 {
 	const struct release_limits *limits = &job->settings->limits;
 	const struct config_set *config = job->config;
-	char args[9][sizeof("--staging=") + JOB_STAGING_SIZE];
+	char args[10][sizeof("--staging=") + JOB_STAGING_SIZE];
 	const char *argv[] = {DEPLOYD_LIBEXECDIR "/deployd-unpack",
 			      args[0],
 			      args[1],
@@ -225,6 +229,7 @@ static int start_unpack(struct job *job, int fd0)
 			      args[6],
 			      args[7],
 			      args[8],
+			      args[9],
 			      NULL,
 			      NULL,
 			      NULL};
@@ -253,10 +258,12 @@ static int start_unpack(struct job *job, int fd0)
 		       (unsigned long long)limits->max_depth);
 	(void)snprintf(args[8], sizeof(args[8]), "--memory-bytes=%llu",
 		       (unsigned long long)config->daemon->unpack_memory_bytes);
+	(void)snprintf(args[9], sizeof(args[9]), "--strip-components=%llu",
+		       (unsigned long long)job->strip_components);
 	(void)snprintf(cpu, sizeof(cpu), "--cpu-sec=%llu",
 		       (unsigned long long)limits->unpack_sec);
-	argv[10] = cpu;
-	argv[11] = link_targets;
+	argv[11] = cpu;
+	argv[12] = link_targets;
 	if (!link_targets)
 		return -ENOMEM;
 	job->unpack.userdata = job;

@@ -58,6 +58,7 @@ static void resume(struct app *app, const struct app_config *settings,
 	job = resubmit(app, app->recovery.config, settings,
 		       &(struct job_request){.kind = plan.kind,
 					     .id = *pending->job ? pending->job : NULL,
+					     .key = *pending->key ? pending->key : NULL,
 					     .release = plan.release},
 		       &pending->by);
 	if (!job)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/replay.h"
 #include "deploy/names.h"
 #include "server/methods.h"
 #include "server/request.h"
@@ -21,10 +22,13 @@ struct ask {
 	const char *revision;
 	const char *message;
 	const char *if_current;
+	const char *key;
 	json_int_t archive;
 	json_int_t confirm_sec;
 	json_int_t until_sec;
+	json_int_t strip_components; /* -1: not given */
 	bool force;
+	bool redeploy;
 	bool wait;
 };
 
@@ -50,6 +54,20 @@ static bool ask_is_sound(struct session *session, const struct ask *ask)
 	if (ask->sha256 && !names_sha256_valid(ask->sha256)) {
 		session_refuse(session, RESULT_USAGE,
 			       "sha256 must be 64 lower-case hex digits");
+		return false;
+	}
+	if (ask->strip_components < -1 ||
+	    ask->strip_components > STRIP_COMPONENTS_MAX) {
+		session_refuse(session, RESULT_USAGE,
+			       "strip_components must be 0 to %d",
+			       STRIP_COMPONENTS_MAX);
+		return false;
+	}
+	if (ask->key && !replay_key_is_valid(ask->key)) {
+		session_refuse(session, RESULT_USAGE,
+			       "an idempotency key must be 1 to %d printable ASCII "
+			       "characters without a space",
+			       REPLAY_KEY_BYTES_MAX);
 		return false;
 	}
 	if (ask->release && !names_release_valid(ask->release)) {
@@ -184,7 +202,7 @@ void method_take_archive(struct service *service, struct session *session,
 			 const struct method *method)
 {
 	enum job_kind kind = method->kind;
-	struct ask ask = {.archive = -1, .wait = true};
+	struct ask ask = {.archive = -1, .strip_components = -1, .wait = true};
 	const struct param params[] = {
 		{"app", PARAM_STRING, true, &ask.app},
 		{"archiveFileDescriptor", PARAM_INT, true, &ask.archive},
@@ -192,18 +210,21 @@ void method_take_archive(struct service *service, struct session *session,
 		{"version", PARAM_STRING, false, &ask.version},
 		{"revision", PARAM_STRING, false, &ask.revision},
 		{"message", PARAM_STRING, false, &ask.message},
+		{"idempotencyKey", PARAM_STRING, false, &ask.key},
+		{"stripComponents", PARAM_INT, false, &ask.strip_components},
 		{"wait", PARAM_BOOL, false, &ask.wait},
 		/* Of a switch, so not for stage: */
 		{"ifCurrent", PARAM_STRING, false, &ask.if_current},
 		{"confirmSec", PARAM_INT, false, &ask.confirm_sec},
 		{"force", PARAM_BOOL, false, &ask.force},
+		{"redeploy", PARAM_BOOL, false, &ask.redeploy},
 	};
 	size_t n_params = sizeof(params) / sizeof(*params);
 	const struct app_config *settings;
 	struct job_request request;
 
 	if (kind == JOB_KIND_STAGE)
-		n_params -= 3;
+		n_params -= 4;
 	if (!request_params(session, params, n_params))
 		return;
 	settings = request_authorize(service, session, method->right, ask.app);
@@ -213,6 +234,9 @@ void method_take_archive(struct service *service, struct session *session,
 		return;
 	request = (struct job_request){.kind = kind,
 				       .force = ask.force,
+				       .redeploy = ask.redeploy,
+				       .key = ask.key,
+				       .strip_components = (int)ask.strip_components,
 				       .confirm_sec = (uint64_t)ask.confirm_sec,
 				       .sha256 = ask.sha256,
 				       .version = ask.version,

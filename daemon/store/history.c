@@ -177,32 +177,79 @@ static void upgrade(json_t *entry)
 	(void)json_object_del(entry, "operation");
 }
 
+/* The entry of the line that ends at end, the caller's; NULL: it is none, it was torn.
+ */
+static json_t *entry_before(const char *text, const char *end, const char **ret_line)
+{
+	const char *line = end - 1;
+	json_t *entry;
+
+	while (line > text && line[-1] != '\n')
+		line--;
+	*ret_line = line;
+	entry = json_loadb(line, (size_t)(end - line), 0, NULL);
+	if (json_is_object(entry)) {
+		upgrade(entry);
+		return entry;
+	}
+	json_decref(entry);
+	return NULL;
+}
+
+static bool has_key(const json_t *entry, const char *key)
+{
+	const char *own = json_string_value(json_object_get(entry, "key"));
+
+	return own && strcmp(own, key) == 0;
+}
+
+int verb_lookup(struct store *store, json_t *request, json_t *reply, struct errinfo *ei)
+{
+	const char *key = request_text(request, "key");
+	cleanup_json json_t *keyed = NULL, *latest = NULL;
+	cleanup_free char *text = NULL;
+	const char *end;
+	int r;
+
+	r = read_end(store, &text, ei);
+	if (r < 0)
+		return r;
+	end = text + strlen(text);
+	while (end > text && (!latest || (key && !keyed))) {
+		json_t *entry = entry_before(text, end, &end);
+
+		if (entry && key && !keyed && has_key(entry, key))
+			keyed = json_incref(entry);
+		if (entry && !latest)
+			latest = json_incref(entry);
+		json_decref(entry);
+	}
+	if (json_object_set_new(reply, "keyed",
+				keyed ? json_incref(keyed) : json_null()) < 0 ||
+	    json_object_set_new(reply, "latest",
+				latest ? json_incref(latest) : json_null()) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot reply");
+	return 0;
+}
+
 int verb_history(struct store *store, json_t *request, json_t *reply,
 		 struct errinfo *ei)
 {
 	cleanup_json json_t *entries = json_array();
 	json_int_t limit = request_int(request, "limit");
 	cleanup_free char *text = NULL;
-	char *end;
+	const char *end;
 	int r;
 
 	r = read_end(store, &text, ei);
 	if (r < 0)
 		return r;
-	end = text ? text + strlen(text) : NULL;
-	while (end && end > text && (json_int_t)json_array_size(entries) < limit) {
-		char *line = end - 1;
-		json_t *entry;
+	end = text + strlen(text);
+	while (end > text && (json_int_t)json_array_size(entries) < limit) {
+		json_t *entry = entry_before(text, end, &end);
 
-		while (line > text && line[-1] != '\n')
-			line--;
-		entry = json_loadb(line, (size_t)(end - line), 0, NULL);
-		if (json_is_object(entry)) {
-			upgrade(entry);
-			(void)json_array_append(entries, entry);
-		}
-		json_decref(entry);
-		end = line;
+		if (entry)
+			(void)json_array_append_new(entries, entry);
 	}
 	if (json_object_set(reply, "entries", entries) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot reply");

@@ -49,6 +49,7 @@ static const struct verb {
 	[STORE_VERB_flag] = {verb_flag, .committed = true},
 	[STORE_VERB_record] = {verb_record, .committed = true},
 	[STORE_VERB_history] = {.run = verb_history},
+	[STORE_VERB_lookup] = {.run = verb_lookup},
 	[STORE_VERB_adopt] = {verb_adopt, .committed = true},
 	[STORE_VERB_audit] = {verb_audit, .committed = true},
 };

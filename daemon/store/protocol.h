@@ -30,7 +30,7 @@ OBJECT(evidence, /* the oldest lines are dropped beyond EVIDENCE_BYTES_MAX */   
 	"reason: text?, unit_result: text?, check_output: text?, journal: [text]")     \
 OBJECT(pending,                                                                        \
 	"kind: text, from: text?, to: text, job: text, by: any, at: text, "            \
-	"confirm: confirm?, "                                                          \
+	"confirm: confirm?, key: text?, "                                              \
 	/* "switched": current is `to`, and the rest of the job is to be done;     */  \
 	/* "intended", only of kind "revert": current is still `from`, and the     */  \
 	/* switch itself is to be made, too.                                       */  \
@@ -42,7 +42,9 @@ OBJECT(hold,                                                                    
 OBJECT(release,                                                                        \
 	"id: text, seq: int, "                                                         \
 	/* good, bad, staged, or unknown: its record was lost. */                      \
-	"state: text, sha256: text?, version: text?, revision: text?, message: text?, "\
+	/* layout: the options that shaped it, see core/content.h. */                  \
+	"state: text, sha256: text?, layout: text?, "                                  \
+	"version: text?, revision: text?, message: text?, "                            \
 	"bytes: int?, files: int?, deployed_by: any, deployed_at: text?, "             \
 	"pinned: bool, rolled_back: bool, evidence: object?, damaged?: bool")          \
 OBJECT(view,                                                                           \
@@ -67,7 +69,9 @@ VERB(prepare,                                                                   
 VERB(seal, /* fd 1 may be the staging directory, opened before the unpacking: then */  \
 	   /* syncfs() on it tells of every write that failed since.               */  \
 	"release: text, max_bytes: int, max_entries: int, max_depth: int, "            \
-	"require: [text], meta: object",                                               \
+	"require: [text], meta: object, "                                              \
+	"linked_dirs?: [text], linked_files?: [text], " /* linked.h */                 \
+	"app_uid?: int", /* required with them */                                      \
 	"bytes: int, files: int")                                                      \
 VERB(discard, /* from staging, or sealed and not activated */                          \
 	"release: text", "")                                                           \
@@ -76,7 +80,7 @@ VERB(switch, /* kind is free text but for "rollback" (`from` is no place to go b
 	"to: text, kind: text, job: text, by: any, if_current?: text?, "               \
 	"boot_id?: text?, "                                                            \
 	/* Written with the intent: a crash leaves both or none. */                    \
-	"confirm_deadline_sec?: int",                                                  \
+	"confirm_deadline_sec?: int, key?: text?",                                     \
 	"from: text?")                                                                 \
 VERB(finish,                                                                           \
 	"release: text, "                                                              \
@@ -105,6 +109,9 @@ VERB(record,                                                                    
 VERB(history,                                                                          \
 	"limit: int",                                                                  \
 	"entries: [object]") /* the newest first */                                    \
+VERB(lookup, /* a job that has ended; its entry in the history, the newest */          \
+	"key: text?", /* null: keyed is null */                                        \
+	"keyed: object?, latest: object?")                                             \
 VERB(adopt, /* view is null; with problems nothing was changed */                      \
 	"dry_run: bool, executable: text, require: [text], history: object, "          \
 	"deploy_user: text, app_group: text", /* as messages call them */              \

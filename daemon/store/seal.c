@@ -14,6 +14,7 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "store/layout.h"
+#include "store/linked.h"
 #include "store/meta.h"
 #include "store/request.h"
 #include "store/verbs.h"
@@ -123,10 +124,28 @@ static int move_into_place(const struct store *store, const char *release,
 	return r;
 }
 
-static int seal_release(struct store *store, struct release_tree *tree,
-			const char *release, const json_t *required, json_t *meta,
-			struct errinfo *ei)
+static int link_shared(struct store *store, int root_fd, const json_t *request,
+		       struct errinfo *ei)
 {
+	const json_t *dirs = request_get(request, "linked_dirs");
+	const json_t *files = request_get(request, "linked_files");
+	int64_t app_uid = request_int(request, "app_uid");
+	cleanup_json json_t *none = json_array();
+
+	if (!dirs && !files)
+		return 0;
+	if (app_uid <= 0 || app_uid >= UINT32_MAX)
+		return request_refuse("app_uid", ei);
+	if (!none)
+		return errinfo_set(ei, ENOMEM, "cannot link");
+	return linked_make(store, root_fd, dirs ? dirs : none, files ? files : none,
+			   (uid_t)app_uid, ei);
+}
+
+static int seal_release(struct store *store, struct release_tree *tree,
+			const char *release, const json_t *request, struct errinfo *ei)
+{
+	json_t *meta = request_get(request, "meta");
 	cleanup_close int fd = -1;
 	struct stat st = {0};
 	int r;
@@ -140,9 +159,11 @@ static int seal_release(struct store *store, struct release_tree *tree,
 	tree->root_fd = fd;
 	r = release_tree_verify(tree, ei);
 	if (r == 0)
-		r = check_required(fd, required, ei);
+		r = check_required(fd, request_get(request, "require"), ei);
 	if (r == 0)
 		r = release_tree_own(tree, store->app.app_gid, ei);
+	if (r == 0)
+		r = link_shared(store, fd, request, ei);
 #ifndef BREAK_META_AFTER_RENAME
 	if (r == 0)
 		r = save_meta(store, release, meta, tree, ei);
@@ -176,8 +197,7 @@ int verb_seal(struct store *store, json_t *request, json_t *reply, struct errinf
 	tree.max_bytes = (uint64_t)request_int(request, "max_bytes");
 	tree.max_entries = (uint64_t)request_int(request, "max_entries");
 	tree.max_depth = (uint64_t)request_int(request, "max_depth");
-	r = seal_release(store, &tree, release, request_get(request, "require"), meta,
-			 ei);
+	r = seal_release(store, &tree, release, request, ei);
 	release_tree_deinit(&tree);
 	if (r < 0)
 		return r;

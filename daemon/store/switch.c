@@ -123,6 +123,7 @@ static json_t *make_intent(const struct change *change, const json_t *request,
 	const char *job = request_text(request, "job");
 	json_t *by = request_get(request, "by");
 	json_t *boot_id = request_get(request, "boot_id");
+	json_t *key = request_get(request, "key");
 	json_int_t deadline_sec = request_int(request, "confirm_deadline_sec");
 	struct timespec boot = {0};
 	json_t *intent;
@@ -131,6 +132,8 @@ static json_t *make_intent(const struct change *change, const json_t *request,
 	intent = json_pack("{s:s, s:O, s:s, s:s, s:O, s:s, s:I}", "kind", change->kind,
 			   "from", from, "to", change->to, "job", job, "by", by, "at",
 			   at, "boottime_sec", (json_int_t)boot.tv_sec);
+	if (intent && key)
+		(void)json_object_set(intent, "key", key);
 	if (intent && boot_id)
 		(void)json_object_set(intent, "boot_id", boot_id);
 	if (intent && deadline_sec > 0 &&

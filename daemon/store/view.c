@@ -35,11 +35,12 @@ static json_t *copy_or_null(const json_t *object, const char *key)
 static json_t *describe(const char *id, const json_t *meta)
 {
 	json_t *entry = json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
-		"s:o}",
+		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, "
+		"s:b, s:o}",
 		"id", id, "seq", copy_or_null(meta, "seq"), "state",
 		copy_or_null(meta, "state"), "sha256", copy_or_null(meta, "sha256"),
-		"version", copy_or_null(meta, "version"), "revision",
+		"layout", copy_or_null(meta, "layout"), "version",
+		copy_or_null(meta, "version"), "revision",
 		copy_or_null(meta, "revision"), "message",
 		copy_or_null(meta, "message"), "bytes", copy_or_null(meta, "bytes"),
 		"files", copy_or_null(meta, "files"), "deployed_by",
@@ -125,6 +126,8 @@ struct retention_release view_release(const json_t *release)
 	struct retention_release result = {
 		.id = json_string_value(json_object_get(release, "id")),
 		.seq = (uint64_t)json_integer_value(json_object_get(release, "seq")),
+		.content = {json_string_value(json_object_get(release, "sha256")),
+			    json_string_value(json_object_get(release, "layout"))},
 		.good = state && strcmp(state, "good") == 0,
 		.bad = state && strcmp(state, "bad") == 0,
 		.unknown = state && strcmp(state, META_UNKNOWN) == 0,

@@ -12,6 +12,7 @@ struct unpack_limits {
 	uint64_t max_file_bytes;
 	uint64_t max_ratio; /* unpacked bytes per archive byte, above 64 MiB */
 	uint64_t max_depth;
+	uint64_t strip_components;	 /* of names, in front; may be 0 */
 	const char *const *link_targets; /* see struct entryname_links */
 	uint64_t cpu_sec; /* for the message only: RLIMIT_CPU watches it */
 	const volatile sig_atomic_t *cpu_used_up; /* set by SIGXCPU; may be NULL */

@@ -50,6 +50,8 @@ static int parse(struct arguments *a, int argc, char **argv, struct errinfo *ei)
 		{"max-file-bytes", &limits->max_file_bytes, .min = 1, .max = INT64_MAX},
 		{"max-ratio", &limits->max_ratio, .min = 1, .max = INT64_MAX},
 		{"max-depth", &limits->max_depth, .min = 1, .max = RELEASE_DEPTH_MAX},
+		{"strip-components", &limits->strip_components,
+		 .max = STRIP_COMPONENTS_MAX, .optional = true},
 		{"link-targets", .text = &a->link_targets, .optional = true},
 		{"cpu-sec", &limits->cpu_sec, .min = 1, .max = UNPACK_SEC_MAX},
 		{"memory-bytes", &a->memory_bytes, .min = MEMORY_BYTES_MIN,

@@ -15,6 +15,7 @@ char *omissions_text(const struct omissions *omissions,
 {
 	const struct omission *stripped = &omissions->stripped;
 	const struct omission *apple = &omissions->apple_double;
+	const struct omission *too_short = &omissions->too_short;
 	size_t length = 0;
 
 	ret_text[0] = '\0';
@@ -26,10 +27,18 @@ char *omissions_text(const struct omissions *omissions,
 			"from AmbientCapabilities= of the unit",
 			(unsigned long long)stripped->entries, stripped->first);
 	if (apple->entries > 0)
+		length += (size_t)snprintf(
+			ret_text + length, OMISSION_TEXT_BYTES - length,
+			"%sfiles ._* of macOS were left out (%llu, first '%s'); "
+			"`COPYFILE_DISABLE=1 tar` does not pack them",
+			length > 0 ? "; " : "", (unsigned long long)apple->entries,
+			apple->first);
+	if (too_short->entries > 0 && length < OMISSION_TEXT_BYTES)
 		(void)snprintf(ret_text + length, OMISSION_TEXT_BYTES - length,
-			       "%sfiles ._* of macOS were left out (%llu, first '%s'); "
-			       "`COPYFILE_DISABLE=1 tar` does not pack them",
+			       "%sstrip_components left out what is not deep enough "
+			       "(%llu, first '%s')",
 			       length > 0 ? "; " : "",
-			       (unsigned long long)apple->entries, apple->first);
+			       (unsigned long long)too_short->entries,
+			       too_short->first);
 	return ret_text;
 }

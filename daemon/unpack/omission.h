@@ -14,6 +14,7 @@ struct omission {
 struct omissions {
 	struct omission stripped;     /* ACLs, extended attributes, capabilities */
 	struct omission apple_double; /* files ._* of macOS */
+	struct omission too_short;    /* names that strip_components uses up */
 };
 
 void omission_add(struct omission *omission, const char *path) __attribute__((nonnull));

@@ -220,6 +220,33 @@ static int make_file(struct unpack *u, struct archive_entry *entry, const char *
 	return finish_file(u, fd, path, entry, size);
 }
 
+/*
+ * The canonical path that the name has in the release: without its first components.
+ * What is left is a name like any other, checked anew. "": the release's own directory,
+ * or nothing is left.
+ */
+static enum entryname_verdict read_name(const struct unpack *u, const char *name,
+					char ret_path[ENTRYNAME_PATH_SIZE])
+{
+	const uint64_t strip = u->limits->strip_components;
+	char whole[ENTRYNAME_PATH_SIZE];
+	enum entryname_verdict verdict;
+	const char *rest = whole;
+
+	if (strip == 0)
+		return entryname_canonical(name, u->limits->max_depth, ret_path);
+	verdict = entryname_canonical(name, u->limits->max_depth + strip, whole);
+	if (verdict != ENTRYNAME_OK)
+		return verdict;
+	for (uint64_t i = 0; i < strip && *rest; i++) {
+		rest += strcspn(rest, "/");
+		rest += *rest == '/';
+	}
+	ret_path[0] = '\0';
+	return *rest ? entryname_canonical(rest, u->limits->max_depth, ret_path)
+		     : ENTRYNAME_OK;
+}
+
 static int make_hardlink(struct unpack *u, struct archive_entry *entry,
 			 const char *path)
 {
@@ -230,9 +257,12 @@ static int make_hardlink(struct unpack *u, struct archive_entry *entry,
 	/* Data would be written through the link. */
 	if (archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0)
 		return refuse(u, path, "is a hard link with data");
-	verdict = entryname_canonical(target, u->limits->max_depth, target_path);
+	verdict = read_name(u, target, target_path);
 	if (verdict != ENTRYNAME_OK)
 		return refuse_target(u, path, "hard link", target, verdict);
+	if (target_path[0] == '\0')
+		return refuse(u, path,
+			      "is a hard link to what strip_components leaves out");
 	u->totals.files++;
 	return tree_make_hardlink(&u->tree, path, target_path, u->ei);
 }
@@ -311,6 +341,14 @@ static int check_bits(struct unpack *u, const char *path, mode_t type, mode_t mo
 	return refuse(u, path, why);
 }
 
+/* As tar(1) has it, a name that is used up is no entry. */
+static int leave_out(struct unpack *u, struct archive_entry *entry)
+{
+	if (archive_entry_filetype(entry) != AE_IFDIR || archive_entry_hardlink(entry))
+		omission_add(&u->totals.omissions.too_short, u->header.name);
+	return 0;
+}
+
 /* AppleDouble: where tar(1) of macOS keeps what only macOS knows of a file. */
 static bool is_apple_double(const char *path)
 {
@@ -327,9 +365,11 @@ static int make_entry(struct unpack *u, struct archive_entry *entry)
 	enum entryname_verdict verdict;
 	int r;
 
-	verdict = entryname_canonical(name, u->limits->max_depth, path);
+	verdict = read_name(u, name, path);
 	if (verdict != ENTRYNAME_OK)
 		return refuse_name(u, name, verdict);
+	if (path[0] == '\0' && u->limits->strip_components > 0)
+		return leave_out(u, entry);
 	if (path[0] == '\0')
 		return make_root(u, entry);
 	if (type == AE_IFREG && !archive_entry_hardlink(entry) &&
@@ -487,6 +527,18 @@ static int open_parser(struct unpack *u, int fd)
 	return 0;
 }
 
+static int refuse_empty(struct unpack *u)
+{
+	if (u->totals.omissions.too_short.entries > 0)
+		return errinfo_refuse(
+			u->ei, RESULT_REJECTED,
+			"the archive holds no regular file that is deeper "
+			"than strip_components (%llu)",
+			(unsigned long long)u->limits->strip_components);
+	return errinfo_refuse(u->ei, RESULT_REJECTED,
+			      "the archive holds no regular file");
+}
+
 static int unpack(struct unpack *u, int fd)
 {
 	int r;
@@ -504,8 +556,7 @@ static int unpack(struct unpack *u, int fd)
 		return r;
 	}
 	if (u->totals.files == 0)
-		return errinfo_refuse(u->ei, RESULT_REJECTED,
-				      "the archive holds no regular file");
+		return refuse_empty(u);
 	return make_symlinks(u);
 }
 

@@ -44,7 +44,8 @@ struct release_limits {
 	uint64_t
 		max_ratio; /* unpacked bytes per archive byte, above the first 64 MiB */
 	uint64_t max_depth;
-	uint64_t unpack_sec; /* wall clock for intake and unpack together */
+	uint64_t unpack_sec;	   /* wall clock for intake and unpack together */
+	uint64_t strip_components; /* parts that the names in it lose in front */
 	char **link_targets; /* absolute paths at or below which symbolic links may
 				lead; NULL-terminated */
 };
@@ -162,6 +163,9 @@ struct app_config {
 	struct release_limits limits;
 	char **require_files; /* relative paths that a release must hold;
 				 NULL-terminated */
+	/* Relative paths that a release has in deploy_dir/shared; NULL-terminated. None
+	 * is below another. */
+	char **linked_dirs, **linked_files;
 	bool require_sha256;
 
 	enum restart_method restart_method;

@@ -24,6 +24,11 @@
 /* All of require_files together, in a request to deployd-store */
 #define REQUIRE_FILES_MAX 262144 /* bytes */
 
+/* linked_dirs and linked_files */
+#define LINKED_PATHS_MAX 64  /* paths in each of the two options */
+#define LINKED_PATH_MAX	 255 /* bytes of one of them */
+
 /* An archive, and what deployd-unpack and deployd-store take */
-#define RELEASE_DEPTH_MAX 128	/* directories in directories */
-#define UNPACK_SEC_MAX	  86400 /* also for intake_idle_sec */
+#define RELEASE_DEPTH_MAX    128   /* directories in directories */
+#define UNPACK_SEC_MAX	     86400 /* also for intake_idle_sec */
+#define STRIP_COMPONENTS_MAX 8	   /* parts in front of every name of an archive */

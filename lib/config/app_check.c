@@ -209,6 +209,71 @@ static void check_lengths(const struct option_set *options)
 			REQUIRE_FILES_MAX);
 }
 
+/* The app's directories beside shared/, which is below deploy_dir. */
+static void check_shared(const struct option_set *options, const char *option)
+{
+	static const char *const names[] = {"releases_dir", "current_dir", "flags_dir",
+					    "scripts_dir", "etc_dir"};
+	const char *deploy_dir = known(options, "deploy_dir");
+	size_t length = deploy_dir ? strlen(deploy_dir) : 0;
+
+	for (size_t i = 0; deploy_dir && i < sizeof(names) / sizeof(*names); i++) {
+		const char *dir = known(options, names[i]);
+		const char *rest = dir && is_below(dir, deploy_dir) ? dir + length : "";
+
+		if (strcmp(rest, "/shared") == 0 || strncmp(rest, "/shared/", 8) == 0)
+			option_error(options, option,
+				     "needs '%s/shared', where %s is; move that",
+				     deploy_dir, names[i]);
+	}
+}
+
+/* One link would lie behind another one, in what is not of the release. */
+static void check_nested(const struct option_set *options, const char *option,
+			 size_t at, const char *other, size_t n_others)
+{
+	const struct option_slot *slot = option_slot(options, option);
+	const struct option_slot *others = option_slot(options, other);
+
+	for (size_t i = 0; i < n_others; i++) {
+		const char *a = slot->items[at].text, *b = others->items[i].text;
+
+		if (overlap(a, b))
+			option_error(options, option,
+				     "'%s' and '%s' of %s are the same, or one is "
+				     "below the other",
+				     a, b, other);
+	}
+}
+
+static void check_linked(const struct option_set *options)
+{
+	static const char *const names[] = {"linked_dirs", "linked_files"};
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct option_slot *slot = option_slot(options, names[i]);
+		bool pair = option_known(options, names[0]) &&
+			    option_known(options, names[1]);
+
+		if (!option_known(options, names[i]) || slot->n_items == 0)
+			continue;
+		check_shared(options, names[i]);
+		if (slot->n_items > LINKED_PATHS_MAX)
+			option_error(options, names[i], "names more than %d paths",
+				     LINKED_PATHS_MAX);
+		for (size_t j = 0; j < slot->n_items; j++) {
+			if (strlen(slot->items[j].text) > LINKED_PATH_MAX)
+				option_error(options, names[i],
+					     "'%s' is longer than %d bytes",
+					     slot->items[j].text, LINKED_PATH_MAX);
+			check_nested(options, names[i], j, names[i], j);
+			if (i == 1 && pair)
+				check_nested(options, names[1], j, names[0],
+					     option_slot(options, names[0])->n_items);
+		}
+	}
+}
+
 /* mix_deploy's default is 235; deployd itself does not run there. */
 static void check_systemd(const struct option_set *options)
 {
@@ -232,4 +297,5 @@ void app_check(const struct option_set *options)
 	check_apart(options);
 	check_service(options);
 	check_health(options);
+	check_linked(options);
 }

@@ -104,6 +104,7 @@ static void store_numbers(const struct option_set *set, struct app_config *confi
 		.max_ratio = option_number(set, "max_ratio"),
 		.max_depth = option_number(set, "max_depth"),
 		.unpack_sec = option_number(set, "unpack_sec"),
+		.strip_components = option_number(set, "strip_components"),
 	};
 	config->require_sha256 = option_bool(set, "require_sha256");
 	config->daemon_reload = option_bool(set, "daemon_reload");
@@ -139,6 +140,8 @@ struct app_config *app_store(const struct app_parser *parser)
 	if (config->file && store_options(set, config) && store_texts(set, config) &&
 	    option_list_copy(option_slot(set, "require_files"),
 			     &config->require_files) &&
+	    option_list_copy(option_slot(set, "linked_dirs"), &config->linked_dirs) &&
+	    option_list_copy(option_slot(set, "linked_files"), &config->linked_files) &&
 	    option_list_copy(option_slot(set, "link_targets"),
 			     &config->limits.link_targets) &&
 	    app_sections_store(parser, config) && app_health_store(parser, config))
@@ -217,6 +220,8 @@ void app_config_free(struct app_config *config)
 	}
 	free(config->options);
 	free_list(config->require_files);
+	free_list(config->linked_dirs);
+	free_list(config->linked_files);
 	free_list(config->limits.link_targets);
 	free_sections(config);
 	free_texts((char *[]){config->file, config->app_name, config->ext_name,

@@ -108,6 +108,12 @@ const struct option_spec app_options[] = {
 	 .words = true},
 	{"release", "link_targets", "/usr", .type = OPTION_TYPE_PATH, .list = true,
 	 .words = true},
+	{"release", "strip_components", "0", .type = OPTION_TYPE_INT,
+	 .max = STRIP_COMPONENTS_MAX},
+	{"release", "linked_dirs", NULL, .type = OPTION_TYPE_RELATIVE, .list = true,
+	 .words = true},
+	{"release", "linked_files", NULL, .type = OPTION_TYPE_RELATIVE, .list = true,
+	 .words = true},
 	{"release", "require_sha256", "no", .type = OPTION_TYPE_BOOL},
 	{"release", "require_signature", NULL, .type = OPTION_TYPE_PATH,
 	 .undone = "signatures are not verified; require_sha256 = yes and a checksum "

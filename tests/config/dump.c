@@ -91,6 +91,11 @@ static void show_numbers(FILE *out, const struct app_config *c)
 	SHOW("unpack_sec", l->unpack_sec);
 	for (char **p = l->link_targets; *p; p++)
 		(void)fprintf(out, "links to %s\n", *p);
+	for (char **p = c->linked_dirs; *p; p++)
+		(void)fprintf(out, "linked directory %s\n", *p);
+	for (char **p = c->linked_files; *p; p++)
+		(void)fprintf(out, "linked file %s\n", *p);
+	SHOW("strip_components", l->strip_components);
 	SHOW("require_sha256", c->require_sha256);
 	SHOW("daemon_reload", c->daemon_reload);
 	SHOW("job_timeout_sec", c->job_timeout_sec);

@@ -256,20 +256,26 @@ static void an_archive_that_was_bad_is_refused(void **state)
 	struct errinfo why = {0};
 
 	(void)state;
-	assert_true(switch_archive_is_welcome(NULL, "bb", &why));
-	assert_true(switch_archive_is_welcome(&view, "aa", &why));
-	assert_true(switch_archive_is_welcome(&view, "cc", &why));
-	assert_refused(switch_archive_is_welcome(&view, "bb", &why), &why,
-		       RESULT_REJECTED,
+	assert_true(switch_archive_is_welcome(NULL, &(struct content){.sha256 = "bb"},
+					      &why));
+	assert_true(switch_archive_is_welcome(&view, &(struct content){.sha256 = "aa"},
+					      &why));
+	assert_true(switch_archive_is_welcome(&view, &(struct content){.sha256 = "cc"},
+					      &why));
+	assert_refused(switch_archive_is_welcome(
+			       &view, &(struct content){.sha256 = "bb"}, &why),
+		       &why, RESULT_REJECTED,
 		       "this archive was release r-1, which is bad (no word why); "
 		       "--force deploys it all the same");
 	of[2].evidence = &evidence;
-	assert_refused(switch_archive_is_welcome(&view, "bb", &why), &why,
-		       RESULT_REJECTED,
+	assert_refused(switch_archive_is_welcome(
+			       &view, &(struct content){.sha256 = "bb"}, &why),
+		       &why, RESULT_REJECTED,
 		       "this archive was release r-1, which is bad (it crashed); "
 		       "--force deploys it all the same");
 	evidence.reason = NULL;
-	assert_false(switch_archive_is_welcome(&view, "bb", &why));
+	assert_false(switch_archive_is_welcome(&view, &(struct content){.sha256 = "bb"},
+					       &why));
 	assert_non_null(strstr(why.what, "(no word why)"));
 }
 

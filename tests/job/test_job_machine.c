@@ -233,6 +233,12 @@ static struct expected expect(const struct job_machine *machine, enum job_event 
 		return on_ok(machine->kind, state);
 	case JOB_EVENT_STEP_FAILED:
 		return on_failed(machine);
+	case JOB_EVENT_UNCHANGED:
+		if (state == JOB_STATE_PREPARING)
+			return go(JOB_STATE_RECORDING);
+		if (state == JOB_STATE_UNPACKING)
+			return go(JOB_STATE_DISCARDING);
+		break;
 	case JOB_EVENT_ABANDON:
 		stay.fails = early;
 		if (early)

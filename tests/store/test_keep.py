@@ -56,6 +56,33 @@ def test_history_does_not_grow_for_ever(store):
     assert store.call("history", limit=1)["entries"] == [{"id": 3, "message": None}]
 
 
+def test_a_job_is_found_by_its_key(store):
+    none = store.call("lookup", key="k")
+    assert none["keyed"] is None and none["latest"] is None
+    for i, key in enumerate(("a", "b", "a", None)):
+        store.call("record", history={"id": i, **({"key": key} if key else {})})
+    with open(store.state_dir + "/history", "ab") as f:
+        f.write(b'{"id": 9, "key": "a", "torn\0')
+    found = store.call("lookup", key="a")
+    assert found["keyed"]["id"] == 2 and found["latest"]["id"] == 3, found
+    found = store.call("lookup", key="c")
+    assert found["keyed"] is None and found["latest"]["id"] == 3
+    found = store.call("lookup", key=None)
+    assert found["keyed"] is None and found["latest"]["id"] == 3
+
+
+def test_the_key_of_an_interrupted_job(store):
+    """Written with the intent, so that what a crash left undone still has it."""
+    store.deploy()
+    new = store.stage()
+    store.switch(new, key="k")
+    assert store.call("recover")["pending"]["key"] == "k"
+    store.finish(new)
+    other = store.stage()
+    store.switch(other)
+    assert store.call("recover")["pending"]["key"] is None
+
+
 # --- recovery
 
 def test_a_damaged_state_stops_nothing(store):
@@ -284,6 +311,26 @@ def test_retention(store):
     left = {e["id"] for e in store.view()["releases"]}
     assert {releases[0], releases[2], releases[3]} <= left, "pinned, previous, current"
     store.check_recovered()
+
+
+def test_the_same_archive_again(store):
+    """Three runs of a pipeline must not cost the release that a rollback goes to."""
+    def deploy(sha256, **meta):
+        release = store.stage(sha256=sha256, **meta)
+        store.switch(release)
+        return release, store.finish(release, keep=2)["pruned"]
+
+    first, _ = deploy("aa" * 32)
+    runs = [deploy("bb" * 32) for _ in range(4)]
+    assert [pruned for _, pruned in runs] == [[], [], [runs[0][0]], [runs[1][0]]], runs
+    assert store.view()["previous"] == first
+    kept = [e["id"] for e in store.view()["releases"]]
+    assert kept == [runs[3][0], runs[2][0], first], kept
+    # Unpacked in another way it is another, and a place to go back to.
+    other, pruned = deploy("bb" * 32, layout="strip_components=1")
+    assert pruned == [runs[2][0], first] and store.view()["previous"] == runs[3][0]
+    assert store.entry(other)["layout"] == "strip_components=1"
+    assert store.entry(runs[3][0])["layout"] is None
 
 
 def test_what_an_unconfirmed_release_came_from_is_kept(store):

@@ -99,14 +99,107 @@ static void staged_ones_wait_a_week(void **state)
 	assert_false(prune[1] || prune[2] || prune[3]);
 }
 
-/* How many of its kind are newer, counted the slow way. */
+static struct retention_release holding(const char *id, uint64_t seq, char state,
+					const char *sha256)
+{
+	struct retention_release made = release(id, seq, state);
+
+	made.content.sha256 = sha256;
+	return made;
+}
+
+/* A CI that runs a pipeline three times must not cost the way back. */
+static void the_same_archive_again_is_no_other_release(void **state)
+{
+	struct retention_release list[] = {
+		holding("a", 1, 'g', "aa"), holding("b", 2, 'g', "bb"),
+		holding("c", 3, 'g', "cc"), holding("d", 4, 'g', "cc"),
+		holding("e", 5, 'g', "cc"),
+	};
+	const size_t n = sizeof(list) / sizeof(*list);
+	bool prune[5];
+
+	(void)state;
+	assert_int_equal(retention_rollback_target(list, n, "e"), 1);
+	assert_int_equal(retention_rollback_target(list, n, "c"), 1);
+	/* Once it is gone back from, the one before it still stands for "cc". */
+	retention_choose(list, n, "e", 2, NOW, prune);
+	assert_true(prune[0] && prune[2]);
+	assert_false(prune[1] || prune[3] || prune[4]);
+	retention_choose(list, n, "e", 3, NOW, prune);
+	assert_false(prune[0] || prune[1] || prune[3] || prune[4]);
+	retention_choose(list, n, "b", 3, NOW, prune);
+	assert_true(prune[2] && prune[3]);
+	/* Laid out in another way it is another. */
+	list[3].content.layout = "strip_components=1";
+	assert_int_equal(retention_rollback_target(list, n, "e"), 3);
+	retention_choose(list, n, "e", 2, NOW, prune);
+	assert_true(prune[0] && prune[1]);
+	assert_false(prune[2] || prune[3] || prune[4]);
+	/* Nor are two the same of which nothing is known. */
+	for (size_t i = 0; i < n; i++)
+		list[i].content = (struct content){0};
+	retention_choose(list, n, "e", 3, NOW, prune);
+	assert_false(prune[2] || prune[3] || prune[4]);
+}
+
+static void one_that_was_gone_back_from_stands_for_none_that_was_not(void **state)
+{
+	struct retention_release list[] = {
+		holding("a", 1, 'g', "aa"),
+		holding("b", 2, 'g', "bb"),
+		holding("c", 3, 'g', "aa"),
+		holding("d", 4, 'g', "dd"),
+	};
+	bool prune[4];
+
+	(void)state;
+	list[2].rolled_back = true;
+	retention_choose(list, 4, "d", 4, NOW, prune);
+	assert_false(prune[0]);
+	list[0].rolled_back = true;
+	retention_choose(list, 4, "d", 4, NOW, prune);
+	assert_true(prune[0]);
+}
+
+static bool is_same(const struct retention_release *a,
+		    const struct retention_release *b)
+{
+	return strcmp(a->content.sha256, b->content.sha256) == 0;
+}
+
+static bool is_newer(const struct retention_release *a,
+		     const struct retention_release *b)
+{
+	return a->seq > b->seq && a->good == b->good && a->bad == b->bad;
+}
+
+/* A newer one, not live, has its content and is as good a place to go back to. */
+static bool again(const struct retention_release *list, size_t n, size_t at,
+		  size_t live)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < n; i++)
+		found |= i != live && is_newer(&list[i], &list[at]) &&
+			 is_same(&list[i], &list[at]) &&
+			 (list[at].rolled_back || !list[i].rolled_back);
+	return found;
+}
+
+/* How many other contents of its kind are newer, counted the slow way. */
 static size_t newer(const struct retention_release *list, size_t n, size_t at)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < n; i++)
-		count += list[i].seq > list[at].seq && list[i].good == list[at].good &&
-			 list[i].bad == list[at].bad;
+	for (char content = 'a'; content <= 'f'; content++) {
+		bool found = false;
+
+		for (size_t i = 0; i < n; i++)
+			found |= *list[i].content.sha256 == content &&
+				 is_newer(&list[i], &list[at]);
+		count += found && *list[at].content.sha256 != content;
+	}
 	return count;
 }
 
@@ -121,7 +214,9 @@ static void check_choice(const struct retention_release *list, size_t n, size_t 
 		for (size_t i = 0; i < n; i++)
 			assert_false(list[i].good && !list[i].rolled_back &&
 				     list[i].seq < list[live].seq &&
-				     list[i].seq > list[target].seq);
+				     list[i].seq > list[target].seq &&
+				     !is_same(&list[i], &list[live]));
+		assert_false(is_same(&list[target], &list[live]));
 	}
 	for (size_t i = 0; i < n; i++) {
 		bool protected =
@@ -131,7 +226,8 @@ static void check_choice(const struct retention_release *list, size_t n, size_t 
 		if (protected)
 			assert_false(prune[i]);
 		else if (list[i].good || list[i].bad)
-			assert_int_equal(prune[i], newer(list, n, i) >= kept);
+			assert_int_equal(prune[i], again(list, n, i, live) ||
+							   newer(list, n, i) >= kept);
 		else
 			assert_int_equal(prune[i], NOW - list[i].deployed_at_sec >
 							   RETENTION_STAGED_SEC_MAX);
@@ -142,6 +238,8 @@ static void nothing_that_is_needed_is_chosen(void **state)
 {
 	const char *seed_text = getenv("DEPLOYD_TEST_SEED");
 	unsigned int seed = seed_text ? (unsigned int)strtoul(seed_text, NULL, 10) : 1;
+
+	static const char *const contents[] = {"a", "b", "c", "d", "e", "f"};
 
 	(void)state;
 	printf("seed %u\n", seed);
@@ -155,8 +253,9 @@ static void nothing_that_is_needed_is_chosen(void **state)
 
 		for (size_t i = 0; i < n; i++) {
 			(void)snprintf(ids[i], sizeof(ids[i]), "r%zu", i);
-			list[i] = release(ids[i], (i * 7 + 3) % 13 + 1,
-					  "gbs"[rand_r(&seed) % 3]);
+			list[i] = holding(ids[i], (i * 7 + 3) % 13 + 1,
+					  "gbs"[rand_r(&seed) % 3],
+					  contents[rand_r(&seed) % 6]);
 			list[i].pinned = rand_r(&seed) % 6 == 0;
 			list[i].in_use = rand_r(&seed) % 6 == 0;
 			list[i].rolled_back = rand_r(&seed) % 4 == 0;
@@ -175,6 +274,9 @@ int main(void)
 		cmocka_unit_test(unknown_ones_are_the_last_resort),
 		cmocka_unit_test(the_order_is_that_of_sequence_numbers),
 		cmocka_unit_test(staged_ones_wait_a_week),
+		cmocka_unit_test(the_same_archive_again_is_no_other_release),
+		cmocka_unit_test(
+			one_that_was_gone_back_from_stands_for_none_that_was_not),
 		cmocka_unit_test(nothing_that_is_needed_is_chosen),
 	};
 

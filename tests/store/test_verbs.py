@@ -10,7 +10,7 @@ import stat
 import sys
 
 from storelib import (APP_GID, BY, DEPLOY_UID, Store, refused, require_root,
-                      rewrite_state, run_cases)
+                      rewrite_state, run_cases, sha256_of)
 
 
 def facts_of(path):
@@ -43,7 +43,7 @@ def test_a_deploy_leaves_what_the_design_says(store):
     assert os.readlink(store.current) == f"releases/{release}"
     entry = store.entry(release)
     assert entry["state"] == "good" and entry["files"] == 3 and entry["seq"] == 1
-    assert entry["sha256"] == "ab" * 32 and entry["deployed_by"] == BY
+    assert entry["sha256"] == sha256_of(release) and entry["deployed_by"] == BY
     view = store.view()
     assert view["current"] == release and view["activated_by"] == BY
     assert view["previous"] is None and view["degraded"] is None

@@ -7,8 +7,9 @@ setup_hello '[release]' 'keep = 3' '[restart]' 'activate_method = none'
 
 ids() { ctl releases hello --json | jq -r '.[].id' | paste -sd ' '; }
 deployed=()
-for version in 1 2 1 2 1 2; do
-	expect 0 ctl deploy hello "hello-$version.tar.gz"
+for version in 1 2 3 4 5 6; do
+	pack_hello "kept-$version.tar.gz" "$version"
+	expect 0 ctl deploy hello "kept-$version.tar.gz"
 	deployed+=("$(current_id)")
 done
 assert_equal "$(ids)" "${deployed[5]} ${deployed[4]} ${deployed[3]}"
@@ -25,7 +26,7 @@ note "what a deploy says about what it replaced, thirty times"
 first=$(date +%s%N)
 for ((i = 0; i < 30; i++)); do
 	previous=$(current_id)
-	out=$(ctl deploy --json hello hello-1.tar.gz 2> /dev/null | tail -n 1)
+	out=$(ctl deploy --json --redeploy hello hello-1.tar.gz 2> /dev/null | tail -n 1)
 	assert_equal "$(jq -r .previous <<< "$out")" "$previous"
 	assert_equal "$(jq -r .release <<< "$out")" "$(current_id)"
 done

@@ -97,7 +97,8 @@ texts=($'a\e[2J\e]0;owned\ab' $'ok\nhello 9 is live' $'bad\rgood' $'x\xc2\x9b31m
 	'%s%n {app_name} $(id)' "$(printf 'm%.0s' {1..200})")
 given=0
 for text in "${texts[@]}"; do
-	harmless deploy ctl deploy hello hello-1.tar.gz --version "$text" --revision "$text" \
+	pack_hello given.tar.gz 1 padding=16
+	harmless deploy ctl deploy hello given.tar.gz --version "$text" --revision "$text" \
 		-m "$text"
 	[[ $out != "hello 20"*" live"* ]] || given=$((given + 1))
 	harmless hold ctl hold hello -m "$text"

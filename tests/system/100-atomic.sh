@@ -17,8 +17,8 @@ began=$SECONDS
 done_so_far=0
 while [ $done_so_far -lt "$operations" ]; do
 	case $((done_so_far % 4)) in
-	0) expect 0 ctl deploy -q hello hello-1.tar.gz ;;
-	2) expect 0 ctl deploy -q hello hello-2.tar.gz ;;
+	0) expect 0 ctl deploy -q --redeploy hello hello-1.tar.gz ;;
+	2) expect 0 ctl deploy -q --redeploy hello hello-2.tar.gz ;;
 	*) expect 0 ctl rollback -q hello ;;
 	esac
 	done_so_far=$((done_so_far + 1))

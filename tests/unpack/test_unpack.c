@@ -295,6 +295,7 @@ static struct outcome run_with(const char *staging, int fd, const char *uid,
 			      "--max-ratio=1000000",
 			      "--max-depth=64",
 			      "--cpu-sec=60",
+			      "--strip-components=0",
 			      NULL};
 
 	(void)snprintf(staging_arg, sizeof(staging_arg), "--staging=%s", staging);
@@ -313,6 +314,146 @@ static void expect(struct outcome outcome, const char *result, const char *words
 	assert_string_equal(outcome_result(&outcome), result);
 	assert_non_null(strstr(outcome_message(&outcome), words));
 	outcome_deinit(&outcome);
+}
+
+/*
+ * An archive of the entries in words: a name is a file that holds it, NAME/ a
+ * directory, NAME->TARGET a symbolic link, NAME=TARGET a hard link.
+ */
+static int pack(const char *entries)
+{
+	static const char program[] =
+		"import sys, io, tarfile\n"
+		"with tarfile.open(sys.argv[1], 'w') as tar:\n"
+		"    for word in sys.argv[2].split():\n"
+		"        name, arrow, target = word.partition('->')\n"
+		"        kind = tarfile.SYMTYPE\n"
+		"        if not arrow:\n"
+		"            name, arrow, target = word.partition('=')\n"
+		"            kind = tarfile.LNKTYPE\n"
+		"        info = tarfile.TarInfo(name)\n"
+		"        info.mode, info.linkname = 0o755, target\n"
+		"        info.type = kind if arrow else tarfile.DIRTYPE \\\n"
+		"            if name.endswith('/') else tarfile.REGTYPE\n"
+		"        info.size = len(name) if info.isreg() else 0\n"
+		"        tar.addfile(info, io.BytesIO(name.encode()))\n";
+	char path[4096];
+	int fd, status;
+	pid_t pid;
+
+	(void)snprintf(path, sizeof(path), "%s/packed.tar", scratch);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)execlp("python3", "python3", "-c", program, path, entries, NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* With strip_components = N, "--strip-components=N". */
+static struct outcome strip(const char *entries, const char *option, int *ret_dir_fd)
+{
+	char *staging = staging_make(scratch);
+	int fd = pack(entries);
+	struct outcome outcome =
+		run_with(staging, fd, "61234", "--strip-components", option);
+
+	(void)close(fd);
+	*ret_dir_fd = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(*ret_dir_fd >= 0);
+	free(staging);
+	return outcome;
+}
+
+static void names_lose_their_first_parts(void **state)
+{
+	char target[64] = "";
+	struct outcome outcome;
+	int dir_fd;
+
+	(void)state;
+	outcome = strip("./top/ README top/bin/app top/hard=top/bin/app "
+			"./top/lib/link->../bin/app top//.//deep/x",
+			"--strip-components=1", &dir_fd);
+	assert_string_equal(outcome_result(&outcome), "ok");
+	assert_non_null(
+		strstr(json_string_value(json_object_get(outcome.result, "warning")),
+		       "strip_components left out what is not deep enough (1, "
+		       "first 'README')"));
+	assert_int_equal(json_integer_value(json_object_get(outcome.result, "files")),
+			 3);
+	outcome_deinit(&outcome);
+	assert_true(S_ISREG(stat_at(dir_fd, "bin/app").st_mode));
+	assert_true(S_ISREG(stat_at(dir_fd, "deep/x").st_mode));
+	assert_int_equal(stat_at(dir_fd, "hard").st_ino,
+			 stat_at(dir_fd, "bin/app").st_ino);
+	assert_int_equal(readlinkat(dir_fd, "lib/link", target, sizeof(target)), 10);
+	assert_string_equal(target, "../bin/app");
+	assert_int_equal(faccessat(dir_fd, "top", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+	assert_int_equal(faccessat(dir_fd, "README", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+	(void)close(dir_fd);
+
+	outcome = strip("a/b/c/file", "--strip-components=3", &dir_fd);
+	assert_string_equal(outcome_result(&outcome), "ok");
+	outcome_deinit(&outcome);
+	assert_true(S_ISREG(stat_at(dir_fd, "file").st_mode));
+	(void)close(dir_fd);
+}
+
+/* What is left is no safer than a name that was so from the start. */
+static void what_is_left_of_a_name_is_checked_anew(void **state)
+{
+	static const struct {
+		const char *entries, *words;
+	} cases[] = {
+		{"top/../../evil", "leads out of the release"},
+		{"top/x/../../y", "leads out of the release"},
+		{"/top/evil", "is absolute"},
+		{"top/.deployd-x", "is reserved for deployd"},
+		{"top/app top/l->../evil", "leads out of the release"},
+		{"top/app other/x top/l->../other/x", "leads out of the release"},
+		{"top/app top/l->/etc/passwd", "is absolute"},
+		{"top top/hard=top",
+		 "is a hard link to what strip_components leaves out"},
+		{"top/app top/hard=../etc/passwd", "leads out of the release"},
+		{"top/app other/hard=top/none", "which is no earlier file"},
+		{"a/x b/x/y", "lies below something that is no directory"},
+		{"app", "no regular file that is deeper than strip_components (1)"},
+		{"top/ top/lib/", "holds no regular file"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int dir_fd;
+
+		expect(strip(cases[i].entries, "--strip-components=1", &dir_fd),
+		       "rejected", cases[i].words);
+		(void)close(dir_fd);
+	}
+}
+
+static void max_depth_counts_what_is_left(void **state)
+{
+	char entries[400] = "";
+	int dir_fd;
+
+	(void)state;
+	/* 64 directories and a file are one too many, the top one is not counted. */
+	for (int i = 0; i < 64; i++)
+		(void)strcat(entries, "d/");
+	(void)strcat(entries, "f");
+	expect(strip(entries, "--strip-components=1", &dir_fd), "ok", "unpacked");
+	(void)close(dir_fd);
+	expect(strip(entries, "--strip-components=0", &dir_fd), "rejected",
+	       "is nested too deep");
+	(void)close(dir_fd);
+	expect(strip("a/b", "--strip-components=9", &dir_fd), "failed", "bad value");
+	(void)close(dir_fd);
 }
 
 static void cpu_time_is_limited(void **state)
@@ -430,6 +571,9 @@ int main(void)
 		cmocka_unit_test(sparse_file_has_its_size),
 		cmocka_unit_test(names_are_those_of_gnu_tar),
 		cmocka_unit_test(archive_may_come_in_single_bytes),
+		cmocka_unit_test(names_lose_their_first_parts),
+		cmocka_unit_test(what_is_left_of_a_name_is_checked_anew),
+		cmocka_unit_test(max_depth_counts_what_is_left),
 		cmocka_unit_test(cpu_time_is_limited),
 		cmocka_unit_test(sizes_are_limited_exactly),
 		cmocka_unit_test(it_does_not_run_without_sandbox),
