@@ -41,7 +41,8 @@ enum job_state {
 	JOB_STATE_RESTORING,  /* the unit's job, for that one */
 	JOB_STATE_RECHECKING, /* is that one healthy */
 	JOB_STATE_STOPPING, /* failed, and nothing to go back to: the unit is stopped */
-	JOB_STATE_VERIFYING,  /* which releases the unit's processes run from */
+	JOB_STATE_VERIFYING,  /* which releases the unit's processes run from; it fails
+				 where that fails the job */
 	JOB_STATE_FINISHING,  /* marks, history, pruning */
 	JOB_STATE_DISCARDING, /* staging is dropped after a failure or a cancel */
 	JOB_STATE_MARKING,    /* a durable word about the app: confirm, hold, unhold */

@@ -56,6 +56,19 @@ enum job_mark job_verdict_mark(const struct job_end *end)
 	return end->release_bad ? JOB_MARK_BAD : JOB_MARK_NONE;
 }
 
+bool job_verdict_drift_fails(enum require_verified require, bool started_anew)
+{
+	switch (require) {
+	case REQUIRE_VERIFIED_AUTO:
+		break;
+	case REQUIRE_VERIFIED_YES:
+		return true;
+	case REQUIRE_VERIFIED_NO:
+		return false;
+	}
+	return started_anew;
+}
+
 const char *job_mark_name(enum job_mark mark)
 {
 	static const char *const names[] = {

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "core/job_machine.h"
+#include "deploy/app_config.h"
 #include "deploy/errinfo.h"
 
 /* What a job that has ended is called, and what that means for its release. Pure. */
@@ -35,6 +36,12 @@ enum job_mark {
 
 /* What its release is marked as, when a job that switched ends. */
 enum job_mark job_verdict_mark(const struct job_end *end) __attribute__((nonnull));
+
+/*
+ * Whether a process that runs from another release fails the job. started_anew: systemd
+ * has ended every earlier process of the unit and started new ones.
+ */
+bool job_verdict_drift_fails(enum require_verified require, bool started_anew);
 
 /* NULL for none; "good", "bad". */
 const char *job_mark_name(enum job_mark mark);

@@ -11,6 +11,7 @@
 #include "bus/unit_job.h"
 #include "bus/unit_log.h"
 #include "core/job_machine.h"
+#include "core/verification.h"
 #include "deploy/errinfo.h"
 #include "deploy/limits.h"
 #include "deploy/names.h"
@@ -138,6 +139,10 @@ struct job {
 	bool release_bad;     /* the unit did not come up with it, or did not stay so */
 	char unit_result[32]; /* evidence: systemd's Result */
 	char *check_output;   /* evidence: of the check that failed last; may be NULL */
+	/* Of the unit's processes, as seen last; "unknown" with no reason: not looked.
+	 */
+	enum verification_verdict runs;
+	char runs_reason[VERIFICATION_REASON_SIZE];
 	struct errinfo revert_error; /* why the release gone back to is not up either */
 	json_t *in_use; /* releases that processes run from; NULL = not known; owned */
 

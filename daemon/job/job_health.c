@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/job_verdict.h"
 #include "health/health.h"
 #include "health/verification.h"
 #include "job/job_unit.h"
@@ -140,15 +141,38 @@ static bool is_started_anew(const struct job *job)
 		strcmp(state->kill_mode, "mixed") == 0);
 }
 
+/* Other code than the release's runs, and that fails the job: it goes back. */
+static bool drift_fails(struct job *job)
+{
+	if (job->runs != VERIFICATION_DRIFT || job->machine.failed ||
+	    !job_verdict_drift_fails(job->settings->require_verified,
+				     is_started_anew(job)))
+		return false;
+	job_fail(job, RESULT_FAILED,
+		 "%s is up, but not with release %s: %s (require_verified)",
+		 job->settings->unit, job->target, job->runs_reason);
+	return true;
+}
+
+static void take_in_use(struct job *job, const json_t *in_use)
+{
+	json_decref(job->in_use); /* of before it went back */
+	job->in_use = json_incref((json_t *)in_use);
+}
+
 static void on_verification(void *userdata, const struct verification_outcome *outcome)
 {
 	struct job *job = userdata;
 
 	job->verification = NULL;
+	take_in_use(job, NULL);
 	/* What is known to be in use is kept in any case. */
 	if (outcome->complete || is_started_anew(job))
-		job->in_use = json_incref((json_t *)outcome->in_use);
-	job_step_done(job, outcome->complete);
+		take_in_use(job, outcome->in_use);
+	job->runs = outcome->verdict;
+	(void)snprintf(job->runs_reason, sizeof(job->runs_reason), "%s",
+		       outcome->reason);
+	job_step_done(job, !drift_fails(job));
 }
 
 void job_verify(struct job *job)
@@ -160,5 +184,5 @@ void job_verify(struct job *job)
 			verification_start(job->context->units, job->settings, current,
 					   on_verification, job);
 	if (!job->verification)
-		job_step_done(job, false);
+		job_step_done(job, true);
 }

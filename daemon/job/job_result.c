@@ -21,11 +21,26 @@ static json_t *text_or_null(const char *text)
 	return text && *text ? json_string(text) : json_null();
 }
 
+/* For the wire: null where it is not known. */
+static json_t *verified_json(const struct job *job)
+{
+	return job->runs == VERIFICATION_UNKNOWN
+		       ? json_null()
+		       : json_boolean(job->runs == VERIFICATION_VERIFIED);
+}
+
+static json_t *drift_json(const struct job *job)
+{
+	return job->runs == VERIFICATION_DRIFT ? json_string(job->runs_reason)
+					       : json_null();
+}
+
 static void live_words(const struct job *job, char *ret_text, size_t size)
 {
 	char gap[80] = "", confirm[128] = "", until[RFC3339_SIZE],
 	     duration[DURATION_TEXT_SIZE];
 	const char *note = job->note;
+	bool unknown = job->runs == VERIFICATION_UNKNOWN && *job->runs_reason;
 
 	if (job->have_gap)
 		(void)snprintf(gap, sizeof(gap), " (restart gap %s)",
@@ -36,8 +51,11 @@ static void live_words(const struct job *job, char *ret_text, size_t size)
 			       "; goes back at %s unless `deployctl confirm` comes",
 			       until);
 	}
-	(void)snprintf(ret_text, size, "live%s%s%s%s", gap, confirm, *note ? "; " : "",
-		       note);
+	(void)snprintf(ret_text, size, "live%s%s%s%s%s%s%s",
+		       job->runs == VERIFICATION_VERIFIED ? ", verified" : "", gap,
+		       confirm, *note ? "; " : "", note,
+		       unknown ? "; not verified: " : "",
+		       unknown ? job->runs_reason : "");
 }
 
 /* systemd uses the unit as it has read it, and a restart does not change that. */
@@ -89,10 +107,11 @@ json_t *job_outcome(const struct job *job)
 	if (job->result == RESULT_OK && job->unit_state.need_daemon_reload)
 		add_stale_unit(job, message, sizeof(message));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s}", "job", job->id, "app",
-		job->settings->app_name, "kind", kind, "result",
+		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "job",
+		job->id, "app", job->settings->app_name, "kind", kind, "result",
 		result_name(job->result), "release", text_or_null(job->target),
-		"previous", text_or_null(job->from), "restartGapMs",
+		"previous", text_or_null(job->from), "verified", verified_json(job),
+		"drift", drift_json(job), "restartGapMs",
 		job->have_gap ? json_integer((json_int_t)job->gap_ms) : json_null(),
 		"tookMs", (json_int_t)job->took_ms, "message", message);
 }

@@ -407,6 +407,7 @@ void job_restart(struct job *job)
  */
 void job_restore(struct job *job)
 {
+	job->runs = VERIFICATION_UNKNOWN;
 	if (job->stop_failed) {
 		/* What does not end cannot be waited for; what was live follows it. */
 		units_start_later(job->context->units, job->settings->unit);
@@ -421,6 +422,7 @@ void job_restore(struct job *job)
 
 void job_stop_unit(struct job *job)
 {
+	job->runs = VERIFICATION_UNKNOWN;
 	if (job->stop_failed) {
 		job_step_done(job, false); /* a stop is what failed */
 		return;
