@@ -156,6 +156,22 @@ static void print_hold(const json_t *status)
 	     until ? look_time(until, time) : "");
 }
 
+static void print_failure(const json_t *failure, int64_t now)
+{
+	const char *kind = json_out_text(failure, "kind"),
+		   *release = json_out_text(failure, "release"),
+		   *user = json_out_text(json_object_get(failure, "by"), "user"),
+		   *at = json_out_text(failure, "time"),
+		   *message = json_out_text(failure, "message");
+	char time[160];
+
+	if (!kind || !at)
+		return;
+	line("Failed", "%s of %s by %s, %s", kind, release ? release : "a release",
+	     user ? user : "somebody", when(at, now, time, sizeof(time)));
+	line("", "%s", message ? message : "");
+}
+
 void look_print_status(const json_t *status, int64_t now)
 {
 	const char *app = json_out_text(status, "app"),
@@ -195,6 +211,7 @@ void look_print_status(const json_t *status, int64_t now)
 		 json_out_text(status, "deployed_at"), now);
 	if (method)
 		line("Restart", "%s", method);
+	print_failure(json_object_get(status, "failure"), now);
 	line_if(status, "Flag", "flag_trouble");
 	if (confirm_by)
 		line("Confirm by", "%s", look_time(confirm_by, time));

@@ -195,12 +195,29 @@ static int count_commands(sd_bus_message *message, struct unit_properties *ret)
 	return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
+static int read_triggers(sd_bus_message *message, struct unit_properties *ret)
+{
+	int r = sd_bus_message_enter_container(message, 'v', "as");
+
+	if (r >= 0)
+		r = sd_bus_message_enter_container(message, 'a', "s");
+	while (r >= 0 && sd_bus_message_at_end(message, 0) == 0) {
+		r = sd_bus_message_skip(message, "s");
+		ret->state.may_rest = true;
+	}
+	if (r >= 0)
+		r = sd_bus_message_exit_container(message);
+	return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
 static int take_property(const char *name, sd_bus_message *value, void *userdata)
 {
 	struct unit_properties *ret = userdata;
 
 	if (strcmp(name, "Job") == 0)
 		return read_job(value, ret);
+	if (strcmp(name, "TriggeredBy") == 0)
+		return read_triggers(value, ret);
 	if (strcmp(name, "ExecStop") == 0 || strcmp(name, "ExecStopPost") == 0)
 		return count_commands(value, ret);
 	/* Cut short it would be the path of another one. */
@@ -224,6 +241,8 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *re
 	(void)ret;
 	request->call = sd_bus_slot_unref(request->call);
 	r = unit_properties_each(reply, take_property, &reader->properties);
+	if (strcmp(reader->properties.service_type, "oneshot") == 0)
+		reader->properties.state.may_rest = true;
 	reader->done(reader, r < 0 ? r : 0);
 	return 0;
 }

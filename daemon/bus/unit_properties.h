@@ -28,6 +28,9 @@ struct unit_state {
 	int32_t exec_main_status; /* exit code or signal of the last main process */
 	int32_t exec_main_code;	  /* CLD_EXITED, CLD_KILLED, ... */
 	bool need_daemon_reload;
+	/* Nothing is wrong where it does not run: a oneshot, or a socket, timer or path
+	 * starts it. */
+	bool may_rest;
 	char kill_mode[32]; /* "control-group", "mixed", "process", ... */
 	bool send_sigkill;
 	char control_group[1024]; /* below /sys/fs/cgroup, "" = has none now */

@@ -168,6 +168,20 @@ json_t *job_unhealthy(const struct job *job)
 	return well ? json_null() : json_string(job->error.what);
 }
 
+json_t *job_last_failure(const struct job *job)
+{
+	char time_text[RFC3339_SIZE];
+
+	if (job->result == RESULT_OK)
+		return json_null();
+	names_rfc3339((int64_t)time(NULL), time_text);
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:o}", "job", job->id, "kind",
+			 job_kind_name(job->machine.kind), "release",
+			 text_or_null(job->target), "result", result_name(job->result),
+			 "message", job->error.what, "time", time_text, "by",
+			 job_by(job));
+}
+
 static struct job_end end_of(const struct job *job)
 {
 	return (struct job_end){.machine = &job->machine,

@@ -315,6 +315,7 @@ void job_finish(struct job *job)
 		"in_use", job->in_use ? json_incref(job->in_use) : json_array(),
 		"clear_intent", 1);
 	(void)json_object_set_new(fields, "failed", job_unhealthy(job));
+	(void)json_object_set_new(fields, "failure", job_last_failure(job));
 	if (job->release_bad)
 		(void)json_object_set_new(fields, "evidence", job_evidence(job));
 	call_store(job, "finish", fields, STORE_DURABLE_TIMEOUT_MSEC);
