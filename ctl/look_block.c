@@ -220,11 +220,11 @@ void look_print_status(const json_t *status, int64_t now)
 }
 
 /* What speaks against a bad release. */
-static void print_evidence(const json_t *evidence)
+static void print_evidence(const json_t *evidence, bool bad)
 {
 	const json_t *journal = json_object_get(evidence, "journal");
 
-	line_if(evidence, "Bad", "reason");
+	line_if(evidence, bad ? "Bad" : "Failed", "reason");
 	line_if(evidence, "Unit", "unit_result");
 	line_if(evidence, "Check", "check_output");
 	for (size_t i = 0; i < json_array_size(journal); i++) {
@@ -238,6 +238,7 @@ void look_print_release(const json_t *release, int64_t now)
 {
 	json_int_t bytes = json_out_int(release, "bytes", -1),
 		   files = json_out_int(release, "files", 0);
+	const char *state = json_out_text(release, "state");
 	char size[PROGRESS_BYTES_SIZE];
 
 	line_if(release, "Release", "id");
@@ -251,7 +252,8 @@ void look_print_release(const json_t *release, int64_t now)
 		     (long long)files, files == 1 ? "file" : "files");
 	print_by("Deployed", json_object_get(release, "deployed_by"),
 		 json_out_text(release, "deployed_at"), now);
-	print_evidence(json_object_get(release, "evidence"));
+	print_evidence(json_object_get(release, "evidence"),
+		       state && strcmp(state, "bad") == 0);
 	line("Pinned", "%s",
 	     json_is_true(json_object_get(release, "pinned")) ? "yes" : "no");
 }

@@ -155,6 +155,27 @@ static uint64_t now_usec(void)
 	return uv_hrtime() / 1000;
 }
 
+/* Of systemd's words for how a job ended, those that come before any process. */
+static bool ended_without_start(const struct unit_job *job,
+				const struct unit_properties *now)
+{
+	static const char *const words[] = {"canceled", "dependency", "assert",
+					    "invalid",	"skipped",    "unsupported"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (is(job->job_result, words[i]))
+			return true;
+	return is(job->job_result, "done") && !now->condition_result;
+}
+
+static void take_start(struct unit_job *job, const struct unit_properties *now)
+{
+	const char *id = now->state.invocation_id;
+
+	if (!is(id, job->before.state.invocation_id))
+		(void)strcpy(job->outcome.started_as, id);
+}
+
 static void take_stop(struct unit_job *job, const struct unit_properties *now)
 {
 	struct unit_outcome *outcome = &job->outcome;
@@ -163,7 +184,7 @@ static void take_stop(struct unit_job *job, const struct unit_properties *now)
 	outcome->stop_killed = job->steps.killed;
 	outcome->stop_overdue = job->steps.stopped && job->steps.overdue;
 	outcome->stop_usec = job->steps.stop_usec;
-	outcome->never_started = !job->steps.started && is(job->job_result, "canceled");
+	outcome->never_started = !job->steps.started && ended_without_start(job, now);
 }
 
 static void judge(struct unit_job *job)
@@ -174,6 +195,7 @@ static void judge(struct unit_job *job)
 
 	unit_result_start_limit(job->action, job->job_result, &job->before, now);
 	job->outcome.state = now->state;
+	take_start(job, now);
 	if (job->in_steps)
 		take_stop(job, now);
 	ok = job_result ? is(job_result, "done") && is_as_wanted(job, now)
@@ -255,6 +277,7 @@ static void give_up(struct unit_job *job)
 	const struct unit_steps *steps = &job->steps;
 
 	job->outcome.state = job->reader.properties.state;
+	take_start(job, &job->reader.properties);
 	job->outcome.stop_failed = steps->step != UNIT_STEP_STARTING;
 	if (job->outcome.stop_failed)
 		cancel_job(job);

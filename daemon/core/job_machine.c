@@ -12,6 +12,7 @@ enum fork {
 	FORK_CHECKED,
 	FORK_FAILED,
 	FORK_DRIFTED,
+	FORK_BACK_FAILED,
 	FORK_COUNT
 };
 
@@ -184,13 +185,13 @@ static const struct transition transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
 	[JOB_STATE_RESTORING] =
 		{
 			[JOB_EVENT_STEP_OK] = GO(RECHECKING),
-			[JOB_EVENT_STEP_FAILED] = GO_FAILED(VERIFYING),
+			[JOB_EVENT_STEP_FAILED] = GO_FORK_FAILED(BACK_FAILED),
 			[JOB_EVENT_ABANDON] = STAY(NONE),
 		},
 	[JOB_STATE_RECHECKING] =
 		{
 			[JOB_EVENT_STEP_OK] = GO_NOTING(VERIFYING, NOTE_RESTORED),
-			[JOB_EVENT_STEP_FAILED] = GO_FAILED(VERIFYING),
+			[JOB_EVENT_STEP_FAILED] = GO_FORK_FAILED(BACK_FAILED),
 			[JOB_EVENT_ABANDON] = STAY(NONE),
 		},
 	[JOB_STATE_STOPPING] =
@@ -262,6 +263,8 @@ static enum job_state destination(const struct job_machine *machine,
 	case FORK_FAILED:
 		return machine->switched ? fallbacks[machine->fallback]
 					 : JOB_STATE_RECORDING;
+	case FORK_BACK_FAILED:
+		return machine->has_next ? JOB_STATE_REVERTING : JOB_STATE_VERIFYING;
 	case FORK_DRIFTED:
 		return after_drift(machine);
 	case FORK_STARTED:

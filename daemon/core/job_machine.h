@@ -96,10 +96,12 @@ struct job_machine {
 	enum job_state state;
 	enum job_fallback
 		fallback; /* set by the edge once it knows, before ACTING ends */
-	bool failed;	  /* a step failed; the outcome is not ok */
-	bool switched;	  /* current points at the job's release, or did */
-	bool reverted;	  /* current points back */
-	bool restored;	  /* what it points back at is up, and healthy */
+	bool has_next; /* set by the edge before RESTORING or RECHECKING fails: there is
+			  another one to go back to */
+	bool failed;   /* a step failed; the outcome is not ok */
+	bool switched; /* current points at the job's release, or did */
+	bool reverted; /* current points back */
+	bool restored; /* what it points back at is up, and healthy */
 };
 
 void job_machine_init(struct job_machine *machine, enum job_kind kind)

@@ -12,12 +12,13 @@
 #include "core/job_verdict.h"
 #include "health/health.h"
 #include "health/verification.h"
-#include "job/job_unit.h"
+#include "job/job_back.h"
+#include "job/job_blame.h"
 
 static void keep_evidence(struct job *job, const struct health_outcome *outcome)
 {
 	job_fail(job, RESULT_FAILED, "%s", outcome->error.what);
-	job->release_bad = job->machine.switched;
+	job->release_failed = job->machine.switched;
 	(void)snprintf(job->unit_result, sizeof(job->unit_result), "%s",
 		       outcome->unit_result);
 	free(job->check_output);
@@ -36,15 +37,24 @@ static void extend_gap(struct job *job, const struct health_outcome *outcome)
 	job->gap_ms = (outcome->healthy_mono_usec - from + 999) / 1000;
 }
 
+/* A restart of systemd's has another InvocationID. */
+static void take_outcome(struct job *job, const struct health_outcome *outcome)
+{
+	job->health = NULL;
+	job->unit_state = outcome->state;
+	job->oom_killed = outcome->oom_killed;
+	job->memory_limit_is_hit = outcome->memory_limit_is_hit;
+	job_note_start(job, outcome->state.invocation_id, 0);
+}
+
 static void on_checked(void *userdata, const struct health_outcome *outcome)
 {
 	struct job *job = userdata;
 
-	job->health = NULL;
-	job->unit_state = outcome->state;
+	take_outcome(job, outcome);
 	if (!outcome->healthy) {
 		keep_evidence(job, outcome);
-		job_fail_with_log(job);
+		job_examine(job, false, job_fail_with_log);
 		return;
 	}
 	if (job->machine.state == JOB_STATE_CHECKING && job->have_gap)
@@ -56,13 +66,14 @@ static void on_rechecked(void *userdata, const struct health_outcome *outcome)
 {
 	struct job *job = userdata;
 
-	job->health = NULL;
-	job->unit_state = outcome->state;
-	if (outcome->healthy)
-		extend_gap(job, outcome);
-	else
+	take_outcome(job, outcome);
+	if (!outcome->healthy) {
 		job->revert_error = outcome->error;
-	job_step_done(job, outcome->healthy);
+		job_examine(job, false, job_back_failed);
+		return;
+	}
+	extend_gap(job, outcome);
+	job_step_done(job, true);
 }
 
 static void examine(struct job *job, const struct health_options *options,

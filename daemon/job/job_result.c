@@ -162,8 +162,8 @@ json_t *job_evidence(const struct job *job)
 
 json_t *job_unhealthy(const struct job *job)
 {
-	bool well = job->result == RESULT_OK || job->result == RESULT_ROLLED_BACK ||
-		    job->result == RESULT_CANCELLED;
+	bool well = job->result == RESULT_OK || job->result == RESULT_CANCELLED ||
+		    job->machine.restored;
 
 	return well ? json_null() : json_string(job->error.what);
 }
@@ -187,9 +187,12 @@ static struct job_end end_of(const struct job *job)
 	return (struct job_end){.machine = &job->machine,
 				.result = job->result,
 				.stop_failed = job->stop_failed,
-				.release_bad = job->release_bad,
+				.release_failed = job->release_failed,
+				.failure = job->failure,
+				.back_failed = job->back_failed,
+				.back_failure = job->back_failure,
 				.awaits_confirm = job->confirm_deadline_sec != 0,
-				.from = job->from,
+				.back = job->back,
 				.revert_error = job->revert_error.what};
 }
 
@@ -212,7 +215,7 @@ json_t *job_history(struct job *job)
 	char time_text[RFC3339_SIZE], message[MESSAGE_SIZE];
 	bool is_revert = job->machine.kind == JOB_KIND_REVERT;
 	const char *from = is_revert ? job->target : job->from;
-	const char *to = is_revert ? job->from : job->target;
+	const char *to = is_revert ? job->back : job->target;
 	json_t *entry;
 
 	job->took_ms = uv_now(job->context->loop) - job->started_mono_ms;

@@ -16,6 +16,7 @@
 #include "base/journal.h"
 #include "build_config.h"
 #include "deploy/cleanup.h"
+#include "job/job_back.h"
 #include "job/job_guard.h"
 #include "job/job_result.h"
 
@@ -54,10 +55,7 @@ static void take_switch(struct job *job, const json_t *reply)
 	const char *from = text_of(reply, "from");
 
 	(void)snprintf(job->from, sizeof(job->from), "%s", from ? from : "");
-	if (!job->settings->health.auto_rollback)
-		job->machine.fallback = JOB_FALLBACK_NONE;
-	else
-		job->machine.fallback = from ? JOB_FALLBACK_BACK : JOB_FALLBACK_STOP;
+	job_choose_back(job);
 	log_switch(job, job->target, from);
 }
 
@@ -148,7 +146,7 @@ static void on_what_is_live(struct job *job, enum deploy_result result,
 		return;
 	}
 	if (reverting)
-		log_switch(job, job->from, job->target);
+		log_switch(job, job->back, job->target);
 	else
 		take_switch(job, pending);
 	job_step_done(job, true);
@@ -182,7 +180,7 @@ static void on_store_done(struct store_call *call, enum deploy_result result,
 	} else if (job->machine.state == JOB_STATE_SWITCHING) {
 		take_switch(job, reply);
 	} else if (job->machine.state == JOB_STATE_REVERTING) {
-		log_switch(job, job->from, job->target);
+		log_switch(job, job->back, job->target);
 	} else if (job->machine.state == JOB_STATE_DISCARDING) {
 		job->target[0] = '\0'; /* there is no such release any more */
 	}
@@ -295,11 +293,11 @@ void job_revert(struct job *job)
 	const char *current = app_view_current(job->app->view);
 
 	/* A crash came between this switch and the restart that follows. */
-	if (current && strcmp(current, job->from) == 0) {
+	if (current && strcmp(current, job->back) == 0) {
 		job_step_done(job, true);
 		return;
 	}
-	call_store(job, "switch", switch_fields(job, job->from, "revert"),
+	call_store(job, "switch", switch_fields(job, job->back, "revert"),
 		   STORE_TIMEOUT_MSEC);
 }
 
@@ -316,7 +314,7 @@ void job_finish(struct job *job)
 		"clear_intent", 1);
 	(void)json_object_set_new(fields, "failed", job_unhealthy(job));
 	(void)json_object_set_new(fields, "failure", job_last_failure(job));
-	if (job->release_bad)
+	if (job->release_failed)
 		(void)json_object_set_new(fields, "evidence", job_evidence(job));
 	call_store(job, "finish", fields, STORE_DURABLE_TIMEOUT_MSEC);
 }

@@ -9,6 +9,7 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "store/current.h"
+#include "store/evidence.h"
 #include "store/history.h"
 #include "store/meta.h"
 #include "store/prune.h"
@@ -74,6 +75,22 @@ static int settle(struct store *store, struct store_state *state, bool clear,
 					      : r;
 }
 
+/* Of a start that failed and is held against nobody. */
+static int note_evidence(struct store *store, const json_t *request, json_t *warnings,
+			 struct errinfo *ei)
+{
+	const json_t *evidence = request_get(request, "evidence");
+	int r;
+
+	if (!evidence || json_is_null(evidence))
+		return 0;
+	r = meta_set(store, request_text(request, "release"), "evidence",
+		     evidence_bounded(evidence), ei);
+	if (r < 0)
+		warn(warnings, ei);
+	return 0;
+}
+
 static int mark_release(struct store *store, const struct store_state *state,
 			const json_t *request, json_t *warnings, struct errinfo *ei)
 {
@@ -81,7 +98,7 @@ static int mark_release(struct store *store, const struct store_state *state,
 	int r;
 
 	if (!word)
-		return 0;
+		return note_evidence(store, request, warnings, ei);
 	if (strcmp(word, "good") != 0 && strcmp(word, "bad") != 0)
 		return request_refuse("mark", ei);
 	r = meta_mark(store, request_text(request, "release"), word,

@@ -87,7 +87,7 @@ VERB(switch, /* kind is free text but for "rollback" (`from` is no place to go b
 VERB(finish,                                                                           \
 	"release: text, "                                                              \
 	"mark: text?, " /* good, bad */                                                \
-	"evidence?: evidence?, " /* of a bad one */                                    \
+	"evidence?: evidence?, " /* of one that failed, bad or not */                  \
 	"history: object, keep: int, in_use: [text], clear_intent: bool, "             \
 	/* Why the current release is not healthy; null: it is. Else no change. */     \
 	"failed?: text?, failure?: failure?",                                          \

@@ -182,9 +182,11 @@ static struct expected on_failed(const struct job_machine *machine)
 	case JOB_STATE_CHECKING:
 	case JOB_STATE_BAKING:
 		return fail_to(when_sick(machine));
-	case JOB_STATE_REVERTING:
 	case JOB_STATE_RESTORING:
 	case JOB_STATE_RECHECKING:
+		return fail_to(machine->has_next ? JOB_STATE_REVERTING
+						 : JOB_STATE_VERIFYING);
+	case JOB_STATE_REVERTING:
 	case JOB_STATE_STOPPING:
 		return fail_to(JOB_STATE_VERIFYING);
 	case JOB_STATE_VERIFYING:
@@ -279,12 +281,13 @@ static void every_event_in_every_state_of_every_kind(void **context)
 	for (unsigned int k = 0; k < JOB_KIND_COUNT; k++)
 		for (unsigned int s = 0; s < JOB_STATE_COUNT; s++)
 			for (unsigned int e = 0; e < JOB_EVENT_COUNT; e++)
-				for (unsigned int flags = 0; flags < 48; flags++, n++) {
+				for (unsigned int flags = 0; flags < 96; flags++, n++) {
 					struct job_machine machine = {
 						.kind = (enum job_kind)k,
 						.state = (enum job_state)s,
-						.fallback =
-							(enum job_fallback)(flags / 16),
+						.fallback = (enum job_fallback)(flags /
+										16 % 3),
+						.has_next = flags >= 48,
 						.failed = flags & 1,
 						.switched = flags & 2,
 						.reverted = flags & 4,
