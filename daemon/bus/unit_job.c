@@ -168,14 +168,6 @@ static bool ended_without_start(const struct unit_job *job,
 	return is(job->job_result, "done") && !now->condition_result;
 }
 
-static void take_start(struct unit_job *job, const struct unit_properties *now)
-{
-	const char *id = now->state.invocation_id;
-
-	if (!is(id, job->before.state.invocation_id))
-		(void)strcpy(job->outcome.started_as, id);
-}
-
 static void take_stop(struct unit_job *job, const struct unit_properties *now)
 {
 	struct unit_outcome *outcome = &job->outcome;
@@ -195,7 +187,7 @@ static void judge(struct unit_job *job)
 
 	unit_result_start_limit(job->action, job->job_result, &job->before, now);
 	job->outcome.state = now->state;
-	take_start(job, now);
+	(void)strcpy(job->outcome.id_before, job->before.state.invocation_id);
 	if (job->in_steps)
 		take_stop(job, now);
 	ok = job_result ? is(job_result, "done") && is_as_wanted(job, now)
@@ -277,7 +269,7 @@ static void give_up(struct unit_job *job)
 	const struct unit_steps *steps = &job->steps;
 
 	job->outcome.state = job->reader.properties.state;
-	take_start(job, &job->reader.properties);
+	(void)strcpy(job->outcome.id_before, job->before.state.invocation_id);
 	job->outcome.stop_failed = steps->step != UNIT_STEP_STARTING;
 	if (job->outcome.stop_failed)
 		cancel_job(job);

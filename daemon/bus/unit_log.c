@@ -30,6 +30,7 @@ struct unit_log {
 	void *userdata;
 };
 
+#define SINCE_ENTRIES	  60 /* of at most LineMax= bytes each, journald.conf(5) */
 #define ARGUMENTS_MAX	  32
 #define ARGUMENT_SIZE_MAX (UNIT_NAME_MAX + 64)
 
@@ -82,47 +83,6 @@ static void match_unit(struct log_command *command, const char *unit)
 	add(command, "+");
 	add(command, "_UID=0");
 	add(command, "COREDUMP_UNIT=%s", unit);
-}
-
-/*
- * What systemd says of a start, also from the process that was to become the unit's: by
- * the time journald reads it, that may be gone, and only the kernel's word for its pid
- * and user is left.
- */
-static void match_start(struct log_command *command, const char *unit, const char *id,
-			uint32_t main_pid)
-{
-	add(command, "_SYSTEMD_UNIT=%s", unit);
-	add(command, "_SYSTEMD_INVOCATION_ID=%s", id);
-	add(command, "+");
-	add(command, "_UID=0");
-	add(command, "UNIT=%s", unit);
-	add(command, "INVOCATION_ID=%s", id);
-	add(command, "+");
-	if (main_pid == 0)
-		return;
-	add(command, "_PID=%" PRIu32, main_pid);
-	add(command, "UNIT=%s", unit);
-	add(command, "INVOCATION_ID=%s", id);
-	add(command, "+");
-}
-
-static void match_starts(struct log_command *command, const char *unit,
-			 const struct unit_log_starts *starts)
-{
-	bool any = false;
-
-	add(command, "--since=@%" PRIu64 ".%06" PRIu64, starts->since_usec / 1000000,
-	    starts->since_usec % 1000000);
-	for (size_t i = 0; i < UNIT_LOG_STARTS_MAX; i++) {
-		if (!*starts->ids[i])
-			continue;
-		match_start(command, unit, starts->ids[i], starts->main_pid);
-		any = true;
-	}
-	/* A core has no InvocationID. */
-	add(command, any ? "_UID=0" : "_PID=1");
-	add(command, any ? "COREDUMP_UNIT=%s" : "UNIT=%s", unit);
 }
 
 static void on_ended(void *userdata, const struct transient_outcome *outcome)
@@ -191,22 +151,35 @@ struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines
 	return start(units, unit, &command, output, into_memory, done, userdata);
 }
 
-struct unit_log *units_log_of_starts(struct units *units, const char *unit,
-				     const struct unit_log_starts *starts,
-				     uint64_t lines, bool errors, const char *output,
-				     void (*done)(void *userdata, int error),
-				     void *userdata)
+struct unit_log *units_log_since(struct units *units, const char *unit,
+				 uint64_t since_usec, uint32_t main_pid, bool errors,
+				 const char *output,
+				 void (*done)(void *userdata, int error),
+				 void *userdata)
 {
 	struct log_command command;
 
-	begin_command(&command, lines, false);
-	if (errors) {
+	begin_command(&command, SINCE_ENTRIES, false);
+	add(&command, "--all");
+	add(&command, "--output=json");
+	add(&command, "--since=@%" PRIu64 ".%06" PRIu64, since_usec / 1000000,
+	    since_usec % 1000000);
+	if (errors)
 		add(&command, "--priority=err");
-		add(&command, "--output=json");
-		add(&command,
-		    "--output-fields=MESSAGE,MESSAGE_ID,EXECUTABLE,ERRNO,_UID");
+	match_unit(&command, unit);
+	/*
+	 * systemd's child before it becomes the unit's process: by the time journald
+	 * reads its words it may be gone, and only the kernel's word for its pid and
+	 * user is left.
+	 */
+	add(&command, "+");
+	add(&command, "_UID=0");
+	add(&command, "UNIT=%s", unit);
+	if (main_pid != 0) {
+		add(&command, "+");
+		add(&command, "_PID=%" PRIu32, main_pid);
+		add(&command, "UNIT=%s", unit);
 	}
-	match_starts(&command, unit, starts);
 	return start(units, unit, &command, output, true, done, userdata);
 }
 

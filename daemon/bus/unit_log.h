@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bus/unit_properties.h"
 #include "bus/units.h"
 
 /*
@@ -20,26 +19,16 @@ struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines
 			   void (*done)(void *userdata, int error), void *userdata)
 	__attribute__((nonnull(1, 2, 5, 7)));
 
-#define UNIT_LOG_STARTS_MAX 2
-
-/* Which starts of a unit its lines are wanted of. */
-struct unit_log_starts {
-	/* InvocationIDs, "" = none; none at all: only what PID 1 says of the unit. */
-	char ids[UNIT_LOG_STARTS_MAX][UNIT_INVOCATION_SIZE];
-	uint32_t main_pid;   /* of the last of them, 0: not known */
-	uint64_t since_usec; /* CLOCK_REALTIME: nothing of before */
-};
-
 /*
- * As units_log() into memory, only of these starts. errors: not as text but as one JSON
- * object a line, and only those of level err and above.
+ * As units_log() into memory, the newest entries since a time (CLOCK_REALTIME), one
+ * JSON object a line. main_pid: of a process that was to become the unit's and may be
+ * gone; 0 = none. errors: only those of level err and above.
  */
-struct unit_log *units_log_of_starts(struct units *units, const char *unit,
-				     const struct unit_log_starts *starts,
-				     uint64_t lines, bool errors, const char *output,
-				     void (*done)(void *userdata, int error),
-				     void *userdata)
-	__attribute__((nonnull(1, 2, 3, 6, 7)));
+struct unit_log *units_log_since(struct units *units, const char *unit,
+				 uint64_t since_usec, uint32_t main_pid, bool errors,
+				 const char *output,
+				 void (*done)(void *userdata, int error),
+				 void *userdata) __attribute__((nonnull(1, 2, 6, 7)));
 
 /* Stops the transient unit; done is not called. Accepts NULL. */
 void unit_log_cancel(struct unit_log *log);

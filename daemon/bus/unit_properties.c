@@ -129,7 +129,6 @@ static const struct property properties[] = {
 	PROPERTY("ExecMainPID", 'u', state.exec_main_pid),
 	PROPERTY("ExecMainStatus", 'i', state.exec_main_status),
 	PROPERTY("InactiveEnterTimestampMonotonic", 't', inactive_enter_mono_usec),
-	PROPERTY("InactiveExitTimestamp", 't', state.inactive_exit_usec),
 	PROPERTY("InactiveExitTimestampMonotonic", 't', inactive_exit_mono_usec),
 	PROPERTY("KillMode", 's', state.kill_mode),
 	PROPERTY("LoadState", 's', state.load_state),

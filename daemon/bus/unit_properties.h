@@ -36,8 +36,7 @@ struct unit_state {
 	bool may_rest;
 	char kill_mode[32]; /* "control-group", "mixed", "process", ... */
 	bool send_sigkill;
-	uint64_t inactive_exit_usec; /* the last start began, CLOCK_REALTIME */
-	uint64_t memory_max;	     /* UINT64_MAX: no limit */
+	uint64_t memory_max;			  /* UINT64_MAX: no limit */
 	char invocation_id[UNIT_INVOCATION_SIZE]; /* of the last start, "" = none */
 	char working_dir[1024];			  /* as written, so maybe with a "!" */
 	char control_group[1024]; /* below /sys/fs/cgroup, "" = has none now */

@@ -28,12 +28,11 @@
  * session that asked for it.
  */
 
-#define JOB_ID_SIZE	  17 /* 16 hex digits: random, not to be guessed */
-#define JOB_WATCHERS_MAX  16
-#define JOB_LOG_LINES	  20
-#define JOB_LOG_BYTES_MAX 16384
-#define JOB_BACK_MAX	  3	 /* releases that are gone back to in turn */
-#define BAKE_SLACK_MSEC	  10000u /* for the bus, beyond bake_sec */
+#define JOB_ID_SIZE	 17 /* 16 hex digits: random, not to be guessed */
+#define JOB_WATCHERS_MAX 16
+#define JOB_LOG_LINES	 20
+#define JOB_BACK_MAX	 3	/* releases that are gone back to in turn */
+#define BAKE_SLACK_MSEC	 10000u /* for the bus, beyond bake_sec */
 
 struct config_set;
 struct job;
@@ -147,7 +146,8 @@ struct job {
 	struct failure back_failure; /* how that one did */
 	bool never_started, oom_killed, memory_limit_is_hit; /* of the failure */
 	uint64_t unit_begun_usec; /* the last unit job was asked for, CLOCK_REALTIME */
-	struct unit_log_starts starts; /* that the evidence is about */
+	char id_before[UNIT_INVOCATION_SIZE]; /* of the start before it: not its lines
+					       */
 	void (*examined)(struct job *job);
 	char unit_result[32]; /* evidence: systemd's Result */
 	char *check_output;   /* evidence: of the check that failed last; may be NULL */

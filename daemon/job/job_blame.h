@@ -6,10 +6,6 @@
 /* Whose fault it is that the unit is not up, and what the journal says of that start.
  */
 
-/* A unit job has begun a start, or the unit was seen again: its lines are wanted. */
-void job_note_start(struct job *job, const char *invocation_id, uint64_t since_usec)
-	__attribute__((nonnull));
-
 /*
  * The unit is not up, or did not stay so: finds out how, from its state as read last
  * and where need be from the journal, notes it for the release, or while it goes back

@@ -37,14 +37,12 @@ static void extend_gap(struct job *job, const struct health_outcome *outcome)
 	job->gap_ms = (outcome->healthy_mono_usec - from + 999) / 1000;
 }
 
-/* A restart of systemd's has another InvocationID. */
 static void take_outcome(struct job *job, const struct health_outcome *outcome)
 {
 	job->health = NULL;
 	job->unit_state = outcome->state;
 	job->oom_killed = outcome->oom_killed;
 	job->memory_limit_is_hit = outcome->memory_limit_is_hit;
-	job_note_start(job, outcome->state.invocation_id, 0);
 }
 
 static void on_checked(void *userdata, const struct health_outcome *outcome)

@@ -175,17 +175,10 @@ static void step_failed(struct job *job)
 	job_step_done(job, false);
 }
 
-/*
- * The start that the job made; where it came to none, what was said meanwhile. After a
- * touch the app's own end and its new start are not told apart.
- */
 static void note_start(struct job *job, const struct unit_outcome *outcome)
 {
-	const struct unit_state *state = &outcome->state;
-	const char *id = job->touch ? state->invocation_id : outcome->started_as;
-
 	job->oom_killed = false;
-	job_note_start(job, id, *id ? state->inactive_exit_usec : job->unit_begun_usec);
+	(void)strcpy(job->id_before, outcome->id_before);
 }
 
 static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
@@ -246,6 +239,15 @@ static void out_of_memory(struct job *job)
 {
 	job_fail(job, RESULT_FAILED, "out of memory");
 	job_step_done(job, false);
+}
+
+static void note_begin(struct job *job)
+{
+	struct timespec now = {0};
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	job->unit_begun_usec =
+		(uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
 static void start_job(struct job *job)
@@ -352,6 +354,7 @@ static bool is_touched(const struct job *job)
 
 static void start_touch(struct job *job)
 {
+	note_begin(job);
 	job->touch = touch_start(job->context->units, job->context->loop, job->settings,
 				 on_unit_done, job);
 	if (!job->touch)
