@@ -6,11 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "command/parse.h"
 #include "deploy/result.h"
-#include "options.h"
-#include "pager.h"
+#include "output/pager.h"
+#include "output/terminal.h"
 #include "scripts/scripts.h"
-#include "terminal.h"
+#include "verbs.h"
 
 /* With one of them closed, the next open() would take its number and its output. */
 static int open_standard_fds(void)
@@ -32,7 +33,7 @@ static int run(int argc, char *argv[])
 	struct options options;
 	int status = 0;
 
-	verb = options_parse(argc, argv, &options, &status);
+	verb = options_parse(&verbs, argc, argv, &options, &status);
 	return verb ? verb->run(verb, &options) : status;
 }
 
@@ -45,7 +46,7 @@ int main(int argc, char *argv[])
 	(void)setlocale(LC_CTYPE, "");
 	(void)setlocale(LC_TIME, "");
 	terminal_init();
-	status = argc > 0 && script_is_name(argv[0]) ? script_main(argc, argv)
+	status = argc > 0 && script_is_name(argv[0]) ? script_main(&verbs, argc, argv)
 						     : run(argc, argv);
 	pager_finish();
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -1,8 +1,13 @@
 #pragma once
 
-#include "options.h"
+#include "verb.h"
 
-/* The verbs; each returns deployctl's exit status. */
+extern const struct verb_table verbs;
+
+/*
+ * The verbs that ask deployd, or may; each returns deployctl's exit status. Those of
+ * root alone are in setup, generate, doctor and scripts.
+ */
 int verb_archive(const struct verb *verb, const struct options *options);
 int verb_release(const struct verb *verb, const struct options *options);
 int verb_unit(const struct verb *verb, const struct options *options);
@@ -21,14 +26,6 @@ int verb_jobs(const struct verb *verb, const struct options *options);
 int verb_can(const struct verb *verb, const struct options *options);
 int verb_policy(const struct verb *verb, const struct options *options);
 int verb_logs(const struct verb *verb, const struct options *options);
-/* ctl/setup: what root does without deployd. */
-int verb_setup(const struct verb *verb, const struct options *options);
-int verb_extract_release(const struct verb *verb, const struct options *options);
-int verb_stage_files(const struct verb *verb, const struct options *options);
-int verb_generate(const struct verb *verb, const struct options *options);
-int verb_hook(const struct verb *verb, const struct options *options);
 int verb_enable(const struct verb *verb, const struct options *options);
-int verb_doctor(const struct verb *verb, const struct options *options);
 
-int verb_help(const struct verb *verb, const struct options *options);
 int verb_stdio_bridge(const struct verb *verb, const struct options *options);

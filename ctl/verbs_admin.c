@@ -1,4 +1,4 @@
-/* The verbs about deployd itself and its rules; logs; the bridge for other clients. */
+/* The verbs about deployd itself and its rules; the bridge for other clients. */
 #include "verbs.h"
 
 #include <errno.h>
@@ -12,14 +12,16 @@
 #include <unistd.h>
 
 #include "build_config.h"
-#include "call.h"
+#include "client/call.h"
+#include "client/connection.h"
+#include "client/remote.h"
+#include "command/verb_name.h"
 #include "deploy/cleanup.h"
 #include "deploy/right.h"
-#include "follow.h"
-#include "json_out.h"
-#include "pager.h"
-#include "remote.h"
-#include "terminal.h"
+#include "output/failure.h"
+#include "output/json_out.h"
+#include "output/pager.h"
+#include "output/terminal.h"
 
 #define DEPLOYD_PROGRAM DEPLOYD_SBINDIR "/deployd"
 
@@ -49,32 +51,6 @@ int verb_reload(const struct verb *verb, const struct options *options)
 	return 0;
 }
 
-/* The right that a verb of deployctl needs; NULL: none that a rule could give. */
-static const char *right_of(const struct verb *verb)
-{
-	static const struct {
-		const char *verb, *right;
-	} rights[] = {{"list", "status"},   {"releases", "status"}, {"show", "status"},
-		      {"jobs", "status"},   {"attach", "status"},   {"unhold", "hold"},
-		      {"disable", "enable"}};
-
-	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
-		if (strcmp(verb->name, rights[i].verb) == 0)
-			return rights[i].right;
-	return right_from_name(verb->name) == RIGHT_COUNT ? NULL : verb->name;
-}
-
-static bool is_for_everybody(const struct verb *verb)
-{
-	static const char *const names[] = {"can", "help", "completion",
-					    "stdio-bridge"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(verb->name, names[i]) == 0)
-			return true;
-	return false;
-}
-
 static bool is_root(const struct options *options)
 {
 	const struct passwd *user = options->user ? getpwnam(options->user) : NULL;
@@ -86,7 +62,7 @@ static bool is_root(const struct options *options)
 static json_t *decide_without_rules(const struct verb *verb,
 				    const struct options *options)
 {
-	bool everybody = is_for_everybody(verb);
+	bool everybody = verb->right != VERB_FOR_ROOT;
 
 	return json_pack("{s:b, s:s}", "allowed", everybody || is_root(options),
 			 "reason",
@@ -98,16 +74,16 @@ static json_t *decide_without_rules(const struct verb *verb,
 static int ask_decision(const struct verb *verb, const struct options *options,
 			json_t **ret_value)
 {
-	const struct verb *about = verb_find(options->args[0]);
-	const char *right = about ? right_of(about) : options->args[0];
+	const struct verb *about = verb_find(options->verbs, options->args[0]);
+	const char *right = about ? about->right : options->args[0];
 	json_t *parameters;
 
 	if (!about && strncmp(right, "run:", 4) != 0 &&
 	    right_from_name(right) == RIGHT_COUNT) {
-		options_unknown_verb(right);
+		verb_tell_unknown(options->verbs, right);
 		return result_exit_status(RESULT_USAGE);
 	}
-	if (!right && !options->host) {
+	if ((!right || !*right) && !options->host) {
 		*ret_value = decide_without_rules(about, options);
 		return 0;
 	}
@@ -175,8 +151,8 @@ static int policy_check(const struct options *options)
 
 	(void)fflush(NULL);
 	(void)execv(DEPLOYD_PROGRAM, argv);
-	return call_tell(options, RESULT_FAILED, "cannot run %s: %s", DEPLOYD_PROGRAM,
-			 strerror(errno));
+	return failure_tell(options, RESULT_FAILED, "cannot run %s: %s",
+			    DEPLOYD_PROGRAM, strerror(errno));
 }
 
 int verb_policy(const struct verb *verb, const struct options *options)
@@ -184,105 +160,13 @@ int verb_policy(const struct verb *verb, const struct options *options)
 	if (strcmp(options->args[0], "list") == 0)
 		return policy_list(verb, options);
 	if (strcmp(options->args[0], "check") != 0)
-		return call_tell(options, RESULT_USAGE,
-				 "policy does check and list, not '%s'",
-				 options->args[0]);
+		return failure_tell(options, RESULT_USAGE,
+				    "policy does check and list, not '%s'",
+				    options->args[0]);
 	if (options->json != JSON_MODE_OFF)
-		return call_tell(options, RESULT_USAGE, "policy check has no --json");
+		return failure_tell(options, RESULT_USAGE,
+				    "policy check has no --json");
 	return options->host ? remote_pass(verb, options) : policy_check(options);
-}
-
-/* On a terminal, control sequences of a line are escaped; elsewhere it stays as it is.
- */
-static void print_log_line(const char *line)
-{
-	while (terminal_stdout() && *line) {
-		size_t length = strcspn(line, "\t");
-		cleanup_free char *part = strndup(line, length);
-
-		terminal_put(stdout, part);
-		line += length;
-		if (*line == '\t')
-			(void)putchar(*line++);
-	}
-	(void)puts(line);
-}
-
-/* False: nobody reads any more. */
-static bool print_log_lines(const struct reply *reply)
-{
-	const json_t *lines = json_object_get(reply->parameters, "lines");
-
-	for (size_t i = 0; i < json_array_size(lines); i++) {
-		const char *line = json_string_value(json_array_get(lines, i));
-
-		if (line)
-			print_log_line(line);
-	}
-	return fflush(stdout) == 0;
-}
-
-/* Prints lines until the last reply, *ret_reply. Returns an exit status. */
-static int read_log(const struct options *options, struct connection *connection,
-		    struct reply *ret_reply)
-{
-	for (;;) {
-		enum received received =
-			connection_receive(connection, -1, NULL, ret_reply);
-
-		if (received == RECEIVED_NO_SESSIONS)
-			return call_tell(options, RESULT_NO_DAEMON, "%s",
-					 CONNECTION_NO_SESSIONS_TEXT);
-		if (received != RECEIVED_REPLY)
-			return call_tell(options, RESULT_FAILED,
-					 "deployd closed the connection before the end "
-					 "of the log; try again");
-		if (!ret_reply->error && !print_log_lines(ret_reply))
-			return result_exit_status(RESULT_FAILED);
-		if (!ret_reply->continues)
-			return 0;
-		json_decref(ret_reply->message);
-		*ret_reply = (struct reply){0};
-	}
-}
-
-int verb_logs(const struct verb *verb, const struct options *options)
-{
-	struct connection connection;
-	struct errinfo error = {0};
-	struct reply reply = {0};
-	json_t *parameters;
-	int r, status;
-
-	if (options->host)
-		return remote_pass(verb, options);
-	if (!options->follow)
-		pager_start(options);
-	r = connection_open(&connection, options->socket, &error);
-	if (r < 0)
-		return call_tell(options, error.result, "%s", error.what);
-	parameters =
-		json_pack("{s:s, s:b}", "app", options->app, "follow", options->follow);
-	if (options->lines >= 0)
-		(void)json_object_set_new(parameters, "lines",
-					  json_integer(options->lines));
-	/* One that has closed the connection may have said why before. */
-	r = connection_call(&connection, "io.deployd.Logs", parameters, true, -1);
-	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
-		status = read_log(options, &connection, &reply);
-	else
-		status = call_tell(options, RESULT_FAILED, "cannot ask deployd: %s",
-				   strerror(-r));
-	connection_close(&connection);
-	if (status == 0 && reply.error) {
-		json_t *failure = NULL;
-		enum deploy_result result = call_error(options, &reply, &failure);
-
-		status = call_tell_failure(options, result, failure);
-		json_decref(failure);
-	}
-	json_decref(reply.message);
-	return status;
 }
 
 /* Moves what there is; 1 while there may be more, 0 at the end, or -errno. */
@@ -316,7 +200,7 @@ int verb_stdio_bridge(const struct verb *verb, const struct options *options)
 	(void)verb;
 	r = connection_open(&connection, options->socket, &error);
 	if (r < 0)
-		return call_tell(options, error.result, "%s", error.what);
+		return failure_tell(options, error.result, "%s", error.what);
 	fds[1].fd = connection.fd;
 	for (r = 1; r > 0;) {
 		if (poll(fds, 2, -1) < 0) {

@@ -12,8 +12,7 @@ static size_t least(size_t a, size_t b, size_t c)
 	return ab < c ? ab : c;
 }
 
-/* Bytes to insert, delete or replace, and neighbours to swap: what fingers do. */
-static size_t distance(const char *a, const char *b)
+size_t suggest_distance(const char *a, const char *b)
 {
 	size_t rows[3][WORD_BYTES_MAX + 1];
 	size_t a_length = strlen(a), b_length = strlen(b);
@@ -44,7 +43,7 @@ const char *suggest_word(const char *wrong, const char *const *words)
 	const char *best = NULL;
 
 	for (; *words; words++) {
-		size_t d = distance(wrong, *words);
+		size_t d = suggest_distance(wrong, *words);
 
 		if (d < near) {
 			near = d;

@@ -1,6 +1,6 @@
 /* doctor: deployd's own units. */
 #include "doctor/doctor.h"
-#include "doctor/unit_text.h"
+#include "process/unit_text.h"
 
 void check_daemon(const char *deployd_show, const char *sessions_show,
 		  struct findings *findings)

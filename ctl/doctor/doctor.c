@@ -9,15 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "call.h"
 #include "deploy/cleanup.h"
 #include "doctor/doctor.h"
-#include "doctor/unit_text.h"
-#include "json_out.h"
+#include "doctor/verbs.h"
+#include "output/failure.h"
+#include "output/json_out.h"
+#include "output/terminal.h"
+#include "process/tool.h"
+#include "process/unit_text.h"
 #include "setup/app_file.h"
-#include "setup/tool.h"
-#include "terminal.h"
-#include "verbs.h"
 
 #define SYSTEMCTL_TIMEOUT_SEC 30
 
@@ -234,16 +234,16 @@ int verb_doctor(const struct verb *verb, const struct options *options)
 
 	(void)verb;
 	if (geteuid() != 0)
-		return call_tell(options, RESULT_DENIED,
-				 "doctor looks at what only root can see; run: sudo "
-				 "deployctl doctor%s%s",
-				 options->app ? " " : "",
-				 options->app ? options->app : "");
+		return failure_tell(
+			options, RESULT_DENIED,
+			"doctor reads files that only root can read; run: sudo "
+			"deployctl doctor%s%s",
+			options->app ? " " : "", options->app ? options->app : "");
 	status = app_file_load_all(options, &apps, &n_apps);
 	list = json_array();
 	r = status == 0 ? examine_all(options, apps, n_apps, list, &n, &ei) : 0;
 	if (r < 0)
-		status = call_tell(options, ei.result, "%s", ei.what);
+		status = failure_tell(options, ei.result, "%s", ei.what);
 	else if (status == 0 && options->json != JSON_MODE_OFF)
 		print_json(list, options->json);
 	for (size_t i = 0; i < n_apps; i++)

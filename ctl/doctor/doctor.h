@@ -2,11 +2,11 @@
 
 #include "deploy/app_config.h"
 #include "doctor/finding.h"
+#include "process/tool.h"
 #include "setup/setup.h"
-#include "setup/tool.h"
 
 /*
- * What doctor looks at. Every check adds what it finds; none changes anything. What
+ * What doctor examines. Every check adds what it finds; none changes anything. What
  * cannot be found out is no finding.
  */
 

@@ -7,7 +7,7 @@
 
 #include "doctor/doctor.h"
 #include "doctor/path.h"
-#include "doctor/unit_text.h"
+#include "process/unit_text.h"
 #include "setup/tree.h"
 
 static const char *const command_lists[] = {

@@ -11,7 +11,7 @@
 #include "deploy/cleanup.h"
 #include "doctor/doctor.h"
 #include "doctor/path.h"
-#include "doctor/unit_text.h"
+#include "process/unit_text.h"
 #include "setup/accounts.h"
 #include "setup/tree.h"
 
@@ -179,7 +179,7 @@ static void check_flags(const struct app_config *app, struct findings *findings)
 		tell_flags(findings, app);
 		finding_what(findings,
 			     "'%s' is on a file system that does not tell of changes; "
-			     "deployd looks at it every few seconds only",
+			     "deployd checks it only every few seconds",
 			     app->flags_dir);
 		finding_fix(findings,
 			    "flags_dir = /run/%s-flags in %s, or another "

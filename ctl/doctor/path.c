@@ -1,6 +1,7 @@
 #include "doctor/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -8,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINKS_MAX 32
+#include "deploy/cleanup.h"
+#include "setup/chase.h"
 
 static void tell_who(const struct stat *st, char ret_who[128])
 {
@@ -38,81 +40,41 @@ static bool is_roots(const struct stat *st)
 	       ((st->st_mode & S_IWGRP) == 0 || st->st_gid == 0);
 }
 
-/* Puts what the link at done leads to in front of rest. */
-static bool follow(char done[PATH_MAX], char rest[2 * PATH_MAX])
+struct way {
+	char *bad, *who; /* of the first that others can change */
+};
+
+static int check(const struct stat *st, const char *path, void *userdata)
 {
-	char target[PATH_MAX], joined[2 * PATH_MAX];
-	ssize_t n = readlink(done, target, sizeof(target) - 1);
-	char *slash = strrchr(done, '/');
+	const struct way *way = userdata;
 
-	if (n <= 0)
-		return false;
-	target[n] = '\0';
-	if (target[0] == '/')
-		done[0] = '\0';
-	else if (slash)
-		*slash = '\0';
-	if ((size_t)snprintf(joined, sizeof(joined), "%s/%s", target, rest) >=
-	    sizeof(joined))
-		return false;
-	(void)strcpy(rest, joined);
-	return true;
-}
-
-static bool step(char done[PATH_MAX], char rest[2 * PATH_MAX])
-{
-	size_t skip = strspn(rest, "/"), n = strcspn(rest + skip, "/");
-	char name[NAME_MAX + 1];
-	char *slash;
-	size_t length = strlen(done);
-
-	if (n == 0 || n > NAME_MAX || length + n + 2 > PATH_MAX)
-		return false;
-	(void)snprintf(name, sizeof(name), "%.*s", (int)n, rest + skip);
-	memmove(rest, rest + skip + n, strlen(rest + skip + n) + 1);
-	if (strcmp(name, "..") == 0) {
-		slash = strrchr(done, '/');
-		if (slash)
-			*slash = '\0';
-	} else if (strcmp(name, ".") != 0) {
-		(void)snprintf(done + length, PATH_MAX - length, "/%s", name);
-	}
-	return true;
-}
-
-static bool walk(const char *path, bool parents_only, char ret_bad[PATH_MAX],
-		 char ret_who[128])
-{
-	char done[PATH_MAX] = "", rest[2 * PATH_MAX];
-	unsigned int n_links = 0;
-	struct stat st;
-
-	(void)snprintf(rest, sizeof(rest), "%s", path);
-	while (step(done, rest)) {
-		bool is_last = rest[strspn(rest, "/")] == '\0';
-
-		if (parents_only && is_last)
-			return true;
-		if (lstat(*done ? done : "/", &st) < 0)
-			return true;
-		if (!is_roots(&st)) {
-			(void)snprintf(ret_bad, PATH_MAX, "%s", done);
-			tell_who(&st, ret_who);
-			return false;
-		}
-		if (S_ISLNK(st.st_mode) &&
-		    (++n_links > LINKS_MAX || !follow(done, rest)))
-			return true;
-	}
-	return true;
+	if (is_roots(st))
+		return 0;
+	(void)snprintf(way->bad, PATH_MAX, "%s", path);
+	tell_who(st, way->who);
+	return -EPERM;
 }
 
 bool path_is_roots(const char *path, char ret_bad[PATH_MAX], char ret_who[128])
 {
-	return walk(path, false, ret_bad, ret_who);
+	cleanup_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC),
+			  fd = -1;
+	struct way way = {ret_bad, ret_who};
+	const struct chase chase = {
+		.root_fd = root_fd, .check = check, .userdata = &way, .any_link = true};
+	struct errinfo ignored = {0};
+
+	ret_bad[0] = '\0';
+	/* What ends the way before (nothing there, no directory) is no finding. */
+	return chase_open(&chase, path, &fd, &ignored) == 0 || ret_bad[0] == '\0';
 }
 
 bool path_parents_are_roots(const char *path, char ret_bad[PATH_MAX], char ret_who[128])
 {
-	return walk(path, true, ret_bad, ret_who);
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+
+	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash ? slash - path : 0),
+		       path);
+	return path_is_roots(parent, ret_bad, ret_who);
 }

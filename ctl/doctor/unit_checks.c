@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "doctor/doctor.h"
-#include "doctor/unit_text.h"
+#include "output/span.h"
+#include "process/unit_text.h"
 #include "setup/tree.h"
-#include "span.h"
 
 #define NOTIFY_RELOAD_VERSION 253
 #define START_LIMIT_BURST_MIN 3 /* the deploy, its rollback, and a restart by hand */
@@ -85,9 +85,10 @@ static void check_start_limit(const struct app_config *app, const char *show,
 	    strtoul(burst, NULL, 10) == 0 ||
 	    strtoul(burst, NULL, 10) >= START_LIMIT_BURST_MIN)
 		return;
-	finding_add(findings, "start-limit",
-		    "the start of a sick release and its way back are two starts: the "
-		    "limit would stop the good one too.");
+	finding_add(
+		findings, "start-limit",
+		"the start of a failed release and its way back are two starts: the "
+		"limit would stop the good one too.");
 	finding_what(findings, "%s may start only %s time%s in %s", app->unit, burst,
 		     strcmp(burst, "1") == 0 ? "" : "s", value);
 	drop_in(findings, app, "Unit", "StartLimitBurst=5");

@@ -9,12 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "call.h"
 #include "deploy/cleanup.h"
+#include "deploy/errinfo.h"
 #include "deploy/names.h"
 #include "generate/compare.h"
-#include "json_out.h"
-#include "terminal.h"
+#include "output/failure.h"
+#include "output/json_out.h"
+#include "output/terminal.h"
 
 #define UNIT_BYTES_MAX (1u << 20)
 
@@ -29,7 +30,7 @@ static const char *const unit_dirs[] = {
 struct check {
 	const char *destdir;
 	json_t *units;	     /* one object each */
-	json_t *differences; /* of the unit that is looked at */
+	json_t *differences; /* of the unit that is compared */
 	bool differs;
 };
 
@@ -264,7 +265,7 @@ int check_installed(const struct options *options, const struct app_config *app,
 	int r = check_all(&check, app, generated, &ei);
 
 	if (r < 0)
-		r = call_tell(options, ei.result, "%s", ei.what);
+		r = failure_tell(options, ei.result, "%s", ei.what);
 	else
 		print(&check, options, app);
 	json_decref(check.units);

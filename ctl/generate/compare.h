@@ -18,7 +18,7 @@ struct settings {
 	size_t n;
 };
 
-#define SETTINGS_MAX 2000 /* of a unit; what follows is not looked at */
+#define SETTINGS_MAX 2000 /* of a unit; what follows is not compared */
 
 /* -ENOMEM or 0. */
 int settings_parse(const char *text, struct settings *ret_settings)

@@ -17,6 +17,7 @@
 #include "deploy/diag.h"
 #include "deploy/names.h"
 #include "generate/unpacker.h"
+#include "generate/verbs.h"
 #include "setup/accounts.h"
 #include "setup/lock.h"
 #include "setup/manifest.h"
@@ -25,7 +26,6 @@
 #include "util/config_files.h"
 #include "util/release_tree.h"
 #include "util/treewalk.h"
-#include "verbs.h"
 
 #define BESIDE ".extract" /* root's alone; in it the new release, then the old one */
 #define NEW    "release"

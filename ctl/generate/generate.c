@@ -1,9 +1,6 @@
 #include "generate/generate.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,54 +8,6 @@
 #include "generate/text.h"
 #include "generate/unit.h"
 #include "setup/fragment.h"
-
-static int add(struct generated *generated, mode_t mode, char *text, const char *fmt,
-	       va_list ap) __attribute__((format(printf, 4, 0)));
-
-static int add(struct generated *generated, mode_t mode, char *text, const char *fmt,
-	       va_list ap)
-{
-	struct generated_file *file = &generated->files[generated->n_files];
-	char *path;
-
-	assert(generated->n_files < GENERATED_FILES_MAX);
-	if (vasprintf(&path, fmt, ap) < 0) {
-		free(text);
-		return -ENOMEM;
-	}
-	*file = (struct generated_file){path, text, mode};
-	generated->n_files++;
-	return 0;
-}
-
-int generated_add(struct generated *generated, mode_t mode, char *text, const char *fmt,
-		  ...)
-{
-	va_list ap;
-	int r;
-
-	if (!text)
-		return -ENOMEM;
-	va_start(ap, fmt);
-	r = add(generated, mode, text, fmt, ap);
-	va_end(ap);
-	return r;
-}
-
-/* An earlier one of that path is no longer wanted. */
-static int add_removal(struct generated *generated, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int add_removal(struct generated *generated, const char *fmt, ...)
-{
-	va_list ap;
-	int r;
-
-	va_start(ap, fmt);
-	r = add(generated, 0, NULL, fmt, ap);
-	va_end(ap);
-	return r;
-}
 
 static int generate_units(const struct app_config *app, struct diag *diag,
 			  struct generated *generated)
@@ -71,13 +20,13 @@ static int generate_units(const struct app_config *app, struct diag *diag,
 		r = generated_add(generated, 0644, unit_socket(app, diag),
 				  "systemd/%s.socket", service);
 	else if (r == 0)
-		r = add_removal(generated, "systemd/%s.socket", service);
+		r = generated_add_removal(generated, "systemd/%s.socket", service);
 	if (r == 0 && unit_has_environment(app))
 		r = generated_add(generated, 0644, unit_environment(app, diag),
 				  "systemd/%s-runtime-environment.service", service);
 	else if (r == 0)
-		r = add_removal(generated, "systemd/%s-runtime-environment.service",
-				service);
+		r = generated_add_removal(
+			generated, "systemd/%s-runtime-environment.service", service);
 	return r;
 }
 
@@ -156,13 +105,4 @@ int generate(const struct app_config *app, unsigned int what, struct diag *diag,
 	if (r == 0 && (what & GENERATE_SUDOERS))
 		r = add_sudoers(app, diag, ret_generated);
 	return r;
-}
-
-void generated_free(struct generated *generated)
-{
-	for (size_t i = 0; i < generated->n_files; i++) {
-		free(generated->files[i].path);
-		free(generated->files[i].text);
-	}
-	*generated = (struct generated){0};
 }

@@ -1,24 +1,10 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include "deploy/app_config.h"
 #include "deploy/diag.h"
+#include "generate/generated.h"
 
 /* The files of an app that are made from its configuration. Pure. */
-
-struct generated_file {
-	char *path; /* below the directory: "systemd/foo.service" */
-	char *text; /* NULL: only an earlier generated one is removed */
-	mode_t mode;
-};
-
-#define GENERATED_FILES_MAX 40
-
-struct generated {
-	struct generated_file files[GENERATED_FILES_MAX];
-	size_t n_files;
-};
 
 #define GENERATE_UNITS	 (1u << 0) /* systemd/: the service, socket, environment */
 #define GENERATE_OTHERS	 (1u << 1) /* sysusers.d/, tmpfiles.d/, policy.d/ */
@@ -33,8 +19,6 @@ int generate(const struct app_config *app, unsigned int what, struct diag *diag,
 	     struct generated *ret_generated)
 	__attribute__((nonnull, warn_unused_result));
 
-void generated_free(struct generated *generated) __attribute__((nonnull));
-
 /* The parts; each text is owned by the caller, NULL without memory. */
 char *generate_policy(const struct app_config *app, struct diag *diag)
 	__attribute__((nonnull, warn_unused_result));
@@ -47,8 +31,3 @@ char *generate_appspec(const struct app_config *app, struct diag *diag)
 int generate_hooks(const struct app_config *app, struct diag *diag,
 		   struct generated *generated)
 	__attribute__((nonnull, warn_unused_result));
-
-/* Takes text; path is a format. For the parts. -ENOMEM also when text is NULL. */
-int generated_add(struct generated *generated, mode_t mode, char *text, const char *fmt,
-		  ...)
-	__attribute__((format(printf, 4, 5), nonnull(1, 4), warn_unused_result));

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call.h"
-#include "json_out.h"
-#include "terminal.h"
+#include "output/failure.h"
+#include "output/json_out.h"
+#include "output/terminal.h"
 
 static int tell_errors(const struct options *options, const struct diag *diag)
 {
@@ -17,7 +17,7 @@ static int tell_errors(const struct options *options, const struct diag *diag)
 		(void)json_array_append_new(messages, json_string(diag->messages[i]));
 	parameters = json_pack("{s:o, s:s}", "messages", messages, "message",
 			       "the app's configuration cannot be generated from");
-	status = call_tell_failure(options, RESULT_BAD_CONFIG, parameters);
+	status = failure_show(options, RESULT_BAD_CONFIG, parameters);
 	json_decref(parameters);
 	return status;
 }
@@ -29,7 +29,7 @@ int made_generate(const struct options *options, const struct app_config *app,
 	int status = 0;
 
 	if (generate(app, what, &diag, ret_generated) < 0)
-		status = call_tell(options, RESULT_FAILED, "out of memory");
+		status = failure_tell(options, RESULT_FAILED, "out of memory");
 	else if (diag.has_errors)
 		status = tell_errors(options, &diag);
 	for (size_t i = 0; status == 0 && i < diag.n_messages; i++)

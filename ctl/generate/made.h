@@ -3,7 +3,7 @@
 #include <jansson.h>
 
 #include "generate/generate.h"
-#include "options.h"
+#include "verb.h"
 
 /* What the verbs that write files have in common: faults and the list of files. */
 

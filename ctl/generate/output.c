@@ -11,8 +11,9 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "generate/text.h"
-#include "setup/walk.h"
+#include "setup/chase.h"
 #include "util/fdio.h"
+#include "util/newfile.h"
 
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 #define COPY_BYTES	65536
@@ -82,7 +83,8 @@ static int open_as_root(const char *dir, int *ret_fd, struct errinfo *ei)
 
 	if (root_fd < 0 || !here || asprintf(&path, "%s/%s", here, dir) < 0)
 		return errinfo_set(ei, errno, "cannot open the current directory");
-	r = walk_open(root_fd, path, make_missing, NULL, &path_fd, ei);
+	r = chase_open(&(struct chase){.root_fd = root_fd, .make = make_missing}, path,
+		       &path_fd, ei);
 	if (r < 0)
 		return r;
 	*ret_fd = openat(path_fd, ".", DIRECTORY_FLAGS);
@@ -136,51 +138,36 @@ static bool is_same(int dir_fd, const char *name, const char *data, size_t lengt
 	       memcmp(is, data, length) == 0;
 }
 
-static void temporary_name(const char *name, char ret_name[NAME_MAX + 1])
+static int finish(struct newfile *file, int r, mode_t mode, const char *path,
+		  struct errinfo *ei)
 {
-	(void)snprintf(ret_name, NAME_MAX + 1, ".%.230s.deployctl-new", name);
-}
+	char shown[200];
 
-/* The fd, or -errno. */
-static int open_new(int dir_fd, const char *temporary)
-{
-	int fd;
-
-	if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT)
-		return -errno;
-	fd = openat(dir_fd, temporary,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return fd < 0 ? -errno : fd;
-}
-
-static int rename_new(int dir_fd, int fd, const char *temporary, const char *name,
-		      mode_t mode)
-{
-	if (fchmod(fd, mode) == 0 && renameat(dir_fd, temporary, dir_fd, name) == 0)
-		return 0;
-	return -errno;
+	if (r == 0 && fchmod(file->fd, mode) < 0)
+		r = -errno;
+	if (r == 0)
+		r = newfile_commit(file, false);
+	else
+		newfile_discard(file);
+	return r < 0 ? errinfo_set(ei, r, "cannot write '%s'",
+				   names_escape(path, shown, sizeof(shown)))
+		     : 0;
 }
 
 int output_write(int dir_fd, const char *path, const char *data, size_t length,
 		 mode_t mode, struct errinfo *ei)
 {
-	cleanup_close int parent_fd = -1, fd = -1;
-	char temporary[NAME_MAX + 1], shown[200];
+	cleanup_close int parent_fd = -1;
+	struct newfile file;
 	const char *name;
 	int r = open_parent(dir_fd, path, &parent_fd, &name, ei);
 
 	if (r < 0 || is_same(parent_fd, name, data, length, mode))
 		return r;
-	temporary_name(name, temporary);
-	fd = open_new(parent_fd, temporary);
-	r = fd < 0 ? fd : fd_write_all(fd, data, length);
+	r = newfile_open(&file, parent_fd, name);
 	if (r == 0)
-		r = rename_new(parent_fd, fd, temporary, name, mode);
-	else if (fd >= 0)
-		(void)unlinkat(parent_fd, temporary, 0);
-	return r < 0 ? errinfo_set(ei, r, "cannot write '%s'",
-				   names_escape(path, shown, sizeof(shown)))
-		     : 0;
+		r = fd_write_all(file.fd, data, length);
+	return finish(&file, r, mode, path, ei);
 }
 
 static int copy_bytes(int to, int from)
@@ -206,23 +193,17 @@ static int copy_bytes(int to, int from)
 int output_copy(int dir_fd, const char *path, int src_fd, mode_t mode,
 		struct errinfo *ei)
 {
-	cleanup_close int parent_fd = -1, fd = -1;
-	char temporary[NAME_MAX + 1], shown[200];
+	cleanup_close int parent_fd = -1;
+	struct newfile file;
 	const char *name;
 	int r = open_parent(dir_fd, path, &parent_fd, &name, ei);
 
 	if (r < 0)
 		return r;
-	temporary_name(name, temporary);
-	fd = open_new(parent_fd, temporary);
-	r = fd < 0 ? fd : copy_bytes(fd, src_fd);
+	r = newfile_open(&file, parent_fd, name);
 	if (r == 0)
-		r = rename_new(parent_fd, fd, temporary, name, mode);
-	else if (fd >= 0)
-		(void)unlinkat(parent_fd, temporary, 0);
-	return r < 0 ? errinfo_set(ei, r, "cannot write '%s'",
-				   names_escape(path, shown, sizeof(shown)))
-		     : 0;
+		r = copy_bytes(file.fd, src_fd);
+	return finish(&file, r, mode, path, ei);
 }
 
 /* Only what says itself that it was generated. */

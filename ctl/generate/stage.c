@@ -13,16 +13,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "call.h"
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "generate/made.h"
 #include "generate/output.h"
 #include "generate/text.h"
+#include "generate/verbs.h"
+#include "output/failure.h"
 #include "setup/app_file.h"
 #include "setup/source.h"
 #include "util/config_files.h"
-#include "verbs.h"
 
 #define SCRIPTS_MAX 1000 /* of the project */
 
@@ -86,7 +86,7 @@ static int find_archive(const struct stage *stage, char ret_path[PATH_MAX],
 				   "the app",
 				   shown);
 	else if (r != 0)
-		r = errinfo_set(ei, ENOMEM, "cannot look for '%s'", shown);
+		r = errinfo_set(ei, ENOMEM, "cannot search for '%s'", shown);
 	else if (found.gl_pathc > 1)
 		r = errinfo_refuse(ei, RESULT_USAGE,
 				   "there are %zu archives '%s' here; say which one by "
@@ -320,7 +320,7 @@ static int run(const struct verb *verb, struct stage *stage)
 		return 0;
 	}
 	json_decref(stage->made.files);
-	return call_tell(stage->options, ei.result, "%s", ei.what);
+	return failure_tell(stage->options, ei.result, "%s", ei.what);
 }
 
 int verb_stage_files(const struct verb *verb, const struct options *options)

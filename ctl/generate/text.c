@@ -234,3 +234,12 @@ void text_warning(struct text *text, const char *option, const char *fmt, ...)
 	va_end(ap);
 	put_message(text, false, option, message);
 }
+
+void text_variable(struct text *text, const char *name, const char *value)
+{
+	cleanup_free char *pair = text_format("%s=%s", name, value);
+
+	text_put(text, "Environment=");
+	text_word(text, pair ? pair : name);
+	text_put(text, "\n");
+}

@@ -13,33 +13,6 @@
 #define STOP_PARTS  3 /* the stop command, SIGTERM, SIGKILL: each may take as long */
 #define CRASH_PAUSE "1"
 
-unsigned int unit_systemd_version(const struct text *text)
-{
-	const char *version = text_option(text, "systemd_version");
-
-	return version ? (unsigned int)strtoul(version, NULL, 10) : 0;
-}
-
-static bool is_set(const struct app_config *app, const char *option)
-{
-	const struct text text = {.app = app};
-
-	return text_option(&text, option) != NULL;
-}
-
-bool unit_has_socket(const struct app_config *app)
-{
-	return is_set(app, "listen_stream");
-}
-
-bool unit_has_environment(const struct app_config *app)
-{
-	const struct text text = {.app = app};
-
-	return text_option_yes(&text, "runtime_environment_service") ||
-	       is_set(app, "runtime_environment_service_script");
-}
-
 static void put_after(struct text *text, const char *option)
 {
 	const char *list = text_option(text, option);
@@ -78,15 +51,6 @@ static void put_unit_section(struct text *text)
 			       "StartLimitIntervalSec=0\n");
 }
 
-static void put_variable(struct text *text, const char *name, const char *value)
-{
-	cleanup_free char *pair = text_format("%s=%s", name, value);
-
-	text_put(text, "Environment=");
-	text_word(text, pair ? pair : name);
-	text_put(text, "\n");
-}
-
 static void put_environment(struct text *text)
 {
 	const char *files = text_option(text, "env_files");
@@ -95,10 +59,10 @@ static void put_environment(struct text *text)
 	char *item;
 
 	unit_directory_variables(text);
-	put_variable(text, "LANG", text_option(text, "env_lang"));
-	put_variable(text, "MIX_ENV", text_option(text, "mix_env"));
+	text_variable(text, "LANG", text_option(text, "env_lang"));
+	text_variable(text, "MIX_ENV", text_option(text, "mix_env"));
 	if (conform)
-		put_variable(text, "CONFORM_CONF_PATH", conform);
+		text_variable(text, "CONFORM_CONF_PATH", conform);
 	if (unit_has_environment(text->app)) {
 		cleanup_free char *file =
 			text_format("%s/environment", text_option(text, "runtime_dir"));
@@ -233,7 +197,7 @@ char *unit_environment(const struct app_config *app, struct diag *diag)
 		text_word(&text, script);
 	text_put(&text, "\n\n");
 	unit_directory_variables(&text);
-	put_variable(&text, "LANG", text_option(&text, "env_lang"));
+	text_variable(&text, "LANG", text_option(&text, "env_lang"));
 	text_put(&text, "\n");
 	put_limits(&text);
 	unit_directory(&text, "runtime");

@@ -30,17 +30,6 @@ static const char *kind_option(const struct text *text, const char *kind,
 	return text_option(text, name);
 }
 
-bool unit_wants_runtime(const struct text *text)
-{
-	const char *dir = text_option(text, "runtime_dir");
-
-	if (tree_has_word(text_option(text, "dirs"), "runtime") ||
-	    unit_uses_script(text) || unit_has_environment(text->app))
-		return true;
-	return text_option_is(text, "service_type", "forking") &&
-	       tree_is_below(text_option(text, "pid_file"), dir);
-}
-
 static bool is_wanted(const struct text *text, const char *kind)
 {
 	return strcmp(kind, "runtime") == 0
@@ -130,15 +119,6 @@ void unit_directories(struct text *text)
 		 preserve ? "yes" : text_option(text, "runtime_directory_preserve"));
 }
 
-static void put_variable(struct text *text, const char *name, const char *value)
-{
-	cleanup_free char *pair = text_format("%s=%s", name, value);
-
-	text_put(text, "Environment=");
-	text_word(text, pair ? pair : name);
-	text_put(text, "\n");
-}
-
 static bool has_variable(const struct text *text, const char *name)
 {
 	const char *list = text_option(text, "env_vars");
@@ -162,14 +142,14 @@ static void put_script_variable(struct text *text)
 				   : "RELEASE_MUTABLE_DIR";
 
 	if (unit_uses_script(text) && !has_variable(text, name))
-		put_variable(text, name, text_option(text, "runtime_dir"));
+		text_variable(text, name, text_option(text, "runtime_dir"));
 }
 
 void unit_directory_variables(struct text *text)
 {
 	for (size_t i = 0; i < KINDS; i++)
 		if (is_wanted(text, kinds[i].kind))
-			put_variable(text, kinds[i].variable,
-				     kind_option(text, kinds[i].kind, "dir"));
+			text_variable(text, kinds[i].variable,
+				      kind_option(text, kinds[i].kind, "dir"));
 	put_script_variable(text);
 }

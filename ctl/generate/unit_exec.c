@@ -14,11 +14,6 @@
 
 #define RUNNING ".running" /* the link's name */
 
-bool unit_uses_script(const struct text *text)
-{
-	return !text_option(text, "exec_start");
-}
-
 static bool is_forking(const struct text *text)
 {
 	return text_option_is(text, "service_type", "forking");

@@ -7,28 +7,6 @@
 
 #define BIND_SINCE 233 /* version of systemd with BindPaths= */
 
-enum unit_root unit_root(const struct text *text)
-{
-	const char *root = text_option(text, "root_directory");
-
-	if (!text_option_yes(text, "chroot") || strcmp(root, "/") == 0)
-		return UNIT_ROOT_HOST;
-	return tree_is_below(root, text->app->current_dir) ||
-			       tree_is_below(root, text->app->releases_dir)
-		       ? UNIT_ROOT_RELEASE
-		       : UNIT_ROOT_OWN;
-}
-
-const char *unit_path(const struct text *text, const char *path)
-{
-	const char *root = text_option(text, "root_directory");
-
-	if (unit_root(text) != UNIT_ROOT_RELEASE || !tree_is_below(path, root))
-		return path;
-	path += strlen(root);
-	return *path ? path : "/";
-}
-
 /*
  * A root of its own has what a release needs of the host: programs and libraries, names
  * and certificates. All of it, and the releases, read-only.

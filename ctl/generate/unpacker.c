@@ -3,17 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "build_config.h"
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
+#include "process/program.h"
 #include "util/args.h"
 #include "util/report.h"
 
@@ -63,30 +61,6 @@ static void make_arguments(const struct unpacker *unpacker, struct arguments *ar
 	add(arguments, "memory-bytes", unpacker->memory_bytes);
 }
 
-static _Noreturn void become(const struct arguments *arguments, int archive_fd,
-			     int report_fd)
-{
-	char *environment[] = {NULL};
-	int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	/* Above the numbers that they are put on. */
-	int in = fcntl(archive_fd, F_DUPFD_CLOEXEC, REPORT_FD + 1);
-	int out = fcntl(report_fd, F_DUPFD_CLOEXEC, REPORT_FD + 1);
-
-	if (null_fd < 0 || in < 0 || out < 0 || dup2(in, STDIN_FILENO) < 0 ||
-	    dup2(null_fd, STDOUT_FILENO) < 0 || dup2(out, REPORT_FD) < 0)
-		_exit(127);
-	(void)execve(PROGRAM, (char *const *)(uintptr_t)arguments->argv, environment);
-	_exit(127);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 struct report {
 	char line[REPORT_LINE_MAX + 1];
 	size_t length;
@@ -107,46 +81,38 @@ static bool take_line(struct report *report, size_t length)
 	return ok;
 }
 
-static bool take(struct report *report, size_t n)
+/* What is no report ends the reading. */
+static int take(const char *data, size_t n, void *userdata)
 {
-	char *newline;
+	struct report *report = userdata;
 
-	report->length += n;
-	while ((newline = memchr(report->line, '\n', report->length))) {
-		size_t length = (size_t)(newline - report->line);
-
-		if (!take_line(report, length))
-			return false;
-		report->length -= length + 1;
-		memmove(report->line, newline + 1, report->length);
+	for (; n > 0; data++, n--) {
+		if (report->length == REPORT_LINE_MAX)
+			return -EBADMSG;
+		if (*data != '\n')
+			report->line[report->length++] = *data;
+		else if (!take_line(report, report->length))
+			return -EBADMSG;
+		else
+			report->length = 0;
 	}
-	return report->length < REPORT_LINE_MAX;
+	return 0;
 }
 
-/* To the end of the report. */
-static int read_report(int fd, int64_t deadline_ms, struct report *report,
-		       struct errinfo *ei)
+static int explain(int r, struct errinfo *ei)
 {
-	for (;;) {
-		struct pollfd pollfd = {.fd = fd, .events = POLLIN};
-		int64_t left = deadline_ms - now_ms();
-		ssize_t n;
-
-		if (left <= 0 || poll(&pollfd, 1, (int)left) == 0)
-			return errinfo_refuse(ei, RESULT_FAILED,
-					      "unpacking takes longer than unpack_sec");
-		n = read(fd, report->line + report->length,
-			 REPORT_LINE_MAX - report->length);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errinfo_set(ei, errno, "cannot hear deployd-unpack");
-		if (n == 0)
-			return 0;
-		if (!take(report, (size_t)n))
-			return errinfo_refuse(
-				ei, RESULT_FAILED,
-				"deployd-unpack wrote something that is not a report");
+	switch (r) {
+	case 0:
+		return 0;
+	case -ETIMEDOUT:
+		return errinfo_refuse(ei, RESULT_FAILED,
+				      "unpacking takes longer than unpack_sec");
+	case -EBADMSG:
+		return errinfo_refuse(
+			ei, RESULT_FAILED,
+			"deployd-unpack wrote something that is not a report");
+	default:
+		return errinfo_set(ei, r, "cannot read what deployd-unpack says");
 	}
 }
 
@@ -157,15 +123,14 @@ static int judge(const struct report *report, int status, struct errinfo *ei)
 		json_string_value(json_object_get(report->result, "message"));
 	enum deploy_result result = name ? result_from_name(name) : RESULT_COUNT;
 
-	if (result == RESULT_COUNT && WIFEXITED(status) && WEXITSTATUS(status) == 127)
+	if (result == RESULT_COUNT && status == PROGRAM_NOT_RUN)
 		return errinfo_set(ei, ENOENT,
 				   "cannot run " PROGRAM "; is deployd installed?");
-	if (result == RESULT_COUNT || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+	if (result == RESULT_COUNT || status != 0)
 		return errinfo_refuse(ei, RESULT_FAILED,
 				      "deployd-unpack ended without a result (%s %d)",
-				      WIFSIGNALED(status) ? "signal" : "status",
-				      WIFSIGNALED(status) ? WTERMSIG(status)
-							  : WEXITSTATUS(status));
+				      status < 0 ? "signal" : "status",
+				      status < 0 ? -status : status);
 	return result == RESULT_OK
 		       ? 0
 		       : errinfo_refuse(ei, result, "%s", message ? message : "");
@@ -173,39 +138,36 @@ static int judge(const struct report *report, int status, struct errinfo *ei)
 
 int unpacker_run(const struct unpacker *unpacker, struct errinfo *ei)
 {
-	int64_t deadline_ms =
-		now_ms() + (int64_t)unpacker->limits->unpack_sec * INT64_C(1000);
-	cleanup_close int in = -1, out = -1;
+	static const char *const none[] = {NULL};
+	int64_t deadline_ms = program_now_ms() +
+			      (int64_t)unpacker->limits->unpack_sec * INT64_C(1000);
+	cleanup_close int in = -1;
 	struct arguments arguments;
 	struct report report = {0};
-	int fds[2], status = 0, r;
+	int fds[2], status, r;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return errinfo_set(ei, errno, "cannot make a pipe");
 	in = fds[0];
-	out = fds[1];
 	make_arguments(unpacker, &arguments);
-	if (!arguments.link_targets)
-		return errinfo_set(ei, ENOMEM, "cannot start deployd-unpack");
-	(void)fflush(NULL);
-	pid = fork();
-	if (pid < 0) {
-		free(arguments.link_targets);
-		return errinfo_set(ei, errno, "cannot start deployd-unpack");
-	}
-	if (pid == 0)
-		become(&arguments, unpacker->archive_fd, out);
-	(void)close(out);
-	out = -1;
-	r = read_report(in, deadline_ms, &report, ei);
-	if (r < 0)
-		(void)kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	pid = arguments.link_targets
+		      ? program_start(&(struct program){.argv = arguments.argv,
+							.environment = none,
+							.in = unpacker->archive_fd,
+							.out = PROGRAM_NULL,
+							.err = PROGRAM_OURS,
+							.report = fds[1]})
+		      : -ENOMEM;
+	(void)close(fds[1]);
+	free(arguments.link_targets);
+	if (pid < 0)
+		return errinfo_set(ei, pid, "cannot start deployd-unpack");
+	r = program_read(in, deadline_ms, take, &report);
+	status = program_end(pid, r < 0);
+	r = explain(r, ei);
 	if (r == 0)
 		r = judge(&report, status, ei);
 	json_decref(report.result);
-	free(arguments.link_targets);
 	return r;
 }

@@ -8,7 +8,7 @@
 
 /*
  * Runs deployd-unpack as deployd does: the only program that parses an archive, without
- * any privilege, locked in the directory. It is not believed: look at the files.
+ * any privilege, locked in the directory. Do not believe it: check the files.
  *
  * archive_fd is read from its offset. The directory is dir_fd/name; it belongs to uid.
  * Blocks for unpack_sec at most.

@@ -1,18 +1,18 @@
 /* The verb generate. */
-#include "verbs.h"
+#include "generate/verbs.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "call.h"
 #include "deploy/cleanup.h"
 #include "generate/check.h"
 #include "generate/made.h"
 #include "generate/output.h"
-#include "json_out.h"
+#include "output/failure.h"
+#include "output/json_out.h"
+#include "output/terminal.h"
 #include "setup/app_file.h"
-#include "terminal.h"
 
 /* The directory that mix_deploy generates in. */
 static char *default_directory(const struct app_config *app)
@@ -35,7 +35,7 @@ static int write_files(const struct options *options, const char *dir,
 
 	if (r == 0)
 		r = output_generated(fd, generated, &ei);
-	return r < 0 ? call_tell(options, ei.result, "%s: %s", dir, ei.what) : 0;
+	return r < 0 ? failure_tell(options, ei.result, "%s: %s", dir, ei.what) : 0;
 }
 
 static int run(const struct verb *verb, const struct options *options,
@@ -49,7 +49,7 @@ static int run(const struct verb *verb, const struct options *options,
 	if (options->check)
 		return check_installed(options, app, generated);
 	if (!dir)
-		return call_tell(options, RESULT_FAILED, "out of memory");
+		return failure_tell(options, RESULT_FAILED, "out of memory");
 	status = options->dry_run ? 0 : write_files(options, dir, generated);
 	if (status != 0)
 		return status;
@@ -75,9 +75,9 @@ int verb_generate(const struct verb *verb, const struct options *options)
 	if (options->sudoers)
 		what |= GENERATE_SUDOERS;
 	if (options->check && (options->to || options->sudoers))
-		status = call_tell(options, RESULT_USAGE,
-				   "--check compares the installed units and writes "
-				   "nothing: it goes without --to and --sudoers");
+		status = failure_tell(options, RESULT_USAGE,
+				      "--check compares the installed units and writes "
+				      "nothing: it goes without --to and --sudoers");
 	if (status == 0)
 		status = made_generate(options, app, what, &generated);
 	if (status == 0) {

@@ -64,7 +64,7 @@ int build_find(const struct app_config *app, struct build *ret_build,
 			     "_build/%s/rel/%s/releases/%s/%s.tar.gz", mix_env, name,
 			     version, name);
 	if (n < 0 || (size_t)n >= sizeof(ret_build->path))
-		return errinfo_set(ei, ENAMETOOLONG, "cannot look for the archive");
+		return errinfo_set(ei, ENAMETOOLONG, "cannot search for the archive");
 	(void)snprintf(ret_build->version, sizeof(ret_build->version), "%s", version);
 	if (access(ret_build->path, F_OK) == 0)
 		return 0;

@@ -12,10 +12,10 @@
 #include "deploy/cleanup.h"
 #include "deploy/ini.h"
 #include "deploy/names.h"
+#include "output/terminal.h"
 #include "scripts/scripts.h"
 #include "setup/app_file.h"
 #include "setup/place.h"
-#include "terminal.h"
 
 #define INSTALLED   "/etc/deployd/apps.d"
 #define APPSPEC	    "appspec.yml"
@@ -117,7 +117,7 @@ static void find_archive(struct bundle *bundle)
 /* CodeDeploy's name for the application, if that is an app's here. */
 static struct app_config *app_of_environment(void)
 {
-	struct options options = {.lines = -1, .timeout_sec = -1, .n_args = 1};
+	struct options options = {OPTIONS_NONE, .n_args = 1};
 	struct app_config *app = NULL;
 	char path[PATH_MAX];
 
@@ -132,7 +132,7 @@ static struct app_config *app_of_environment(void)
 
 static int find_app(struct bundle *bundle, const char *file)
 {
-	struct options options = {.lines = -1, .timeout_sec = -1};
+	struct options options = {OPTIONS_NONE};
 	enum deploy_result result = RESULT_OK;
 
 	if (bundle->app_file) {

@@ -6,7 +6,7 @@
  * left behind here: deployctl waits for all that it starts, and what deployd does goes
  * on in deployd.
  */
-#include "verbs.h"
+#include "scripts/hook.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -17,11 +17,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "command/verb_name.h"
 #include "deploy/result.h"
+#include "output/terminal.h"
 #include "scripts/bundle.h"
 #include "scripts/scripts.h"
 #include "scripts/validate.h"
-#include "terminal.h"
+#include "setup/script_names.h"
 
 #define EVENT_SCRIPTS 3
 
@@ -38,6 +40,7 @@ static const struct event {
 #define N_EVENTS (sizeof(events) / sizeof(*events))
 
 struct hook {
+	const struct verb_table *verbs;
 	struct bundle bundle;
 	const char *event; /* of the environment; "" without */
 };
@@ -78,12 +81,12 @@ static int install_step(struct setup *setup, struct errinfo *ei)
 
 static int run_step(struct hook *hook, const char *verb, setup_step *step)
 {
-	struct options options = {.lines = -1, .timeout_sec = -1, .quiet = true};
+	struct options options = {OPTIONS_NONE, .verbs = hook->verbs, .quiet = true};
 
 	options.app = hook->bundle.app->app_name;
 	options.app_file = hook->bundle.app_file;
 	step_bundle = &hook->bundle;
-	return setup_run(verb_find(verb), &options, step);
+	return setup_run(verb_find(hook->verbs, verb), &options, step);
 }
 
 /* With the bundle's app file while that in /etc is another: before it is installed. */
@@ -95,11 +98,12 @@ static int run_verb(const struct hook *hook, const char *verb, const char *argum
 
 	if (argument)
 		args[n++] = argument;
-	if (!bundle_is_installed(bundle) && (verb_find(verb)->flags & TAKES_SETUP)) {
+	if (!bundle_is_installed(bundle) &&
+	    (verb_find(hook->verbs, verb)->flags & TAKES_SETUP)) {
 		args[n++] = "--app-file";
 		args[n] = bundle->app_file;
 	}
-	return script_run(args);
+	return script_run(hook->verbs, args);
 }
 
 /* Of one release only, as extract-release keeps it. */
@@ -137,13 +141,13 @@ static int run_release(struct hook *hook)
 	if (status == 0)
 		status = run_verb(hook, "enable", NULL);
 	if (status == 0)
-		status = script_run(reload);
+		status = script_run(hook->verbs, reload);
 	if (deployment && *deployment) {
 		(void)snprintf(message, sizeof(message), "CodeDeploy %s", deployment);
 		deploy[3] = "-m";
 		deploy[4] = message;
 	}
-	return status == 0 ? script_run(deploy) : status;
+	return status == 0 ? script_run(hook->verbs, deploy) : status;
 }
 
 static int run_stop(const struct hook *hook)
@@ -180,7 +184,7 @@ static int run_event(struct hook *hook, const struct event *event)
 	int status = 0;
 
 	if (strcmp(event->name, "ValidateService") == 0)
-		return validate(hook->bundle.app);
+		return validate(hook->verbs, hook->bundle.app);
 	for (size_t i = 0; status == 0 && i < EVENT_SCRIPTS && event->scripts[i]; i++)
 		status = run_script(hook, script_find(event->scripts[i], ""));
 	return status;
@@ -216,7 +220,7 @@ int verb_hook(const struct verb *verb, const struct options *options)
 {
 	const char *file = options->n_args > 0 ? options->args[0] : NULL;
 	const char *event = getenv("LIFECYCLE_EVENT"), *base = file ? file : "";
-	struct hook hook = {.event = event ? event : ""};
+	struct hook hook = {.verbs = options->verbs, .event = event ? event : ""};
 	int status;
 
 	(void)verb;
@@ -233,7 +237,7 @@ int verb_hook(const struct verb *verb, const struct options *options)
 		char *argv[] = {(char *)(uintptr_t)file, NULL};
 
 		bundle_deinit(&hook.bundle);
-		return script_main(1, argv);
+		return script_main(options->verbs, 1, argv);
 	}
 	/* What is relative in the app's file is so to the bundle. */
 	if (status == 0 && hook.bundle.dir && chdir(hook.bundle.dir) < 0) {

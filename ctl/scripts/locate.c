@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "call.h"
+#include "client/call.h"
 #include "deploy/cleanup.h"
+#include "output/terminal.h"
 #include "scripts/scripts.h"
 #include "setup/app_file.h"
-#include "terminal.h"
 #include "util/config_files.h"
 
 struct search {
@@ -25,7 +25,7 @@ static bool is_same(const struct stat *a, const struct stat *b)
 }
 
 /* A file with errors counts as an app: whoever loads it again tells them. */
-static void look_at(struct search *search, const char *file)
+static void consider(struct search *search, const char *file)
 {
 	struct config_file_list files = {0};
 	struct app_config *app = NULL;
@@ -75,7 +75,7 @@ static bool tell(const struct search *search, const char *dir)
 
 struct app_config *script_app(const char *dir, enum deploy_result *ret_result)
 {
-	struct options options = {.lines = -1, .timeout_sec = -1};
+	struct options options = {OPTIONS_NONE};
 	struct diag diag = {0};
 	char **names = config_files_names("apps.d", &diag);
 	struct app_config *app = NULL;
@@ -84,7 +84,7 @@ struct app_config *script_app(const char *dir, enum deploy_result *ret_result)
 
 	(void)stat(dir, &search.dir); /* nothing is the same as zeros */
 	for (char **p = names; p && *p; p++) {
-		look_at(&search, *p);
+		consider(&search, *p);
 		free(*p);
 	}
 	free(names);
@@ -97,11 +97,4 @@ struct app_config *script_app(const char *dir, enum deploy_result *ret_result)
 	status = app_file_load(&options, true, &app);
 	*ret_result = RESULT_BAD_CONFIG;
 	return status == 0 ? app : NULL;
-}
-
-const char *script_prefix(const struct app_config *app)
-{
-	const struct app_option *option = app_config_option(app, "target_prefix");
-
-	return option && option->value ? option->value : SCRIPT_PREFIX;
 }

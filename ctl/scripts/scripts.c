@@ -6,66 +6,16 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "command/parse.h"
 #include "deploy/cleanup.h"
-#include "options.h"
-#include "terminal.h"
-
-#define RUN_IT                                                                         \
-	"deployctl runs no commands of the release; run it as the app's user from "    \
-	"current_dir"
-#define CLOUD "deployctl fetches no configuration; keep the script that does"
-
-const struct script scripts[] = {
-	{"start", "start", NULL, NULL},
-	{"stop", "stop", NULL, NULL},
-	{"restart", "restart", NULL, NULL},
-	{"enable", "enable", NULL, NULL},
-	{"create-users", "create-users", NULL, NULL},
-	{"create-dirs", "create-dirs", NULL, NULL},
-	{"copy-files", "copy-files", NULL, NULL},
-	{"init-local", "init", NULL, NULL},
-	{"release", "deploy", NULL, NULL},
-	{"rollback", "rollback", NULL, NULL},
-	{"clean-target", "clean-target", "--yes", NULL},
-	{"extract-release", "extract-release", NULL, NULL},
-	{"set-perms", "set-perms", NULL, NULL},
-	{"stage-files", "stage-files", NULL, NULL},
-	{"migrate", NULL, NULL, RUN_IT},
-	{"seed", NULL, NULL, RUN_IT},
-	{"custom-function", NULL, NULL, RUN_IT},
-	{"remote-console", NULL, NULL, RUN_IT},
-	{"set-env", NULL, NULL,
-	 "the unit that `deployctl generate` writes sets the environment"},
-	{"sync-config-s3", NULL, NULL, CLOUD},
-	{"sync-assets-s3", NULL, NULL, CLOUD},
-	{"runtime-environment-file", NULL, NULL, CLOUD},
-	{"runtime-environment-wrap", NULL, NULL, CLOUD},
-	{"set-cookie-ssm", NULL, NULL, CLOUD},
-};
-const size_t n_scripts = sizeof(scripts) / sizeof(*scripts);
+#include "output/terminal.h"
+#include "setup/script_names.h"
 
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
-}
-
-static const struct script *find_behind(const char *base, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	for (size_t i = 0; strncmp(base, prefix, n) == 0 && i < n_scripts; i++)
-		if (strcmp(base + n, scripts[i].name) == 0)
-			return &scripts[i];
-	return NULL;
-}
-
-const struct script *script_find(const char *base, const char *prefix)
-{
-	const struct script *script = prefix ? find_behind(base, prefix) : NULL;
-
-	return script ? script : find_behind(base, SCRIPT_PREFIX);
 }
 
 bool script_is_name(const char *argv0)
@@ -107,7 +57,7 @@ int script_tell_instead(const struct script *script)
 	return result_exit_status(RESULT_USAGE);
 }
 
-static int run(const char *const args[], bool has_app)
+static int run(const struct verb_table *verbs, const char *const args[], bool has_app)
 {
 	char *argv[SCRIPT_ARGS_MAX + 2] = {(char *)(uintptr_t) "deployctl"};
 	const struct verb *verb;
@@ -120,7 +70,7 @@ static int run(const char *const args[], bool has_app)
 		terminal_error("too many arguments");
 		return result_exit_status(RESULT_USAGE);
 	}
-	verb = options_parse(argc, argv, &options, &status);
+	verb = options_parse(verbs, argc, argv, &options, &status);
 	/* A rule of sudoers for a script is one for its app, and for no other file. */
 	if (verb && has_app && options.app_file) {
 		terminal_error("a script is of the app whose scripts_dir it is in; for "
@@ -131,9 +81,9 @@ static int run(const char *const args[], bool has_app)
 	return verb ? verb->run(verb, &options) : status;
 }
 
-int script_run(const char *const args[])
+int script_run(const struct verb_table *verbs, const char *const args[])
 {
-	return run(args, false);
+	return run(verbs, args, false);
 }
 
 char *script_directory(const char *path)
@@ -181,7 +131,7 @@ static int more_arguments(const struct script *script, const struct app_config *
 	return n;
 }
 
-int script_main(int argc, char *argv[])
+int script_main(const struct verb_table *verbs, int argc, char *argv[])
 {
 	const char *base = base_name(argv[0]), *args[SCRIPT_ARGS_MAX + 8] = {NULL};
 	cleanup_free char *dir = directory_of(argv[0]);
@@ -213,7 +163,7 @@ int script_main(int argc, char *argv[])
 	n_args += n;
 	for (int i = 1; n >= 0 && i < argc; i++)
 		args[n_args++] = argv[i];
-	status = n < 0 ? result_exit_status(RESULT_FAILED) : run(args, true);
+	status = n < 0 ? result_exit_status(RESULT_FAILED) : run(verbs, args, true);
 	app_config_free(app);
 	return status;
 }

@@ -4,10 +4,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "call.h"
-#include "connection.h"
-#include "json_out.h"
-#include "terminal.h"
+#include "client/call.h"
+#include "client/connection.h"
+#include "command/verb_name.h"
+#include "output/json_out.h"
+#include "output/terminal.h"
+#include "process/program.h"
 
 #define INTERVAL_MSEC 250
 #define JOB_SEC_MAX   3600 /* CodeDeploy's own limit for a hook */
@@ -54,12 +56,12 @@ static void tell(const struct app_config *app, const json_t *status)
 		       reason ? reason : "", app->app_name, app->unit);
 }
 
-int validate(const struct app_config *app)
+int validate(const struct verb_table *verbs, const struct app_config *app)
 {
 	static const struct timespec interval = {.tv_nsec = INTERVAL_MSEC * 1000000L};
-	const struct options options = {.lines = -1, .timeout_sec = -1};
-	const struct verb *verb = verb_find("status");
-	int64_t begin_ms = connection_now_ms(), now_ms = begin_ms;
+	const struct options options = {OPTIONS_NONE, .verbs = verbs};
+	const struct verb *verb = verb_find(verbs, "status");
+	int64_t begin_ms = program_now_ms(), now_ms = begin_ms;
 	int64_t min_ms = (int64_t)app->health.min_healthy_sec * 1000;
 	int64_t deadline_ms =
 		begin_ms + (int64_t)app->health.healthy_deadline_sec * 1000;
@@ -74,7 +76,7 @@ int validate(const struct app_config *app)
 
 		if (r != 0)
 			return r;
-		now_ms = connection_now_ms();
+		now_ms = program_now_ms();
 		see(&watch, status, now_ms);
 		is_busy = json_is_object(json_object_get(status, "job"));
 		has_failed = !is_busy && (is_word(status, "health", "failed") ||

@@ -11,12 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "connection.h"
+#include "client/connection.h"
 #include "deploy/cleanup.h"
+#include "process/program.h"
 #include "setup/accounts.h"
 #include "setup/store.h"
 
-#define ADOPT_TIMEOUT_SEC 3600 /* every file of every release is looked at */
+#define ADOPT_TIMEOUT_SEC 3600 /* every file of every release is examined */
 #define DAEMON_WAIT_MSEC  30000
 #define LOOK_AGAIN_MSEC	  50
 
@@ -137,7 +138,7 @@ static bool call(struct connection *connection, const char *method, json_t *para
 {
 	struct reply reply = {0};
 	bool ok = connection_call(connection, method, parameters, false, -1) == 0 &&
-		  connection_receive(connection, connection_now_ms() + DAEMON_WAIT_MSEC,
+		  connection_receive(connection, program_now_ms() + DAEMON_WAIT_MSEC,
 				     NULL, &reply) == RECEIVED_REPLY;
 
 	ok = ok && !reply.error;
@@ -145,17 +146,17 @@ static bool call(struct connection *connection, const char *method, json_t *para
 	return ok;
 }
 
-/* deployd looks again at a reload; it is done when it can tell of the releases. */
+/* deployd reads it again at a reload; that is done when it can tell of the releases. */
 static bool tell_deployd(const struct setup *setup, struct connection *connection)
 {
 	const struct timespec pause = {0, LOOK_AGAIN_MSEC * 1000000L};
-	int64_t deadline_ms = connection_now_ms() + DAEMON_WAIT_MSEC;
+	int64_t deadline_ms = program_now_ms() + DAEMON_WAIT_MSEC;
 
 	if (!call(connection, "io.deployd.ReloadConfiguration", NULL))
 		return false;
 	while (!call(connection, "io.deployd.Releases",
 		     json_pack("{s:s}", "app", setup->app->app_name))) {
-		if (connection_now_ms() > deadline_ms)
+		if (program_now_ms() > deadline_ms)
 			return false;
 		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 	}
@@ -174,7 +175,7 @@ static void reload(struct setup *setup)
 	}
 	if (!tell_deployd(setup, &connection))
 		setup_note(setup,
-			   "deployd does not tell of the releases yet; look: "
+			   "deployd does not list the releases yet; try: "
 			   "systemctl reload deployd, deployctl status %s",
 			   setup->app->app_name);
 	connection_close(&connection);

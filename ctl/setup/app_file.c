@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "call.h"
 #include "deploy/cleanup.h"
 #include "deploy/ini.h"
 #include "deploy/names.h"
-#include "terminal.h"
+#include "output/failure.h"
+#include "output/terminal.h"
 #include "util/config_files.h"
 
 static const struct {
@@ -95,7 +95,7 @@ static int tell_errors(const struct options *options, const struct candidate *ca
 					    json_string(candidate->diag.messages[i]));
 	parameters = json_pack("{s:o, s:s}", "messages", messages, "message",
 			       "the app's configuration has errors");
-	status = call_tell_failure(options, RESULT_BAD_CONFIG, parameters);
+	status = failure_show(options, RESULT_BAD_CONFIG, parameters);
 	json_decref(parameters);
 	return status;
 }
@@ -155,10 +155,10 @@ static int load_named_file(const struct options *options, bool with_environment,
 			       options->app);
 	if (read_whole(options->app_file, &candidate.files, &error) < 0) {
 		config_file_list_deinit(&candidate.files);
-		return call_tell(options,
-				 error == ENOENT ? RESULT_NOT_FOUND : RESULT_FAILED,
-				 "cannot read '%s': %s", options->app_file,
-				 strerror(error ? error : ENOMEM));
+		return failure_tell(options,
+				    error == ENOENT ? RESULT_NOT_FOUND : RESULT_FAILED,
+				    "cannot read '%s': %s", options->app_file,
+				    strerror(error ? error : ENOMEM));
 	}
 	parse(&candidate, with_environment);
 	status = settle(options, &candidate, ret_app);
@@ -171,19 +171,20 @@ static int tell_none(const struct options *options, const char *known)
 	char shown[128];
 
 	if (!options->app && !*known)
-		return call_tell(options, RESULT_NOT_FOUND,
-				 "no app is configured; write "
-				 "/etc/deployd/apps.d/APP.conf (deployd.app(5)), or "
-				 "name a file with --app-file");
+		return failure_tell(options, RESULT_NOT_FOUND,
+				    "no app is configured; write "
+				    "/etc/deployd/apps.d/APP.conf (deployd.app(5)), or "
+				    "name a file with --app-file");
 	if (!options->app)
-		return call_tell(options, RESULT_USAGE,
-				 "which app? There are several:%s", known);
-	return call_tell(options, RESULT_NOT_FOUND,
-			 "there is no app '%s'%s%s; write /etc/deployd/apps.d/%s.conf "
-			 "(deployd.app(5)), or name a file with --app-file",
-			 names_escape(options->app, shown, sizeof(shown)),
-			 *known ? "; there are" : "", known,
-			 names_app_valid(options->app) ? options->app : "APP");
+		return failure_tell(options, RESULT_USAGE,
+				    "which app? There are several:%s", known);
+	return failure_tell(
+		options, RESULT_NOT_FOUND,
+		"there is no app '%s'%s%s; write /etc/deployd/apps.d/%s.conf "
+		"(deployd.app(5)), or name a file with --app-file",
+		names_escape(options->app, shown, sizeof(shown)),
+		*known ? "; there are" : "", known,
+		names_app_valid(options->app) ? options->app : "APP");
 }
 
 /* Which one is meant? An app may have another name than its file. */
@@ -253,7 +254,8 @@ static int choose(const struct options *options, struct installed *installed,
 		return settle(options, installed->meant, ret_app);
 	}
 	if (diag->has_errors && installed->n == 0)
-		return call_tell(options, RESULT_BAD_CONFIG, "%s", diag->messages[0]);
+		return failure_tell(options, RESULT_BAD_CONFIG, "%s",
+				    diag->messages[0]);
 	return tell_none(options, installed->known);
 }
 
@@ -316,7 +318,7 @@ int app_file_load_all(const struct options *options, struct app_config ***ret_ap
 	*ret_n = 0;
 	*ret_apps = apps;
 	if (!apps)
-		return call_tell(options, RESULT_FAILED, "out of memory");
+		return failure_tell(options, RESULT_FAILED, "out of memory");
 	if (options->app) {
 		status = app_file_load(options, false, &apps[0]);
 		*ret_n = status == 0;

@@ -89,12 +89,12 @@ static int copy_section(struct setup *setup, const struct tree *tree,
 	r = glob(copy->src, GLOB_ERR | GLOB_NOSORT, NULL, &found);
 	if (r == GLOB_NOMATCH)
 		r = errinfo_refuse(ei, RESULT_FAILED,
-				   "nothing is named like '%s' (it is looked for in "
-				   "the current directory)",
+				   "nothing is named like '%s' (a relative path starts "
+				   "at the current directory)",
 				   copy->src);
 	else if (r != 0)
 		r = errinfo_set(ei, r == GLOB_NOSPACE ? ENOMEM : errno,
-				"cannot look for '%s'", copy->src);
+				"cannot search for '%s'", copy->src);
 	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++)
 		r = copy_one(setup, copy, found.gl_pathv[i], true, ei);
 	globfree(&found);

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "process/tool.h"
 #include "setup/accounts.h"
 #include "setup/fragment.h"
 #include "setup/manifest.h"
 #include "setup/staging.h"
-#include "setup/tool.h"
 
 #define TMPFILES_TIMEOUT_SEC 60
 
@@ -20,9 +20,9 @@ enum state {
 	STATE_GOOD,
 };
 
-static int look(struct setup *setup, const struct tree_dir *dir,
-		const struct owner *owner, struct stat *ret_stat, enum state *ret_state,
-		struct errinfo *ei)
+static int examine(struct setup *setup, const struct tree_dir *dir,
+		   const struct owner *owner, struct stat *ret_stat,
+		   enum state *ret_state, struct errinfo *ei)
 {
 	cleanup_close int fd = -1;
 	bool other_owner;
@@ -80,7 +80,7 @@ static int plan(struct setup *setup, const struct tree_dir *dir, bool record,
 	int r = owner_resolve(setup, dir->user, dir->group, &owner, ei);
 
 	if (r == 0)
-		r = look(setup, dir, &owner, &st, &state, ei);
+		r = examine(setup, dir, &owner, &st, &state, ei);
 	if (r < 0 || state == STATE_GOOD)
 		return r;
 	say(setup, dir, state, &st);
@@ -106,7 +106,7 @@ static int verify(struct setup *setup, const struct tree_dir *dir, struct errinf
 	int r = owner_resolve(setup, dir->user, dir->group, &owner, ei);
 
 	if (r == 0)
-		r = look(setup, dir, &owner, &st, &state, ei);
+		r = examine(setup, dir, &owner, &st, &state, ei);
 	if (r < 0 || state == STATE_GOOD)
 		return r;
 	return errinfo_refuse(ei, RESULT_FAILED,
@@ -170,7 +170,7 @@ int setup_create_dirs(struct setup *setup, struct errinfo *ei)
 	if (r < 0)
 		return errinfo_set(ei, r, "cannot make directories");
 	r = dirs_apply(setup, &tree, true, ei);
-	if (r == 0 && staging_is(setup))
+	if (r == 0 && setup_is_staging(setup))
 		r = staging_tmpfiles(setup, &tree, ei);
 	tree_deinit(&tree);
 	return r;

@@ -10,6 +10,7 @@
 #include "deploy/cleanup.h"
 #include "setup/place.h"
 #include "util/fdio.h"
+#include "util/newfile.h"
 
 #define STATE_ROOT "/var/lib/deployd"
 #define MANIFEST   "manifest"
@@ -138,16 +139,14 @@ int manifest_add(struct setup *setup, enum manifest_kind kind, const char *path,
 
 int manifest_save(struct setup *setup, struct errinfo *ei)
 {
-	const char path[] = MANIFEST, temporary[] = "." MANIFEST ".new";
-	cleanup_close int dir_fd = -1, fd = -1;
+	cleanup_close int dir_fd = -1;
+	struct newfile file;
 	size_t n_left = 0;
 	int r = open_state(setup, false, &dir_fd, ei);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	fd = openat(dir_fd, temporary,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = fd < 0 ? -errno : 0;
+	r = newfile_open(&file, dir_fd, MANIFEST);
 	for (size_t i = 0; r == 0 && i < setup->manifest->n_entries; i++) {
 		const struct manifest_entry *entry = &setup->manifest->entries[i];
 		cleanup_free char *line =
@@ -156,11 +155,13 @@ int manifest_save(struct setup *setup, struct errinfo *ei)
 		if (!entry->path)
 			continue;
 		n_left++;
-		r = line ? fd_write_all(fd, line, strlen(line)) : -ENOMEM;
+		r = line ? fd_write_all(file.fd, line, strlen(line)) : -ENOMEM;
 	}
-	if (r == 0 && (fsync(fd) < 0 || renameat(dir_fd, temporary, dir_fd, path) < 0))
-		r = -errno;
-	if (r == 0 && n_left == 0 && unlinkat(dir_fd, path, 0) < 0)
+	if (r == 0)
+		r = newfile_commit(&file, true);
+	else
+		newfile_discard(&file);
+	if (r == 0 && n_left == 0 && unlinkat(dir_fd, MANIFEST, 0) < 0)
 		r = -errno;
 	return r < 0 ? errinfo_set(ei, r, "cannot write the manifest of %s",
 				   setup->app->app_name)

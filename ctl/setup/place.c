@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "setup/chase.h"
 #include "setup/manifest.h"
-#include "setup/staging.h"
 #include "setup/tree.h"
-#include "setup/walk.h"
 #include "util/fdio.h"
+#include "util/newfile.h"
 
 #define READ_BYTES 65536
 
@@ -53,7 +53,7 @@ static bool belongs_in_usr(const struct setup *setup, const char *path)
 	static const char *const merged[] = {"/bin", "/sbin", "/lib"};
 	struct stat st;
 
-	for (size_t i = 0; staging_is(setup) && i < 3; i++)
+	for (size_t i = 0; setup_is_staging(setup) && i < 3; i++)
 		if (tree_is_below(path, merged[i]))
 			return lstat(merged[i], &st) == 0 && S_ISLNK(st.st_mode) &&
 			       fstatat(setup->root_fd, merged[i] + 1, &st,
@@ -70,8 +70,10 @@ int place_open_dir(struct setup *setup, const char *path, bool make, int *ret_fd
 		(void)snprintf(in_usr, sizeof(in_usr), "/usr%s", path);
 		path = in_usr;
 	}
-	return walk_open(setup->root_fd, path, make ? make_parent : NULL, setup, ret_fd,
-			 ei);
+	return chase_open(&(struct chase){.root_fd = setup->root_fd,
+					  .make = make ? make_parent : NULL,
+					  .userdata = setup},
+			  path, ret_fd, ei);
 }
 
 int place_open_parent(struct setup *setup, const char *path, bool make, int *ret_fd,
@@ -276,42 +278,20 @@ static int has_bytes(int fd, const char *data, size_t length)
 	}
 }
 
-static void temporary_name(const char *name, char ret_name[NAME_MAX + 1])
-{
-	(void)snprintf(ret_name, NAME_MAX + 1, ".%.230s.deployctl-new", name);
-}
-
-/* Under another name, complete, then renamed: a reader has the old file or the new. */
 static int write_new(const struct setup *setup, int dir_fd, const char *name,
 		     const struct place_file *want)
 {
-	char temporary[NAME_MAX + 1];
-	cleanup_close int fd = -1;
-	int r;
+	struct newfile file;
+	int r = newfile_open(&file, dir_fd, name);
 
-	temporary_name(name, temporary);
-	if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT)
-		return -errno;
-	fd = openat(dir_fd, temporary,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	r = fd_write_all(fd, want->data, want->length);
 	if (r == 0)
-		r = set_owner_and_mode(setup, fd, &want->owner, want->mode);
-	if (r == 0 && (fsync(fd) < 0 || renameat(dir_fd, temporary, dir_fd, name) < 0))
-		r = -errno;
-	if (r < 0)
-		(void)unlinkat(dir_fd, temporary, 0);
+		r = fd_write_all(file.fd, want->data, want->length);
+	if (r == 0)
+		r = set_owner_and_mode(setup, file.fd, &want->owner, want->mode);
+	if (r == 0)
+		return newfile_commit(&file, true);
+	newfile_discard(&file);
 	return r;
-}
-
-/* O_PATH cannot be synced. */
-static int sync_dir(int dir_fd)
-{
-	cleanup_close int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 static int write_file(struct setup *setup, const char *path,
@@ -329,8 +309,6 @@ static int write_file(struct setup *setup, const char *path,
 	if (r < 0)
 		return r;
 	r = write_new(setup, dir_fd, name, want);
-	if (r == 0)
-		r = sync_dir(dir_fd);
 	return r < 0 ? errinfo_set(ei, r, "cannot write '%s%s'", setup->destdir, path)
 		     : 0;
 }
@@ -374,24 +352,6 @@ int place_file(struct setup *setup, const char *path, const struct place_file *w
 	return write_file(setup, path, want, ei);
 }
 
-static int write_link(int dir_fd, const char *name, const char *target)
-{
-	char temporary[NAME_MAX + 1];
-
-	temporary_name(name, temporary);
-	if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT)
-		return -errno;
-	if (symlinkat(target, dir_fd, temporary) < 0)
-		return -errno;
-	if (renameat(dir_fd, temporary, dir_fd, name) < 0) {
-		int r = -errno;
-
-		(void)unlinkat(dir_fd, temporary, 0);
-		return r;
-	}
-	return sync_dir(dir_fd);
-}
-
 int place_link(struct setup *setup, const char *path, const char *target,
 	       struct errinfo *ei)
 {
@@ -420,7 +380,7 @@ int place_link(struct setup *setup, const char *path, const char *target,
 	r = manifest_add(setup, MANIFEST_FILE, path, ei);
 	if (r < 0)
 		return r;
-	r = write_link(dir_fd, name, target);
+	r = newfile_link(dir_fd, name, target);
 	return r < 0 ? errinfo_set(ei, r, "cannot make the link '%s%s'", setup->destdir,
 				   path)
 		     : 0;

@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "call.h"
 #include "deploy/cleanup.h"
-#include "json_out.h"
+#include "output/failure.h"
+#include "output/json_out.h"
+#include "output/terminal.h"
 #include "setup/accounts.h"
 #include "setup/app_file.h"
 #include "setup/manifest.h"
-#include "terminal.h"
 
 /* A line of the stream on stdout, or for people on stderr. */
 static void put(const struct setup *setup, const char *type, const char *action,
@@ -46,6 +46,11 @@ static void put(const struct setup *setup, const char *type, const char *action,
 	}
 	terminal_put(stderr, text);
 	(void)fputc('\n', stderr);
+}
+
+bool setup_is_staging(const struct setup *setup)
+{
+	return *setup->destdir && !setup->has_passwd;
 }
 
 void setup_say(struct setup *setup, const char *action, const char *path,
@@ -141,7 +146,7 @@ static int tell_failure(const struct setup *setup, const struct errinfo *ei)
 {
 	cleanup_free char *clean = terminal_clean(ei->what);
 	json_t *parameters = result_object(setup, clean);
-	int status = call_tell_failure(setup->options, ei->result, parameters);
+	int status = failure_show(setup->options, ei->result, parameters);
 
 	json_decref(parameters);
 	return status;

@@ -6,7 +6,7 @@
 
 #include "deploy/app_config.h"
 #include "deploy/errinfo.h"
-#include "options.h"
+#include "verb.h"
 
 struct manifest;
 
@@ -44,6 +44,12 @@ int setup_run(const struct verb *verb, const struct options *options, setup_step
 	__attribute__((nonnull));
 
 /*
+ * Is DESTDIR a tree without accounts of its own, which is packed and unpacked
+ * elsewhere?
+ */
+bool setup_is_staging(const struct setup *setup) __attribute__((nonnull));
+
+/*
  * Says a change before it is made, and counts it: "create /srv/foo: ...". action is a
  * word (create, repair, remove, run), path is one of the target, or what else is
  * changed, such as a user's name.
@@ -61,7 +67,6 @@ int setup_create_dirs(struct setup *setup, struct errinfo *ei);
 int setup_copy_files(struct setup *setup, struct errinfo *ei);
 int setup_link_scripts(struct setup *setup, struct errinfo *ei);
 int setup_enable(struct setup *setup, struct errinfo *ei);
-int setup_init(struct setup *setup, struct errinfo *ei);
 
 int setup_set_perms(struct setup *setup, struct errinfo *ei);
 int setup_clean_target(struct setup *setup, struct errinfo *ei);

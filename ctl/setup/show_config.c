@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "call.h"
 #include "deploy/cleanup.h"
-#include "json_out.h"
-#include "pager.h"
+#include "output/failure.h"
+#include "output/json_out.h"
+#include "output/pager.h"
+#include "output/terminal.h"
 #include "setup/app_file.h"
-#include "terminal.h"
 
 #define ORIGIN_COLUMN 48
 
@@ -193,14 +193,16 @@ int show_config(const struct options *options)
 	int status;
 
 	if (options->host)
-		return call_tell(options, RESULT_USAGE,
-				 "show --config reads the files of this machine; for "
-				 "another: ssh HOST deployctl show APP --config");
+		return failure_tell(
+			options, RESULT_USAGE,
+			"show --config reads the files of this machine; for "
+			"another: ssh HOST deployctl show APP --config");
 	if (options->release)
-		return call_tell(options, RESULT_USAGE,
-				 "a release has no configuration of its own; leave out "
-				 "'@%s'",
-				 options->release);
+		return failure_tell(
+			options, RESULT_USAGE,
+			"a release has no configuration of its own; leave out "
+			"'@%s'",
+			options->release);
 	status = app_file_load(options, false, &app);
 	if (status != 0)
 		return status;
@@ -212,7 +214,7 @@ int show_config(const struct options *options)
 		if (value)
 			json_out_print(value, options->json);
 		else
-			status = call_tell(options, RESULT_FAILED, "out of memory");
+			status = failure_tell(options, RESULT_FAILED, "out of memory");
 		json_decref(value);
 	}
 	app_config_free(app);

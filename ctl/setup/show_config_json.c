@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
-#include "json_out.h"
+#include "output/json_out.h"
 #include "setup/show_config.h"
 
 /* Takes the reference on object. */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "setup/walk.h"
+#include "setup/chase.h"
 
 #define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
@@ -39,7 +39,7 @@ static int open_absolute(const char *path, int *ret_fd, struct errinfo *ei)
 	char now[2 * PATH_MAX], target[PATH_MAX], parent[PATH_MAX];
 
 	(void)snprintf(now, sizeof(now), "%s", path);
-	for (int i = 0; i < WALK_LINKS_MAX && strlen(now) < PATH_MAX; i++) {
+	for (int i = 0; i < CHASE_LINKS_MAX && strlen(now) < PATH_MAX; i++) {
 		cleanup_close int dir_fd = -1;
 		const char *name = strrchr(now, '/') + 1;
 		int fd, r;
@@ -47,7 +47,8 @@ static int open_absolute(const char *path, int *ret_fd, struct errinfo *ei)
 		(void)snprintf(parent, sizeof(parent), "%.*s", (int)(name - 1 - now),
 			       now);
 		r = root_fd < 0 ? -errno
-				: walk_open(root_fd, parent, NULL, NULL, &dir_fd, ei);
+				: chase_open(&(struct chase){.root_fd = root_fd},
+					     parent, &dir_fd, ei);
 		if (r == -ENOENT)
 			return errinfo_set(ei, r, "cannot read '%s'", path);
 		if (r < 0)
@@ -76,7 +77,8 @@ static int open_linked(const char *path, int *ret_fd, struct errinfo *ei)
 
 	if (stat(".", &here) < 0 || !getcwd(here_path, sizeof(here_path)))
 		return errinfo_set(ei, errno, "cannot find the current directory");
-	/* Root's own are no proof: another's link in the project can lead to them. */
+	/* That it is root's does not help: another user's link in the project can lead
+	 * to it. */
 	if (here.st_uid == 0) {
 		(void)snprintf(absolute, sizeof(absolute), "%s/%s", here_path, path);
 		if (strlen(absolute) >= PATH_MAX)
@@ -108,8 +110,8 @@ static int open_relative(const char *path, int *ret_fd, struct errinfo *ei)
 		return open_linked(path, ret_fd, ei);
 	if (fd < 0)
 		return errinfo_set(ei, errno,
-				   "cannot read '%s' (it is looked for in the current "
-				   "directory)",
+				   "cannot read '%s' (a relative path starts at the "
+				   "current directory)",
 				   path);
 	*ret_fd = steal_fd(&fd);
 	return 0;

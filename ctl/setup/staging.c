@@ -8,11 +8,6 @@
 #include "setup/fragment.h"
 #include "setup/place.h"
 
-bool staging_is(const struct setup *setup)
-{
-	return *setup->destdir && !setup->has_passwd;
-}
-
 /* Takes text. */
 static int put(struct setup *setup, const char *dir, char *text, struct errinfo *ei)
 {

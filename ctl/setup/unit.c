@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "process/tool.h"
 #include "setup/place.h"
-#include "setup/tool.h"
 
 #define SYSTEMCTL_TIMEOUT_SEC 30
 #define JOB_TIMEOUT_SEC	      300 /* starting may take as long as the unit lets it */
@@ -57,7 +57,7 @@ static int ask(const struct setup *setup, const char *question, const char *unit
 	return 0;
 }
 
-/* 1 when a unit file of that name is where systemd looks, else 0. */
+/* 1 when a unit file of that name is where systemd searches, else 0. */
 static int is_installed(struct setup *setup, const char *unit, struct errinfo *ei)
 {
 	for (size_t i = 0; i < sizeof(unit_dirs) / sizeof(*unit_dirs); i++) {

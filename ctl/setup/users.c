@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "process/tool.h"
 #include "setup/accounts.h"
 #include "setup/dirs.h"
 #include "setup/fragment.h"
 #include "setup/staging.h"
-#include "setup/tool.h"
 
 #define SYSUSERS_TIMEOUT_SEC 60 /* it waits for the lock of /etc/passwd */
 
@@ -170,7 +170,7 @@ int setup_create_users(struct setup *setup, struct errinfo *ei)
 {
 	int r;
 
-	if (staging_is(setup))
+	if (setup_is_staging(setup))
 		return staging_sysusers(setup, ei);
 	if (!setup->is_root)
 		return errinfo_refuse(ei, RESULT_DENIED,

@@ -5,60 +5,25 @@
 #include "base/config_set.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "deploy/cleanup.h"
 #include "util/config_files.h"
-
-/* A group of many members needs much; one that needs more is not looked at. */
-#define NSS_BUFFER_BYTES     (64u << 10)
-#define NSS_BUFFER_BYTES_MAX (16u << 20)
+#include "util/nss.h"
 
 /* 0, ENOENT when there is none, or an errno of the look-up. */
 static int find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 {
-	int r = ERANGE;
-
-	for (size_t size = NSS_BUFFER_BYTES;
-	     r == ERANGE && size <= NSS_BUFFER_BYTES_MAX; size *= 4) {
-		cleanup_free char *buffer = malloc(size);
-		struct passwd entry, *found = NULL;
-
-		if (!buffer)
-			return ENOMEM;
-		r = getpwnam_r(name, &entry, buffer, size, &found);
-		if (r == 0 && !found)
-			r = ENOENT;
-		if (r == 0) {
-			*ret_uid = entry.pw_uid;
-			*ret_gid = entry.pw_gid;
-		}
-	}
-	return r;
+	return -nss_user(-1, name, ret_uid, ret_gid, NULL, 0);
 }
 
 static int find_group(const char *name, gid_t *ret_gid)
 {
-	int r = ERANGE;
+	bool ignored;
 
-	for (size_t size = NSS_BUFFER_BYTES;
-	     r == ERANGE && size <= NSS_BUFFER_BYTES_MAX; size *= 4) {
-		cleanup_free char *buffer = malloc(size);
-		struct group entry, *found = NULL;
-
-		if (!buffer)
-			return ENOMEM;
-		r = getgrnam_r(name, &entry, buffer, size, &found);
-		if (r == 0 && !found)
-			r = ENOENT;
-		if (r == 0)
-			*ret_gid = entry.gr_gid;
-	}
-	return r;
+	return -nss_group(-1, name, NULL, ret_gid, &ignored);
 }
 
 static bool resolve_user(const char *name, uid_t *ret_uid, void *userdata)

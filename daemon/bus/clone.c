@@ -64,7 +64,7 @@ static int refuse(const struct cloning *cloning, const char *name, const char *w
 
 	return errinfo_refuse(
 		cloning->ei, RESULT_FAILED,
-		"no command can be run in a copy of %s: %s= %s; take it "
+		"cannot run a command in a copy of %s: %s= %s; take it "
 		"out of the unit, or use health checks of type http or tcp",
 		cloning->unit, names_escape(name, shown, sizeof(shown)), why);
 }
@@ -500,7 +500,7 @@ static int append(struct cloning *cloning, sd_bus_message *reply)
 	if (strcmp(state, "loaded") != 0) {
 		(void)errinfo_refuse(
 			cloning->ei, RESULT_FAILED,
-			"no command can be run for %s: systemd calls it %s",
+			"cannot run a command for %s: systemd reports it as %s",
 			cloning->unit, state[0] ? state : "unknown");
 		return -ENOENT;
 	}

@@ -47,8 +47,8 @@ static void on_answer(void *userdata, const struct errinfo *error)
 
 	if (error->result != RESULT_OK)
 		diag_warning(review->diag, check->file, check->line,
-			     "[health_check %s] cannot be run, and no deploy is "
-			     "begun: %s",
+			     "[health_check %s] cannot run, so deploys are "
+			     "refused: %s",
 			     check->name, error->what);
 	free(question);
 	close_one(review);

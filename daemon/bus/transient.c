@@ -262,7 +262,7 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	int r;
 
 	(void)ret;
-	transient->request.call = sd_bus_slot_unref(transient->request.call);
+	unit_request_drop_call(&transient->request);
 	if (error && units_is_break(error))
 		return 0; /* whether it was started is found out once the bus is back */
 	if (error) {
@@ -405,7 +405,7 @@ static int on_referred(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	const sd_bus_error *error = sd_bus_message_get_error(reply);
 
 	(void)ret;
-	transient->request.call = sd_bus_slot_unref(transient->request.call);
+	unit_request_drop_call(&transient->request);
 	if (error && units_is_break(error))
 		return 0;
 	if (error) {

@@ -160,8 +160,8 @@ static int take_network(const char *name, sd_bus_message *value, void *userdata)
 static int not_loaded(const char *unit, const char *load_state, struct errinfo *ei)
 {
 	return errinfo_refuse(ei, RESULT_FAILED,
-			      "no command can be run for %s: systemd calls it %s", unit,
-			      load_state[0] ? load_state : "unknown");
+			      "cannot run a command for %s: systemd reports it as %s",
+			      unit, load_state[0] ? load_state : "unknown");
 }
 
 /* A break is no failure yet, and has no words. */

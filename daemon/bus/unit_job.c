@@ -393,7 +393,7 @@ static bool take_error(struct unit_job *job, sd_bus_message *reply)
 {
 	const sd_bus_error *error = sd_bus_message_get_error(reply);
 
-	job->request.call = sd_bus_slot_unref(job->request.call);
+	unit_request_drop_call(&job->request);
 	if (!error)
 		return false;
 	if (units_is_break(error)) {
@@ -544,7 +544,7 @@ static int on_reset(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	const sd_bus_error *error = sd_bus_message_get_error(reply);
 
 	(void)ret;
-	job->request.call = sd_bus_slot_unref(job->request.call);
+	unit_request_drop_call(&job->request);
 	if (error && units_is_break(error))
 		job->phase = PHASE_WAITING;
 	else /* What else keeps it from being reset, the restart itself will name. */

@@ -257,7 +257,7 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *re
 	int r;
 
 	(void)ret;
-	request->call = sd_bus_slot_unref(request->call);
+	unit_request_drop_call(request);
 	r = unit_properties_each(reply, take_property, &reader->properties);
 	if (strcmp(reader->properties.service_type, "oneshot") == 0)
 		reader->properties.state.may_rest = true;
@@ -330,6 +330,14 @@ static const struct unit_request_type query_type = {
 	.end = query_end,
 };
 
+static const struct unit_request_type patient_query_type = {
+	.patient = true,
+	.on_lost = query_lost,
+	.on_deadline = query_late,
+	.on_closing = query_lost,
+	.end = query_end,
+};
+
 static void on_query_read(struct unit_reader *reader, int error)
 {
 	if (error < 0)
@@ -338,8 +346,9 @@ static void on_query_read(struct unit_reader *reader, int error)
 		unit_request_end(reader->request);
 }
 
-struct unit_query *units_query(struct units *units, const char *unit,
-			       unit_state_fn done, void *userdata)
+static struct unit_query *start_query(struct units *units, const char *unit,
+				      const struct unit_request_type *type,
+				      unit_state_fn done, void *userdata)
 {
 	struct unit_query *query = calloc(1, sizeof(*query));
 	int r;
@@ -348,11 +357,23 @@ struct unit_query *units_query(struct units *units, const char *unit,
 		return NULL;
 	query->done = done;
 	query->userdata = userdata;
-	unit_request_init(&query->request, &query_type, units, QUERY_TIMEOUT_MSEC);
+	unit_request_init(&query->request, type, units, QUERY_TIMEOUT_MSEC);
 	r = unit_reader_start(&query->reader, &query->request, unit, on_query_read);
 	if (r < 0)
 		query_fail(&query->request, r);
 	return query;
+}
+
+struct unit_query *units_query(struct units *units, const char *unit,
+			       unit_state_fn done, void *userdata)
+{
+	return start_query(units, unit, &query_type, done, userdata);
+}
+
+struct unit_query *units_query_patiently(struct units *units, const char *unit,
+					 unit_state_fn done, void *userdata)
+{
+	return start_query(units, unit, &patient_query_type, done, userdata);
 }
 
 void unit_query_cancel(struct unit_query *query)

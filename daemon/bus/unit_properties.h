@@ -55,6 +55,11 @@ struct unit_query *units_query(struct units *units, const char *unit,
 			       unit_state_fn done, void *userdata)
 	__attribute__((nonnull(1, 2, 3)));
 
+/* The same, for one of many that nobody waits for alone: all other calls go first. */
+struct unit_query *units_query_patiently(struct units *units, const char *unit,
+					 unit_state_fn done, void *userdata)
+	__attribute__((nonnull(1, 2, 3)));
+
 /* done is not called. Accepts NULL. */
 void unit_query_cancel(struct unit_query *query);
 

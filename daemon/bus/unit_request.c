@@ -53,7 +53,7 @@ void unit_request_end(struct unit_request *request)
 {
 	if (unit_request_ended(request))
 		return;
-	request->call = sd_bus_slot_unref(request->call);
+	unit_request_drop_call(request);
 	uv_close((uv_handle_t *)&request->deadline, on_request_closed);
 }
 
@@ -63,17 +63,80 @@ void unit_request_forget(struct unit_request *request)
 	unit_request_end(request);
 }
 
+static int send_call(struct unit_request *request, sd_bus_message *message)
+{
+	struct units *units = request->units;
+	int r = sd_bus_call_async(units->bus, &request->call, message,
+				  request->on_reply, request, UINT64_MAX);
+
+	if (r < 0)
+		return r;
+	units->n_calls++;
+	return 0;
+}
+
+static void send_waiting(struct units *units)
+{
+	while (units->ready && units->waiting && units->n_calls < UNITS_CALLS_MAX) {
+		struct unit_request *request = units->waiting;
+
+		/* Else it is tried again when the next call has ended. */
+		if (send_call(request, request->message) < 0)
+			return;
+		request->message = sd_bus_message_unref(request->message);
+		units->waiting = request->next_waiting;
+	}
+}
+
+static void leave_line(struct unit_request *request)
+{
+	struct unit_request **p = &request->units->waiting;
+
+	while (*p != request)
+		p = &(*p)->next_waiting;
+	*p = request->next_waiting;
+	request->message = sd_bus_message_unref(request->message);
+}
+
+/* In the order of arrival, but those who only want to know come after the others. */
+static void join_line(struct unit_request *request, sd_bus_message *message)
+{
+	struct unit_request **p = &request->units->waiting;
+
+	while (*p && (request->type->patient || !(*p)->type->patient))
+		p = &(*p)->next_waiting;
+	request->message = message;
+	request->next_waiting = *p;
+	*p = request;
+}
+
+void unit_request_drop_call(struct unit_request *request)
+{
+	if (request->message)
+		leave_line(request);
+	if (!request->call)
+		return;
+	request->call = sd_bus_slot_unref(request->call);
+	request->units->n_calls--;
+	send_waiting(request->units);
+}
+
 int unit_request_call(struct unit_request *request, sd_bus_message *message,
 		      sd_bus_message_handler_t on_reply)
 {
+	struct units *units = request->units;
 	int r;
 
-	request->call = sd_bus_slot_unref(request->call);
+	unit_request_drop_call(request);
 	request->reader = NULL;
-	r = sd_bus_call_async(request->units->bus, &request->call, message, on_reply,
-			      request, UINT64_MAX);
+	request->on_reply = on_reply;
+	if (units->waiting || units->n_calls >= UNITS_CALLS_MAX) {
+		join_line(request, message);
+		return 0;
+	}
+	r = send_call(request, message);
 	sd_bus_message_unref(message);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 int units_new_call_at(struct units *units, const char *path, const char *interface,

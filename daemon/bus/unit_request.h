@@ -20,11 +20,19 @@
 #define UNITS_JOB_PATH_SIZE 64
 #define UNITS_JOBS_MAX	    64 /* removed jobs that are remembered */
 
+/*
+ * Calls at the same time. The bus allows 128 without a reply, dbus-daemon(1)
+ * max_replies_per_connection, and breaks what is beyond.
+ */
+#define UNITS_CALLS_MAX                                                                \
+	32 /* calls to systemd at the same time; others wait their turn */
+
 struct unit_reader;
 struct unit_request;
 
 /* NULL where a request does not care. Not called once it has ended, but for end. */
 struct unit_request_type {
+	bool patient; /* its calls wait until those of all others are sent */
 	void (*on_ready)(struct unit_request *request); /* calls can be made (again) */
 	/* The call under way, if any, stays without an answer. */
 	void (*on_lost)(struct unit_request *request);
@@ -41,7 +49,10 @@ struct unit_request {
 	struct units *units;
 	struct unit_request *next;
 	uv_timer_t deadline;
-	sd_bus_slot *call;
+	sd_bus_slot *call;	 /* under way */
+	sd_bus_message *message; /* waits for its turn to be sent */
+	sd_bus_message_handler_t on_reply;
+	struct unit_request *next_waiting;
 	struct unit_reader *reader; /* whose call it is, NULL = not a reading */
 	bool forgotten;
 };
@@ -60,6 +71,8 @@ struct units {
 	bool ready;	/* subscribed: calls can be made */
 	bool closing;
 	struct unit_request *requests;
+	unsigned int n_calls;	      /* under way */
+	struct unit_request *waiting; /* those whose call waits, in order */
 	/* Ends of jobs: one may come before the reply that tells the job's path. */
 	struct removed_job jobs[UNITS_JOBS_MAX];
 	unsigned int next_job;
@@ -84,12 +97,16 @@ bool unit_request_ended(const struct unit_request *request) __attribute__((nonnu
 void unit_request_forget(struct unit_request *request) __attribute__((nonnull));
 
 /*
- * Sends it, instead of the call before. Takes over the message, in any case. on_reply
- * gets the request as userdata. No time limit but the request's own deadline.
+ * Sends it in its turn, instead of the call before. Takes over the message, in any
+ * case. on_reply gets the request as userdata, and has to drop the call or make another
+ * one. No time limit but the request's own deadline.
  */
 int unit_request_call(struct unit_request *request, sd_bus_message *message,
 		      sd_bus_message_handler_t on_reply)
 	__attribute__((warn_unused_result, nonnull));
+
+/* Forgets its call, be it under way or waiting: on_reply is not called (again). */
+void unit_request_drop_call(struct unit_request *request) __attribute__((nonnull));
 
 /* A call of a method of any of the manager's objects; -ENOTCONN when not ready. */
 int units_new_call_at(struct units *units, const char *path, const char *interface,

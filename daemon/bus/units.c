@@ -89,7 +89,7 @@ static void tell_lost(struct units *units)
 	for (struct unit_request *r = units->requests; r; r = r->next) {
 		if (unit_request_ended(r))
 			continue;
-		r->call = sd_bus_slot_unref(r->call);
+		unit_request_drop_call(r);
 		if (r->type->on_lost)
 			r->type->on_lost(r);
 	}

@@ -313,31 +313,6 @@ bool job_machine_is_before_switch(const struct job_machine *machine)
 	       0;
 }
 
-bool job_kind_switches(enum job_kind kind)
-{
-	return routes[kind][FORK_STARTED] == JOB_STATE_SWITCHING ||
-	       routes[kind][FORK_SEALED] == JOB_STATE_SWITCHING;
-}
-
-const char *job_kind_name(enum job_kind kind)
-{
-	static const char *const names[] = {
-		[JOB_KIND_DEPLOY] = "deploy",	  [JOB_KIND_STAGE] = "stage",
-		[JOB_KIND_ACTIVATE] = "activate", [JOB_KIND_ROLLBACK] = "rollback",
-		[JOB_KIND_RESTART] = "restart",	  [JOB_KIND_RELOAD] = "reload",
-		[JOB_KIND_START] = "start",	  [JOB_KIND_STOP] = "stop",
-		[JOB_KIND_ENABLE] = "enable",	  [JOB_KIND_DISABLE] = "disable",
-		[JOB_KIND_FLAG] = "flag",	  [JOB_KIND_CONFIRM] = "confirm",
-		[JOB_KIND_HOLD] = "hold",	  [JOB_KIND_UNHOLD] = "unhold",
-		[JOB_KIND_RECOVER] = "recover",	  [JOB_KIND_REVERT] = "revert",
-	};
-	static_assert(sizeof(names) / sizeof(*names) == JOB_KIND_COUNT,
-		      "every kind has a name");
-
-	assert(kind < JOB_KIND_COUNT);
-	return names[kind];
-}
-
 const char *job_state_name(enum job_state state)
 {
 	static const char *const names[] = {
@@ -367,42 +342,11 @@ const char *job_state_name(enum job_state state)
 	return names[state];
 }
 
-/* The job of the unit has the name of what it does. */
-static const char *unit_phase_name(enum job_kind kind)
-{
-	switch (kind) {
-	case JOB_KIND_RELOAD:
-		return "reloading";
-	case JOB_KIND_START:
-		return "starting";
-	case JOB_KIND_STOP:
-		return "stopping";
-	case JOB_KIND_ENABLE:
-		return "enabling";
-	case JOB_KIND_DISABLE:
-		return "disabling";
-	case JOB_KIND_DEPLOY:
-	case JOB_KIND_STAGE:
-	case JOB_KIND_ACTIVATE:
-	case JOB_KIND_ROLLBACK:
-	case JOB_KIND_RESTART:
-	case JOB_KIND_FLAG:
-	case JOB_KIND_CONFIRM:
-	case JOB_KIND_HOLD:
-	case JOB_KIND_UNHOLD:
-	case JOB_KIND_RECOVER:
-	case JOB_KIND_REVERT:
-	case JOB_KIND_COUNT:
-		break;
-	}
-	return "restarting";
-}
-
 const char *job_phase_name(const struct job_machine *machine)
 {
 	switch (machine->state) {
 	case JOB_STATE_RESTARTING:
-		return unit_phase_name(machine->kind);
+		return job_kind(machine->kind)->unit_phase;
 	case JOB_STATE_REVERTING:
 		return job_state_name(JOB_STATE_SWITCHING);
 	case JOB_STATE_RESTORING:

@@ -2,31 +2,12 @@
 
 #include <stdbool.h>
 
+#include "core/job_kind.h"
+
 /*
  * A job of an app as a state table: what may follow what, and what is to be done.
  * daemon/job does it and reports one event. Pure.
  */
-
-enum job_kind {
-	JOB_KIND_DEPLOY,
-	JOB_KIND_STAGE,
-	JOB_KIND_ACTIVATE,
-	JOB_KIND_ROLLBACK,
-	JOB_KIND_RESTART,
-	JOB_KIND_RELOAD,
-	JOB_KIND_START,
-	JOB_KIND_STOP,
-	JOB_KIND_ENABLE,
-	JOB_KIND_DISABLE,
-	JOB_KIND_FLAG,	  /* the restart that a touch of restart.flag asks for */
-	JOB_KIND_CONFIRM, /* what is live stays */
-	JOB_KIND_HOLD,
-	JOB_KIND_UNHOLD,
-	JOB_KIND_RECOVER, /* what a crash of deployd left undone after a switch */
-	JOB_KIND_REVERT, /* back to `from`: not confirmed in time, or a crash in between
-			  */
-	JOB_KIND_COUNT
-};
 
 enum job_state {
 	JOB_STATE_QUEUED,
@@ -119,10 +100,6 @@ bool job_machine_step(struct job_machine *machine, enum job_event event,
 bool job_machine_is_before_switch(const struct job_machine *machine)
 	__attribute__((nonnull));
 
-/* True for kinds that point current at another release. */
-bool job_kind_switches(enum job_kind kind);
-
-const char *job_kind_name(enum job_kind kind);	  /* "deploy" */
 const char *job_state_name(enum job_state state); /* "restoring", for the journal */
 
 /* What people are told of the state: "restarting", where that is its state's name or

@@ -30,26 +30,12 @@ bool resume_plan(const struct pending_switch *pending, bool auto_rollback,
 
 bool resume_answers_confirm(enum job_kind kind, bool is_running)
 {
-	switch (kind) {
-	case JOB_KIND_DEPLOY:
-	case JOB_KIND_ACTIVATE:
-		return is_running; /* one that waits will be refused */
-	case JOB_KIND_ROLLBACK:
-	case JOB_KIND_CONFIRM:
-	case JOB_KIND_RECOVER:
-	case JOB_KIND_REVERT:
+	switch (job_kind(kind)->answers_confirm) {
+	case JOB_ANSWER_RUNNING:
+		return is_running;
+	case JOB_ANSWER_ALWAYS:
 		return true;
-	case JOB_KIND_STAGE:
-	case JOB_KIND_RESTART:
-	case JOB_KIND_RELOAD:
-	case JOB_KIND_START:
-	case JOB_KIND_STOP:
-	case JOB_KIND_ENABLE:
-	case JOB_KIND_DISABLE:
-	case JOB_KIND_FLAG:
-	case JOB_KIND_HOLD:
-	case JOB_KIND_UNHOLD:
-	case JOB_KIND_COUNT:
+	case JOB_ANSWER_NONE:
 		break;
 	}
 	return false;

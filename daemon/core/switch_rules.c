@@ -163,7 +163,7 @@ bool switch_choose_back(const struct app_view *view, const char *failed,
 {
 	const struct way_back way = {failed, tried, n_tried};
 	const struct release *back =
-		choose_back(view, &way, *from ? app_view_release(view, from) : NULL);
+		*from ? choose_back(view, &way, app_view_release(view, from)) : NULL;
 
 	if (!back)
 		return false;

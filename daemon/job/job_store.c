@@ -126,12 +126,23 @@ static void ask_what_is_live(struct job *job, const struct errinfo *error)
 	call_store(job, "recover", NULL, STORE_DURABLE_TIMEOUT_MSEC);
 }
 
+/*
+ * What is pending may be an earlier switch: deployd-store died before it had written
+ * down the one that was asked for.
+ */
+static bool is_switched_to(const json_t *pending, const char *release)
+{
+	const char *phase = text_of(pending, "phase"), *to = text_of(pending, "to");
+
+	return phase && strcmp(phase, "switched") == 0 && to &&
+	       strcmp(to, release) == 0;
+}
+
 static void on_what_is_live(struct job *job, enum deploy_result result,
 			    const json_t *reply, const struct errinfo *error)
 {
 	const struct errinfo *why = &job->switch_error;
 	const json_t *pending = json_object_get(reply, "pending");
-	const char *phase = text_of(pending, "phase");
 	bool reverting = job->machine.state == JOB_STATE_REVERTING;
 
 	job->asking = false;
@@ -141,7 +152,7 @@ static void on_what_is_live(struct job *job, enum deploy_result result,
 		return;
 	}
 	app_take_view(job->app, job->settings, json_object_get(reply, "view"));
-	if (!phase || strcmp(phase, "switched") != 0) {
+	if (!is_switched_to(pending, reverting ? job->from : job->target)) {
 		on_store_failed(job, why->result, why);
 		return;
 	}
@@ -330,8 +341,7 @@ void job_record(struct job *job)
 	json_t *fields = json_pack("{s:o}", "history", job_history(job));
 
 	/* Only these have looked at the app's health. */
-	if (job->machine.kind == JOB_KIND_RESTART ||
-	    job->machine.kind == JOB_KIND_START)
+	if (job_kind(job->machine.kind)->examines_health)
 		(void)json_object_set_new(fields, "failed", job_unhealthy(job));
 	call_store(job, "record", fields, STORE_TIMEOUT_MSEC);
 }
@@ -366,38 +376,17 @@ void job_mark(struct job *job)
 {
 	json_t *by = job_by(job);
 
-	switch (job->machine.kind) {
-	case JOB_KIND_CONFIRM:
+	if (job->machine.kind == JOB_KIND_CONFIRM) {
 		mark_confirmed(job);
-		break;
-	case JOB_KIND_HOLD:
+	} else if (job->machine.kind == JOB_KIND_HOLD) {
 		call_store(job, "hold",
 			   json_pack("{s:s, s:I, s:O}", "reason",
 				     job->message ? job->message : "", "until_sec",
 				     (json_int_t)job->until_sec, "by", by),
 			   STORE_TIMEOUT_MSEC);
-		break;
-	case JOB_KIND_UNHOLD:
+	} else {
+		assert(job->machine.kind == JOB_KIND_UNHOLD);
 		call_store(job, "unhold", NULL, STORE_TIMEOUT_MSEC);
-		break;
-	case JOB_KIND_DEPLOY:
-	case JOB_KIND_STAGE:
-	case JOB_KIND_ACTIVATE:
-	case JOB_KIND_ROLLBACK:
-	case JOB_KIND_RESTART:
-	case JOB_KIND_RELOAD:
-	case JOB_KIND_START:
-	case JOB_KIND_STOP:
-	case JOB_KIND_ENABLE:
-	case JOB_KIND_DISABLE:
-	case JOB_KIND_FLAG:
-	case JOB_KIND_RECOVER:
-	case JOB_KIND_REVERT:
-	case JOB_KIND_COUNT:
-		job_fail(job, RESULT_FAILED, "%s marks nothing",
-			 job_kind_name(job->machine.kind));
-		job_step_done(job, false);
-		break;
 	}
 	json_decref(by);
 }

@@ -18,10 +18,8 @@
 /* False: nothing is to be done to the unit. */
 static bool action_of(const struct job *job, enum unit_action *ret_action)
 {
-	switch (job->machine.kind) {
-	case JOB_KIND_DEPLOY:
-	case JOB_KIND_ACTIVATE:
-	case JOB_KIND_ROLLBACK:
+	switch (job_kind(job->machine.kind)->unit) {
+	case JOB_UNIT_ACTIVATE:
 		switch (job->settings->activate_method) {
 		case ACTIVATE_METHOD_NONE:
 			return false;
@@ -33,45 +31,42 @@ static bool action_of(const struct job *job, enum unit_action *ret_action)
 			return true;
 		}
 		return false;
-	case JOB_KIND_RECOVER:
+	case JOB_UNIT_RECOVER:
 		/* After a reboot PID 1 has started the new release by itself, or will.
 		 */
 		*ret_action = job->same_boot ? UNIT_ACTION_RESTART : UNIT_ACTION_START;
 		return job->settings->activate_method != ACTIVATE_METHOD_NONE;
-	case JOB_KIND_RESTART:
-	case JOB_KIND_FLAG:
+	case JOB_UNIT_RESTART:
 		*ret_action = UNIT_ACTION_RESTART;
 		return true;
-	case JOB_KIND_RELOAD:
+	case JOB_UNIT_RELOAD:
 		*ret_action = UNIT_ACTION_RELOAD;
 		return true;
-	case JOB_KIND_START:
+	case JOB_UNIT_START:
 		*ret_action = UNIT_ACTION_START;
 		return true;
-	case JOB_KIND_STOP:
+	case JOB_UNIT_STOP:
 		*ret_action = UNIT_ACTION_STOP;
 		return true;
-	case JOB_KIND_ENABLE:
+	case JOB_UNIT_ENABLE:
 		*ret_action = UNIT_ACTION_ENABLE;
 		return true;
-	case JOB_KIND_DISABLE:
+	case JOB_UNIT_DISABLE:
 		*ret_action = UNIT_ACTION_DISABLE;
 		return true;
-	case JOB_KIND_STAGE:
-	case JOB_KIND_CONFIRM:
-	case JOB_KIND_HOLD:
-	case JOB_KIND_UNHOLD:
-	case JOB_KIND_REVERT:
-	case JOB_KIND_COUNT:
-		return false;
+	case JOB_UNIT_NONE:
+	case JOB_UNIT_COUNT:
+		break;
 	}
 	return false;
 }
 
 static bool tried_to_start(enum job_kind kind)
 {
-	return kind != JOB_KIND_STOP && kind != JOB_KIND_ENABLE &&
-	       kind != JOB_KIND_DISABLE;
+	enum job_unit_step unit = job_kind(kind)->unit;
+
+	return unit != JOB_UNIT_STOP && unit != JOB_UNIT_ENABLE &&
+	       unit != JOB_UNIT_DISABLE;
 }
 
 /* When the app went down, for the gap: before this job, or at its stop. */
@@ -375,16 +370,9 @@ static void act(struct job *job)
 		start_with_socket(job, action, on_unit_done);
 }
 
-/* Reads the unit's file, and has not had that done before the switch. */
-static bool loads_unit(enum job_kind kind)
-{
-	return kind == JOB_KIND_RESTART || kind == JOB_KIND_FLAG ||
-	       kind == JOB_KIND_START || kind == JOB_KIND_RELOAD;
-}
-
 void job_restart(struct job *job)
 {
-	if (loads_unit(job->machine.kind))
+	if (job_kind(job->machine.kind)->loads_unit)
 		job_with_unit_file(job, act);
 	else
 		act(job);

@@ -27,8 +27,7 @@ static const char *text_of(const json_t *object, const char *key)
 
 bool job_has_archive(const struct job *job)
 {
-	if (!job->running || (job->machine.kind != JOB_KIND_DEPLOY &&
-			      job->machine.kind != JOB_KIND_STAGE))
+	if (!job->running || !job_kind(job->machine.kind)->takes_archive)
 		return false;
 	if (job->archive_reader == 0)
 		return true; /* it has been unpacked */

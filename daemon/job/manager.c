@@ -171,31 +171,7 @@ void manager_run(struct manager *manager)
 
 static enum queue_rank rank_of(enum job_kind kind)
 {
-	switch (kind) {
-	case JOB_KIND_DEPLOY:
-	case JOB_KIND_STAGE:
-	case JOB_KIND_ACTIVATE:
-		break;
-	case JOB_KIND_ROLLBACK:
-	case JOB_KIND_CONFIRM:
-		return QUEUE_RANK_ROLLBACK;
-	case JOB_KIND_RESTART:
-	case JOB_KIND_RELOAD:
-	case JOB_KIND_START:
-	case JOB_KIND_STOP:
-	case JOB_KIND_ENABLE:
-	case JOB_KIND_DISABLE:
-	case JOB_KIND_FLAG:
-	case JOB_KIND_HOLD:
-	case JOB_KIND_UNHOLD:
-		return QUEUE_RANK_URGENT;
-	case JOB_KIND_RECOVER:
-	case JOB_KIND_REVERT:
-		return QUEUE_RANK_OWED;
-	case JOB_KIND_COUNT:
-		break;
-	}
-	return QUEUE_RANK_DEPLOY;
+	return job_kind(kind)->rank;
 }
 
 static bool is_waiting(const struct job *job)
@@ -224,28 +200,14 @@ static bool is_twin(const struct job *job, const struct config_set *config,
 {
 	if (job->config != config || job->machine.kind != request->kind)
 		return false;
-	switch (request->kind) {
-	case JOB_KIND_RESTART:
-	case JOB_KIND_RELOAD:
-	case JOB_KIND_START:
-	case JOB_KIND_STOP:
-	case JOB_KIND_ENABLE:
-	case JOB_KIND_DISABLE:
+	switch (job_kind(request->kind)->twin) {
+	case JOB_TWIN_SAME_KIND:
 		return true;
-	case JOB_KIND_ROLLBACK:
+	case JOB_TWIN_SAME_RELEASE:
 		/* One that names no release goes back one further each time. */
 		return request->release && strcmp(job->target, request->release) == 0 &&
 		       same_text(job->if_current, request->if_current);
-	case JOB_KIND_DEPLOY:
-	case JOB_KIND_STAGE:
-	case JOB_KIND_ACTIVATE:
-	case JOB_KIND_FLAG:
-	case JOB_KIND_CONFIRM:
-	case JOB_KIND_HOLD:
-	case JOB_KIND_UNHOLD:
-	case JOB_KIND_RECOVER:
-	case JOB_KIND_REVERT:
-	case JOB_KIND_COUNT:
+	case JOB_TWIN_NEVER:
 		break;
 	}
 	return false;

@@ -178,13 +178,6 @@ static bool start_recovery(struct recovery *recovery, struct app *app,
 	return true;
 }
 
-/* A unit's job waits for no disk. */
-static bool is_about_releases(enum job_kind kind)
-{
-	return job_kind_switches(kind) || kind == JOB_KIND_STAGE ||
-	       kind == JOB_KIND_CONFIRM;
-}
-
 /* What a crash left undone comes before anything that would hide it. */
 static bool must_wait(void *userdata, struct job *job)
 {
@@ -192,7 +185,7 @@ static bool must_wait(void *userdata, struct job *job)
 
 	if (app->recovery.running)
 		return true;
-	return is_about_releases(job->machine.kind) &&
+	return job_kind(job->machine.kind)->about_releases &&
 	       !app_is_recovered(app, job->settings) &&
 	       start_recovery(userdata, app, job->config, job->settings);
 }

@@ -113,8 +113,7 @@ static bool is_carried_out(struct session *session, const struct app_config *set
 {
 	struct app_undone undone;
 
-	if ((kind != JOB_KIND_DEPLOY && kind != JOB_KIND_STAGE &&
-	     kind != JOB_KIND_ACTIVATE) ||
+	if (job_kind(kind)->rank != QUEUE_RANK_DEPLOY ||
 	    !app_config_undone(settings, 0, &undone))
 		return true;
 	session_refuse(session, RESULT_BAD_CONFIG,
@@ -347,8 +346,7 @@ static bool may_be_cancelled(struct session *session, const struct job *job)
 	const char *app = job->settings->app_name;
 
 	/* What deployd began by itself is nobody's to call off. */
-	if (machine->kind == JOB_KIND_FLAG || machine->kind == JOB_KIND_RECOVER ||
-	    machine->kind == JOB_KIND_REVERT)
+	if (job_kind(machine->kind)->of_deployd)
 		session_refuse(session, RESULT_BUSY,
 			       "job %s, a %s of deployd's own, cannot be cancelled",
 			       job->id, kind);

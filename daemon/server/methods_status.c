@@ -69,7 +69,8 @@ static void list_add(struct list *list, const struct app_config *settings)
 	*item = (struct list_item){list, settings, json_array_size(list->apps)};
 	(void)json_array_append_new(list->apps, json_null());
 	list->n_left++;
-	if (!units_query(list->service->units, settings->unit, on_list_state, item)) {
+	if (!units_query_patiently(list->service->units, settings->unit, on_list_state,
+				   item)) {
 		list->n_left--;
 		free(item);
 	}

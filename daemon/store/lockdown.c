@@ -20,6 +20,9 @@ static int drop_capabilities(bool reads_all, struct errinfo *ei)
 		r = errinfo_set(ei, errno, "cannot drop capabilities");
 	if (caps)
 		(void)cap_free(caps);
+	/* It has read what other users may not read: no core dump, no tracer. */
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		r = errinfo_set(ei, errno, "cannot forbid core dumps");
 	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		r = errinfo_set(ei, errno, "cannot set no_new_privs");
 	return r;

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "util/fdio.h"
+#include "util/newfile.h"
 
 int dir_sync(int fd, const char *what, struct errinfo *ei)
 {
@@ -42,29 +42,17 @@ static int replace_once(int dir_fd, const char *name, const char *text,
 static int replace_once(int dir_fd, const char *name, const char *text,
 			struct errinfo *ei)
 {
-	cleanup_close int fd = -1;
-	char temporary[96];
-	int r;
+	struct newfile file;
+	int r = newfile_open(&file, dir_fd, name);
 
-	(void)snprintf(temporary, sizeof(temporary), ".%s.tmp", name);
-	if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT)
-		return errinfo_set(ei, errno, "cannot remove a stale %s", temporary);
-	fd = openat(dir_fd, temporary,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errinfo_set(ei, errno, "cannot write '%s'", name);
-	r = fd_write_all(fd, text, strlen(text));
-#ifndef BREAK_FILE_WITHOUT_FSYNC
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-#endif
-	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
-		r = -errno;
-	if (r < 0) {
-		(void)unlinkat(dir_fd, temporary, 0);
+	if (r < 0)
 		return errinfo_set(ei, r, "cannot write '%s'", name);
-	}
-	return 0;
+	r = fd_write_all(file.fd, text, strlen(text));
+	if (r < 0)
+		newfile_discard(&file);
+	else
+		r = newfile_rename(&file, true);
+	return r < 0 ? errinfo_set(ei, r, "cannot write '%s'", name) : 0;
 }
 #endif
 

@@ -8,3 +8,9 @@
  */
 const char *suggest_word(const char *wrong, const char *const *words)
 	__attribute__((nonnull));
+
+/*
+ * Bytes to insert, delete or replace, and neighbours to swap: what fingers do. SIZE_MAX
+ * when a word is too long for a typing mistake.
+ */
+size_t suggest_distance(const char *a, const char *b) __attribute__((nonnull));

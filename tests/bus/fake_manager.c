@@ -116,6 +116,8 @@ static int on_get_all(struct fake_manager *fake, sd_bus_message *call)
 
 	if (transient && fake->log_over)
 		return answer_properties(call, &ended, NULL, NULL);
+	if (fake->socket && strstr(sd_bus_message_get_path(call), "_2esocket"))
+		return answer_properties(call, fake->socket, NULL, NULL);
 	if (transient && fake->transient_state)
 		now.active_state = fake->transient_state;
 	if (fake->later) {

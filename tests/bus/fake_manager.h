@@ -69,6 +69,8 @@ struct fake_manager {
 	const char *log_text;
 	const char *transient_state; /* ActiveState, where it is not the unit's */
 	const char *control_group;   /* of all units, or NULL */
+	/* What every *.socket is, or NULL: the same as the unit. */
+	const struct fake_unit *socket;
 	bool log_stays;
 	char log_unit[64];
 	bool log_over;

@@ -195,6 +195,99 @@ static void query_without_a_connection_fails_at_once(void **state)
 	assert_string_equal(world->state.active_state, "");
 }
 
+#define QUERIES 200 /* more than a bus takes at once */
+
+static unsigned int most_calls;
+
+static void count_calls(void *userdata, const char *member)
+{
+	const struct world *world = userdata;
+
+	(void)member;
+	assert_true(world->units->n_calls <= UNITS_CALLS_MAX);
+	if (world->units->n_calls > most_calls)
+		most_calls = world->units->n_calls;
+}
+
+static void count_state(void *userdata, int error, const struct unit_state *state)
+{
+	struct world *world = userdata;
+
+	(void)state;
+	world->n_done++;
+	if (error < 0)
+		world->error = error;
+}
+
+static void start_queries(struct world *world, struct unit_query *queries[QUERIES])
+{
+	world_wait_connected(world);
+	most_calls = 0;
+	world->fake.on_call = count_calls;
+	world->fake.userdata = world;
+	for (unsigned int i = 0; i < QUERIES; i++)
+		queries[i] = units_query_patiently(world->units, "hello.service",
+						   count_state, world);
+}
+
+static void wait_for_queries(struct world *world, unsigned int n)
+{
+	while (world->n_done < n)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_int_equal(world->units->n_calls, 0);
+	assert_null(world->units->waiting);
+}
+
+static void many_queries_take_turns(void **state)
+{
+	struct world *world = *state;
+	struct unit_query *queries[QUERIES];
+
+	start_queries(world, queries);
+	wait_for_queries(world, QUERIES);
+	assert_int_equal(world->error, 0);
+	assert_int_equal(most_calls, UNITS_CALLS_MAX);
+}
+
+static void others_overtake_patient_queries(void **state)
+{
+	struct world *world = *state;
+	struct unit_query *queries[QUERIES], *first, *second;
+
+	start_queries(world, queries);
+	first = units_query(world->units, "hello.service", count_state, world);
+	second = units_query(world->units, "hello.service", count_state, world);
+	/* A request is the first member of a query. */
+	assert_ptr_equal(world->units->waiting, first);
+	assert_ptr_equal(world->units->waiting->next_waiting, second);
+	wait_for_queries(world, QUERIES + 2);
+	assert_int_equal(world->error, 0);
+}
+
+static void cancelled_queries_give_their_turn(void **state)
+{
+	struct world *world = *state;
+	struct unit_query *queries[QUERIES];
+
+	start_queries(world, queries);
+	/* Of those under way, and of those that wait, the last one among them. */
+	for (unsigned int i = 1; i < QUERIES; i += 2)
+		unit_query_cancel(queries[i]);
+	wait_for_queries(world, QUERIES / 2);
+	assert_int_equal(world->error, 0);
+}
+
+static void a_break_ends_the_queries_that_wait(void **state)
+{
+	struct world *world = *state;
+	struct unit_query *queries[QUERIES];
+
+	start_queries(world, queries);
+	fake_manager_break(&world->fake);
+	wait_for_queries(world, QUERIES);
+	assert_int_equal(world->error, -ENOTCONN);
+}
+
 static void break_on_read(void *userdata, const char *member)
 {
 	struct world *world = userdata;
@@ -258,6 +351,54 @@ static void log_goes_to_the_file(void **state)
 	assert_int_equal(world->error, 0);
 	assert_int_equal(pread(output.fd, text, sizeof(text) - 1, 0), 7);
 	assert_string_equal(text, "a line\n");
+}
+
+static void assert_property(const struct world *world, const char *property)
+{
+	if (!strstr(world->fake.transient_properties, property))
+		fail_msg("'%s' is not in\n%s", property,
+			 world->fake.transient_properties);
+}
+
+static void log_into_memory_is_bounded_and_synced(void **state)
+{
+	struct world *world = *state;
+
+	begin_log(world);
+	world_wait_done(world);
+	assert_property(world, "\nUser=root,\n");
+	assert_property(world, "\nCapabilityBoundingSet=0,\n");
+	assert_property(world, "\nLimitFSIZE=4194304,\n");
+	assert_property(world, "\nRuntimeMaxUSec=10000000,\n");
+	assert_property(world, "\nStandardErrorFile=/dev/null,\n");
+	assert_property(world, "\nExecStartPre=/usr/bin/journalctl,"
+			       "/usr/bin/journalctl,--sync,1,\n");
+	assert_property(world, ",--lines=10,_SYSTEMD_UNIT=hello.service,");
+}
+
+/* A client may follow it for days. */
+static void followed_log_has_no_end(void **state)
+{
+	struct world *world = *state;
+
+	world->fake.log_stays = true;
+	output_close(&output);
+	assert_int_equal(output_open(&output, OUTPUT_KIND_FILE), 0);
+	world->log = units_log(world->units, "hello.service", 0, true, output.path,
+			       false, on_log, world);
+	assert_non_null(world->log);
+	while (count(world->fake.calls, "GetAll") < 1)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_property(world, "\nRuntimeMaxUSec=18446744073709551615,\n");
+	assert_property(world, ",--no-tail,--follow,");
+	assert_null(strstr(world->fake.transient_properties, "ExecStartPre"));
+	/* Once it runs, no timer is left. */
+	while (uv_backend_timeout(&world->loop) != -1)
+		(void)uv_run(&world->loop, UV_RUN_ONCE);
+	assert_int_equal(world->n_done, 0);
+	fake_manager_end_log(&world->fake);
+	world_wait_done(world);
+	assert_int_equal(world->error, 0);
 }
 
 static void log_that_cannot_start_is_an_error(void **state)
@@ -352,9 +493,15 @@ int main(void)
 		TEST(query_reads_the_state),
 		TEST(query_of_a_missing_unit_is_no_error),
 		TEST(query_without_a_connection_fails_at_once),
+		TEST(many_queries_take_turns),
+		TEST(others_overtake_patient_queries),
+		TEST(cancelled_queries_give_their_turn),
+		TEST(a_break_ends_the_queries_that_wait),
 		TEST(query_in_a_break_fails),
 		TEST(cancelled_query_is_silent),
 		TEST(log_goes_to_the_file),
+		TEST(log_into_memory_is_bounded_and_synced),
+		TEST(followed_log_has_no_end),
 		TEST(log_that_cannot_start_is_an_error),
 		TEST(log_lives_through_signals),
 		TEST(log_lives_through_a_break),

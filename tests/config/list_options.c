@@ -1,8 +1,8 @@
 /* Prints every option of the tables: PAGE, section, name, default ("-" without). */
 #include <stdio.h>
 
-#include "../../lib/app_table.h"
-#include "../../lib/daemon_table.h"
+#include "../../lib/config/app_table.h"
+#include "../../lib/config/daemon_table.h"
 
 static void print(const char *page, const struct option_spec *specs, size_t n)
 {

@@ -158,7 +158,7 @@ class Terminal(Case):
     def test_history(self):
         rows = [entry(message="a fix"),
                 entry(kind="rollback", result="rolled-back", took=173000, gap=None,
-                      message="hello.service did not come up: it exited with status 1, "
+                      message="hello.service could not start: it exited with status 1, "
                               "which is more than a line says")]
         with Server(answer(entries=rows)) as server:
             _, text = self.on_terminal(server, "history", "hello", stream="stdout")
@@ -167,7 +167,7 @@ TIME                 KIND      RELEASE                RESULT       BY
 2026-11-23 10:15:00  deploy    20261123T101500Z-0002  ok           deploy
     a fix
 2026-11-23 10:15:00  rollback  20261123T101500Z-0002  rolled-back  deploy
-    hello.service did not come up: it exited with status 1, which is more than a line says
+    hello.service could not start: it exited with status 1, which is more than a line says
 """)
         with Server(answer(entries=rows)) as server:
             done = deployctl(server, "history", "hello")

@@ -8,9 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "options.h"
-#include "remote.h"
-#include "terminal.h"
+#include "client/remote.h"
+#include "command/option_table.h"
+#include "command/parse.h"
+#include "command/verb_name.h"
+#include "deploy/right.h"
+#include "output/terminal.h"
+#include "verbs.h"
 
 #define WORDS_MAX 16
 
@@ -26,7 +30,7 @@ static const struct verb *parse(const char *line, struct options *options, int *
 	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
 		argv[argc++] = word;
 	argv[argc] = NULL;
-	return options_parse(argc, argv, options, status);
+	return options_parse(&verbs, argc, argv, options, status);
 }
 
 static void accepted(void **state)
@@ -227,13 +231,17 @@ static void check_pair(const struct option_info *a, const struct option_info *b)
 static void table_is_sound(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < n_verbs; i++) {
-		assert_ptr_equal(verb_find(verbs[i].name), &verbs[i]);
-		assert_non_null(verbs[i].run);
-		assert_true(verbs[i].min_args <= verbs[i].max_args);
-		assert_true(verbs[i].max_args <= OPTIONS_ARGS_MAX);
+	for (size_t i = 0; i < verbs.n; i++) {
+		const struct verb *verb = &verbs.rows[i];
+
+		assert_ptr_equal(verb_find(&verbs, verb->name), verb);
+		assert_non_null(verb->run);
+		assert_true(verb->min_args <= verb->max_args);
+		assert_true(verb->max_args <= OPTIONS_ARGS_MAX);
+		if (verb->right != VERB_FOR_ROOT && *verb->right)
+			assert_int_not_equal(right_from_name(verb->right), RIGHT_COUNT);
 	}
-	for (size_t i = 0; i < n_option_infos; i++)
+	for (size_t i = 0; i < OPTION_INFOS; i++)
 		for (size_t j = 0; j < i; j++)
 			check_pair(&option_infos[i], &option_infos[j]);
 }
@@ -305,7 +313,8 @@ static void remote_command_is_quoted(void **state)
 		options.message = nasty[i];
 		options.args[0] = nasty[i];
 		options.n_args = 1;
-		command = remote_command(verb_find("list"), &options, JSON_MODE_SHORT);
+		command = remote_command(verb_find(&verbs, "list"), &options,
+					 JSON_MODE_SHORT);
 		assert_non_null(command);
 		assert_true(asprintf(&script,
 				     "deployctl() { printf '%%s' \"$4|$6\"; }; %s",

@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "deploy/duration.h"
-#include "json_out.h"
-#include "look.h"
-#include "pager.h"
-#include "progress.h"
-#include "table.h"
-#include "terminal.h"
+#include "output/json_out.h"
+#include "output/pager.h"
+#include "output/progress.h"
+#include "output/show.h"
+#include "output/table.h"
+#include "output/terminal.h"
 
 /* --- JSON ----------------------------------------------------------------------- */
 
@@ -315,15 +315,15 @@ static void times(void **state)
 		     {3 * 86400, "3 days ago"},
 		     {15 * 86400, "2 weeks ago"},
 		     {800 * 86400, "2 years ago"}};
-	char text[LOOK_TIME_SIZE];
+	char text[SHOW_TIME_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		assert_string_equal(look_ago(cases[i].seconds, text), cases[i].text);
-	assert_string_equal(look_time("2026-11-23T10:15:00Z", text),
+		assert_string_equal(show_ago(cases[i].seconds, text), cases[i].text);
+	assert_string_equal(show_time("2026-11-23T10:15:00Z", text),
 			    "2026-11-23 10:15:00 UTC");
-	assert_string_equal(look_time("soon", text), "soon");
-	assert_string_equal(look_time(NULL, text), "");
+	assert_string_equal(show_time("soon", text), "soon");
+	assert_string_equal(show_time(NULL, text), "");
 }
 
 /* --- progress ------------------------------------------------------------------- */

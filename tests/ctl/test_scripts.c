@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "command/verb_name.h"
 #include "deploy/diag.h"
-#include "options.h"
 #include "scripts/scripts.h"
+#include "verbs.h"
 
 static const char *name_of(const char *base, const char *prefix)
 {
@@ -56,7 +57,7 @@ static void every_script_is_a_verb_or_says_what_to_do(void **state)
 	assert_int_equal(n_scripts, 24); /* mix_deploy's 25 templates but sudoers */
 	for (size_t i = 0; i < n_scripts; i++) {
 		if (scripts[i].verb)
-			assert_non_null(verb_find(scripts[i].verb));
+			assert_non_null(verb_find(&verbs, scripts[i].verb));
 		assert_true(!scripts[i].verb == !!scripts[i].instead);
 	}
 }

@@ -109,7 +109,7 @@ def main():
         lint.words(document)
     manuals = sorted((lint.root / "man").glob("*.scd"))
     lint.expect(len(manuals) > 5, "hardly a manual page was found: the search is broken")
-    for page in [*manuals, lint.root / "lib/io.deployd.varlink"]:
+    for page in [*manuals, lint.root / "lib/varlink/io.deployd.varlink"]:
         lint.words(page.relative_to(lint.root))
     lint.exit_statuses()
     lint.expect(SESSION in "".join(MARKED.findall(lint.text("README.md"))[0]),

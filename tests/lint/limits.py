@@ -29,11 +29,12 @@ TIMES = {"µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 1
 SUFFIXES = {"K": "KiB", "M": "MiB", "G": "GiB", "T": "TiB"}
 
 HEADINGS = {
-    "lib/daemon_config.c": "Options of deployd.conf(5)",
-    "lib/app_table.c": "Options of an app, deployd.app(5)",
+    "lib/config/daemon_config.c": "Options of deployd.conf(5)",
+    "lib/config/app_table.c": "Options of an app, deployd.app(5)",
     "units": "Units",
     "include/deploy": "Names, configuration and wire",
-    "lib": "Reading the configuration",
+    "lib": "Text",
+    "lib/config": "Reading the configuration",
     "daemon": "deployd: start and stop",
     "daemon/base": "deployd: configuration, journal, helpers",
     "daemon/bus": "deployd: systemd",
@@ -135,7 +136,7 @@ def constants(root):
 
 
 def options(root):
-    for file in ("lib/daemon_config.c", "lib/app_table.c"):
+    for file in ("lib/config/daemon_config.c", "lib/config/app_table.c"):
         for _, name, value, kind in OPTION.findall((root / file).read_text()):
             number, unit = measure(value)
             if kind in ("SECONDS", "SEC_MS", "MS") and not unit:
@@ -209,7 +210,7 @@ def collect(root, said, faults):
 def page(sections):
     text = [INTRODUCTION]
     for section, rows in sections.items():
-        of_one_file = section in ("lib/daemon_config.c", "lib/app_table.c")
+        of_one_file = section in ("lib/config/daemon_config.c", "lib/config/app_table.c")
         text.append(f"\n## {heading(section)}\n\n")
         text.append("| limit | value | of what |" + ("" if of_one_file else " file |") + "\n")
         text.append("|---|---|---|" + ("" if of_one_file else "---|") + "\n")

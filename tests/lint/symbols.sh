@@ -12,8 +12,8 @@ archive() {
 	echo "$found"
 }
 
-for library in deploy core; do archive $library > /dev/null; done
-if nm -u "$(archive deploy)" | grep ' __asan_' > /dev/null; then
+for library in deploy_base deploy_config deploy_varlink core; do archive $library > /dev/null; done
+if nm -u "$(archive deploy_base)" | grep ' __asan_' > /dev/null; then
 	echo "a sanitizer brings its own symbols: skipped"
 	exit 77
 fi
@@ -39,6 +39,8 @@ undefined() {
 	sed 's/^/  /' <<< "$left"
 }
 
-undefined deploy "$computing|json_[a-z_]+|jsonp_[a-z_]+|ini_[a-z_]+"
-undefined core "$computing" deploy
+undefined deploy_base "$computing"
+undefined deploy_config "$computing|ini_[a-z_]+" deploy_base
+undefined deploy_varlink "$computing|json_[a-z_]+|jsonp_[a-z_]+" deploy_base
+undefined core "$computing" deploy_config deploy_base
 exit $faults

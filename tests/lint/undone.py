@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An option of an app is carried out, or lib/app_table.c says that it is not.
+"""An option of an app is carried out, or lib/config/app_table.c says that it is not.
 
 usage: undone.py SOURCE_DIR
 
@@ -23,7 +23,7 @@ def strip_comments(text):
 
 def main():
     source = pathlib.Path(sys.argv[1])
-    table = strip_comments((source / "lib/app_table.c").read_text())
+    table = strip_comments((source / "lib/config/app_table.c").read_text())
     table_only = table.split("const struct option_spec app_options[] = {")[1].split("\n};")[0]
     rows = {m[2]: (m[1], ".undone" in m[3]) for m in ROW.finditer(table_only + "\n")}
     users = [p for top in ("lib", "ctl", "daemon") for p in (source / top).rglob("*.c")

@@ -15,7 +15,7 @@
 #include "core/adopt_order.h"
 #include "doctor/doctor.h"
 #include "doctor/path.h"
-#include "doctor/unit_text.h"
+#include "process/unit_text.h"
 
 static struct app_config *parse(const char *text)
 {

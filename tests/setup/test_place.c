@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
+#include "process/tool.h"
+#include "setup/chase.h"
 #include "setup/manifest.h"
 #include "setup/place.h"
 #include "setup/source.h"
-#include "setup/tool.h"
-#include "setup/walk.h"
 
 static char dir[] = "/tmp/deployctl-place-XXXXXX";
 static char app_name[] = "hello";

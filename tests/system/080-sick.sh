@@ -44,9 +44,9 @@ sick() {
 	note "$name: $(jq -r .message <<< "$entry")"
 }
 
-sick crash 'ended with exit status 3' start=crash exit_code=3
-sick hang 'not ready .* in time' start=hang
-sick never-ready 'not ready .* in time' start=never-ready
+sick crash 'exited with status 3' start=crash exit_code=3
+sick hang 'exceeded a time limit .*TimeoutStartSec=' start=hang
+sick never-ready 'exceeded a time limit .*TimeoutStartSec=' start=never-ready
 sick answers-500 "'web' did not pass .*: 500 " answer_status=500
 sick answers-late "'web' did not pass .*: timed out" answer_delay_ms=3000
 sick ends-in-the-check 'process (ended|exited) with' exit_after_sec=0

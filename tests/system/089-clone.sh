@@ -178,7 +178,7 @@ from=$(journal_cursor)
 expect 0 deployctl reload
 assert_contains "$out$err" 'hello.conf'
 assert_contains "$out$err" 'SystemCallFilter='
-wait_journal "$from" 'health_check self. cannot be run.*SystemCallFilter=' -u deployd
+wait_journal "$from" 'health_check self. cannot run.*SystemCallFilter=' -u deployd
 release=$(current_id)
 main_pid=$(systemctl show -P MainPID hello)
 expect 1 ctl deploy hello hello-2.tar.gz
@@ -188,7 +188,7 @@ assert_equal "$(current_id)" "$release"
 assert_equal "$(systemctl show -P MainPID hello)" "$main_pid"
 from=$(journal_cursor)
 systemctl restart deployd
-wait_journal "$from" 'health_check self. cannot be run.*SystemCallFilter=' -u deployd
+wait_journal "$from" 'health_check self. cannot run.*SystemCallFilter=' -u deployd
 
 note "with the setting gone it goes on"
 rm $drop_in/zz.conf

@@ -42,7 +42,7 @@ note "who may only look sees that it failed and why, not what the app writes"
 sick=$(as bob deployctl releases --json hello | jq -r '.[0].id')
 expect 0 as bob deployctl show --json "hello@$sick"
 assert_equal "$(jq -r '.state + " " + (.evidence.journal | length | tostring)' <<< "$out")" 'bad 0'
-assert_contains "$(jq -r .evidence.reason <<< "$out")" 'exit status 1'
+assert_contains "$(jq -r .evidence.reason <<< "$out")" 'exited with status 1'
 expect 0 as bob deployctl releases --json hello
 assert_lacks "$out" 'told to crash'
 job=$(as bob deployctl jobs --json | jq -r '.[0].id')
