@@ -372,11 +372,63 @@ static void mark_confirmed(struct job *job)
 			STORE_TIMEOUT_MSEC);
 }
 
+/* What deployd-store calls it; NULL: the kind marks no release. */
+static const char *mark_of(enum job_kind kind)
+{
+	switch (kind) {
+	case JOB_KIND_MARK_GOOD:
+		return "good";
+	case JOB_KIND_MARK_BAD:
+		return "bad";
+	case JOB_KIND_PIN:
+		return "pinned";
+	case JOB_KIND_UNPIN:
+		return "unpinned";
+	case JOB_KIND_DEPLOY:
+	case JOB_KIND_STAGE:
+	case JOB_KIND_ACTIVATE:
+	case JOB_KIND_ROLLBACK:
+	case JOB_KIND_RESTART:
+	case JOB_KIND_RELOAD:
+	case JOB_KIND_START:
+	case JOB_KIND_STOP:
+	case JOB_KIND_ENABLE:
+	case JOB_KIND_DISABLE:
+	case JOB_KIND_FLAG:
+	case JOB_KIND_CONFIRM:
+	case JOB_KIND_HOLD:
+	case JOB_KIND_UNHOLD:
+	case JOB_KIND_RECOVER:
+	case JOB_KIND_REVERT:
+	case JOB_KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static void mark_release(struct job *job, const char *mark)
+{
+	json_t *fields = json_pack("{s:s, s:s}", "release", job->target, "mark", mark);
+	char reason[PERSON_NAME_SIZE + 32];
+
+	(void)snprintf(reason, sizeof(reason), "marked bad by %s", job->user);
+	if (job->machine.kind == JOB_KIND_MARK_BAD)
+		(void)json_object_set_new(
+			fields, "evidence",
+			json_pack("{s:s, s:n, s:n, s:[]}", "reason",
+				  job->message ? job->message : reason, "unit_result",
+				  "check_output", "journal"));
+	call_store(job, "mark", fields, STORE_TIMEOUT_MSEC);
+}
+
 void job_mark(struct job *job)
 {
+	const char *mark = mark_of(job->machine.kind);
 	json_t *by = job_by(job);
 
-	if (job->machine.kind == JOB_KIND_CONFIRM) {
+	if (mark) {
+		mark_release(job, mark);
+	} else if (job->machine.kind == JOB_KIND_CONFIRM) {
 		mark_confirmed(job);
 	} else if (job->machine.kind == JOB_KIND_HOLD) {
 		call_store(job, "hold",

@@ -35,7 +35,9 @@ static bool switches_release(enum job_kind kind)
 static bool marks_only(enum job_kind kind)
 {
 	return kind == JOB_KIND_CONFIRM || kind == JOB_KIND_HOLD ||
-	       kind == JOB_KIND_UNHOLD;
+	       kind == JOB_KIND_UNHOLD || kind == JOB_KIND_MARK_GOOD ||
+	       kind == JOB_KIND_MARK_BAD || kind == JOB_KIND_PIN ||
+	       kind == JOB_KIND_UNPIN;
 }
 
 static bool starts_unit(enum job_kind kind)
@@ -398,6 +400,10 @@ static void successful_ways(void **context)
 	check_way(JOB_KIND_CONFIRM, mark);
 	check_way(JOB_KIND_HOLD, mark);
 	check_way(JOB_KIND_UNHOLD, mark);
+	check_way(JOB_KIND_MARK_GOOD, mark);
+	check_way(JOB_KIND_MARK_BAD, mark);
+	check_way(JOB_KIND_PIN, mark);
+	check_way(JOB_KIND_UNPIN, mark);
 }
 
 /* However an abandoned step ends, nothing is switched after it. */
