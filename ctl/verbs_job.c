@@ -19,11 +19,19 @@
 #include "output/terminal.h"
 #include "setup/verbs.h"
 
-/* "io.deployd.Deploy" of "deploy" */
+/* "io.deployd.Deploy" of "deploy", "io.deployd.MarkGood" of "mark-good" */
 static void method_of(const struct verb *verb, char ret_method[64])
 {
-	(void)snprintf(ret_method, 64, "io.deployd.%c%s",
-		       toupper((unsigned char)verb->name[0]), verb->name + 1);
+	size_t n = (size_t)snprintf(ret_method, 64, "io.deployd.");
+	bool begins = true;
+
+	for (const char *p = verb->name; *p && n + 1 < 64; p++) {
+		if (*p != '-')
+			ret_method[n++] =
+				(char)(begins ? toupper((unsigned char)*p) : *p);
+		begins = *p == '-';
+	}
+	ret_method[n] = '\0';
 }
 
 static void set_text(json_t *parameters, const char *name, const char *text)
@@ -147,7 +155,7 @@ int verb_archive(const struct verb *verb, const struct options *options)
 	return run(verb, options, parameters, fd, !is_file);
 }
 
-/* activate and rollback: APP@RELEASE, or APP RELEASE. */
+/* activate, rollback, marks and pins: APP@RELEASE, or APP RELEASE. */
 int verb_release(const struct verb *verb, const struct options *options)
 {
 	const char *release = options->n_args > 1 ? options->args[1] : options->release;
@@ -157,14 +165,15 @@ int verb_release(const struct verb *verb, const struct options *options)
 		return failure_tell(options, RESULT_USAGE,
 				    "two releases are named: %s and %s",
 				    options->release, options->args[1]);
-	if (!release && strcmp(verb->name, "activate") == 0)
+	if (!release && strcmp(verb->name, "rollback") != 0)
 		return failure_tell(
 			options, RESULT_USAGE,
 			"which release? `deployctl releases %s` lists them, then "
-			"`deployctl activate %s@RELEASE`",
-			options->app, options->app);
+			"`deployctl %s %s@RELEASE`",
+			options->app, verb->name, options->app);
 	parameters = base_parameters(options);
 	set_text(parameters, "release", release);
+	set_text(parameters, "message", options->message);
 	set_switch(parameters, options);
 	return run(verb, options, parameters, -1, false);
 }

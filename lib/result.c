@@ -25,6 +25,7 @@ static const struct {
 	[RESULT_IF_CURRENT] = {"if-current-mismatch", "io.deployd.IfCurrentMismatch",
 			       17},
 	[RESULT_NO_SPACE] = {"no-space", "io.deployd.NoSpace", 18},
+	[RESULT_MACHINE] = {"machine", "io.deployd.MachineAtFault", 1},
 };
 static_assert(sizeof(results) / sizeof(*results) == RESULT_COUNT,
 	      "every result has a name, an error and an exit status");

@@ -16,9 +16,9 @@ static const struct {
 	[RIGHT_EXEC] = {"exec", false},	       [RIGHT_RUN] = {"run", false},
 	[RIGHT_CONSOLE] = {"console", false},  [RIGHT_STATUS] = {"status", true},
 	[RIGHT_HISTORY] = {"history", true},   [RIGHT_LOGS] = {"logs", true},
-	[RIGHT_HOLD] = {"hold", true},	       [RIGHT_PIN] = {"pin", false},
+	[RIGHT_HOLD] = {"hold", true},	       [RIGHT_PIN] = {"pin", true},
 	[RIGHT_REMOVE] = {"remove", false},    [RIGHT_CANCEL] = {"cancel", true},
-	[RIGHT_MARK] = {"mark", false},	       [RIGHT_NO_HOOKS] = {"no-hooks", false},
+	[RIGHT_MARK] = {"mark", true},	       [RIGHT_NO_HOOKS] = {"no-hooks", false},
 };
 static_assert(sizeof(rights) / sizeof(*rights) == RIGHT_COUNT, "every right is here");
 

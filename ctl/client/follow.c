@@ -130,6 +130,18 @@ static void print_result(const struct follow *follow, const json_t *item)
 	(void)putchar('\n');
 }
 
+/* Also with --json: stdout is for programs, this is for people. */
+static void warn_of_drift(const json_t *item)
+{
+	const char *drift = json_out_text(item, "drift"),
+		   *app = json_out_text(item, "app");
+
+	if (drift)
+		terminal_error("warning: a process of %s does not run from the current "
+			       "release: %s",
+			       app ? app : "the app", drift);
+}
+
 void follow_item(struct follow *follow, const json_t *item)
 {
 	const char *type = json_out_text(item, "type");
@@ -154,6 +166,8 @@ void follow_item(struct follow *follow, const json_t *item)
 		failure_print(item);
 	else if (follow->status == 0 && !json)
 		print_result(follow, item);
+	if (!follow->options->host)
+		warn_of_drift(item);
 }
 
 /* {"schema", "type", ...} and then what more has. Takes the reference on more. */

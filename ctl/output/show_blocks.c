@@ -156,6 +156,22 @@ static void print_hold(const json_t *status)
 	     until ? show_time(until, time) : "");
 }
 
+static void print_failure(const json_t *failure, int64_t now)
+{
+	const char *kind = json_out_text(failure, "kind"),
+		   *release = json_out_text(failure, "release"),
+		   *user = json_out_text(json_object_get(failure, "by"), "user"),
+		   *at = json_out_text(failure, "time"),
+		   *message = json_out_text(failure, "message");
+	char time[160];
+
+	if (!kind || !at)
+		return;
+	line("Failed", "%s of %s by %s, %s", kind, release ? release : "a release",
+	     user ? user : "somebody", when(at, now, time, sizeof(time)));
+	line("", "%s", message ? message : "");
+}
+
 void show_status(const json_t *status, int64_t now)
 {
 	const char *app = json_out_text(status, "app"),
@@ -195,6 +211,7 @@ void show_status(const json_t *status, int64_t now)
 		 json_out_text(status, "deployed_at"), now);
 	if (method)
 		line("Restart", "%s", method);
+	print_failure(json_object_get(status, "failure"), now);
 	line_if(status, "Flag", "flag_trouble");
 	if (confirm_by)
 		line("Confirm by", "%s", show_time(confirm_by, time));
@@ -203,11 +220,11 @@ void show_status(const json_t *status, int64_t now)
 }
 
 /* What speaks against a bad release. */
-static void print_evidence(const json_t *evidence)
+static void print_evidence(const json_t *evidence, bool bad)
 {
 	const json_t *journal = json_object_get(evidence, "journal");
 
-	line_if(evidence, "Bad", "reason");
+	line_if(evidence, bad ? "Bad" : "Failed", "reason");
 	line_if(evidence, "Unit", "unit_result");
 	line_if(evidence, "Check", "check_output");
 	for (size_t i = 0; i < json_array_size(journal); i++) {
@@ -221,6 +238,7 @@ void show_release(const json_t *release, int64_t now)
 {
 	json_int_t bytes = json_out_int(release, "bytes", -1),
 		   files = json_out_int(release, "files", 0);
+	const char *state = json_out_text(release, "state");
 	char size[PROGRESS_BYTES_SIZE];
 
 	line_if(release, "Release", "id");
@@ -234,7 +252,8 @@ void show_release(const json_t *release, int64_t now)
 		     (long long)files, files == 1 ? "file" : "files");
 	print_by("Deployed", json_object_get(release, "deployed_by"),
 		 json_out_text(release, "deployed_at"), now);
-	print_evidence(json_object_get(release, "evidence"));
+	print_evidence(json_object_get(release, "evidence"),
+		       state && strcmp(state, "bad") == 0);
 	line("Pinned", "%s",
 	     json_is_true(json_object_get(release, "pinned")) ? "yes" : "no");
 }

@@ -106,6 +106,30 @@ static void add_job(struct table *table, const json_t *job)
 		table_addf(table, "%s (%s)", kind, phase ? phase : "");
 }
 
+/* What there is to know beyond the state: why it is degraded, a hold, a failure. */
+static void add_trouble(struct table *table, const json_t *app)
+{
+	const json_t *failure = json_object_get(app, "failure"),
+		     *hold = json_object_get(app, "hold");
+	const char *release = json_out_text(failure, "release"),
+		   *kind = json_out_text(failure, "kind"),
+		   *message = json_out_text(failure, "message"),
+		   *reason = json_out_text(hold, "reason");
+	char text[2048];
+
+	table_note(table, json_out_text(app, "reason"));
+	if (json_is_object(hold)) {
+		(void)snprintf(text, sizeof(text), "held: %s", reason ? reason : "");
+		table_note(table, text);
+	}
+	if (json_is_object(failure)) {
+		(void)snprintf(text, sizeof(text), "the %s of %s failed: %s",
+			       kind ? kind : "job", release ? release : "a release",
+			       message ? message : "");
+		table_note(table, text);
+	}
+}
+
 void show_list(const json_t *apps, const struct options *options)
 {
 	static const struct table_column columns[] = {
@@ -118,14 +142,17 @@ void show_list(const json_t *apps, const struct options *options)
 	table = table_new(columns, sizeof(columns) / sizeof(*columns));
 	for (size_t i = 0; i < json_array_size(apps); i++) {
 		const json_t *app = json_array_get(apps, i);
+		const char *state = json_out_text(app, "state");
 
 		table_add(table, json_out_text(app, "app"));
-		table_add(table, json_out_text(app, "state"));
+		table_addf(table, "%s%s", state ? state : "-",
+			   json_is_object(json_object_get(app, "hold")) ? ",held" : "");
 		table_add(table, json_out_text(app, "release"));
 		table_add(table, json_out_text(app, "version"));
 		table_add(table, json_out_text(app, "unit"));
 		table_add(table, json_out_text(app, "unit_state"));
 		add_job(table, json_object_get(app, "job"));
+		add_trouble(table, app);
 	}
 	finish(table, options);
 }

@@ -155,6 +155,19 @@ static uint64_t now_usec(void)
 	return uv_hrtime() / 1000;
 }
 
+/* Of systemd's words for how a job ended, those that come before any process. */
+static bool ended_without_start(const struct unit_job *job,
+				const struct unit_properties *now)
+{
+	static const char *const words[] = {"canceled", "dependency", "assert",
+					    "invalid",	"skipped",    "unsupported"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (is(job->job_result, words[i]))
+			return true;
+	return is(job->job_result, "done") && !now->condition_result;
+}
+
 static void take_stop(struct unit_job *job, const struct unit_properties *now)
 {
 	struct unit_outcome *outcome = &job->outcome;
@@ -163,7 +176,7 @@ static void take_stop(struct unit_job *job, const struct unit_properties *now)
 	outcome->stop_killed = job->steps.killed;
 	outcome->stop_overdue = job->steps.stopped && job->steps.overdue;
 	outcome->stop_usec = job->steps.stop_usec;
-	outcome->never_started = !job->steps.started && is(job->job_result, "canceled");
+	outcome->never_started = !job->steps.started && ended_without_start(job, now);
 }
 
 static void judge(struct unit_job *job)
@@ -174,6 +187,7 @@ static void judge(struct unit_job *job)
 
 	unit_result_start_limit(job->action, job->job_result, &job->before, now);
 	job->outcome.state = now->state;
+	(void)strcpy(job->outcome.id_before, job->before.state.invocation_id);
 	if (job->in_steps)
 		take_stop(job, now);
 	ok = job_result ? is(job_result, "done") && is_as_wanted(job, now)
@@ -255,6 +269,7 @@ static void give_up(struct unit_job *job)
 	const struct unit_steps *steps = &job->steps;
 
 	job->outcome.state = job->reader.properties.state;
+	(void)strcpy(job->outcome.id_before, job->before.state.invocation_id);
 	job->outcome.stop_failed = steps->step != UNIT_STEP_STARTING;
 	if (job->outcome.stop_failed)
 		cancel_job(job);

@@ -43,6 +43,7 @@ struct unit_outcome {
 	uint64_t stop_usec; /* how long it took */
 	bool stop_failed;   /* it did not end: the job is cancelled, nothing started */
 	bool never_started; /* the job ended before a new process could be to blame */
+	char id_before[UNIT_INVOCATION_SIZE]; /* InvocationID of the start before */
 };
 
 struct unit_job; /* one action under way */

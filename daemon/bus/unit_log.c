@@ -5,8 +5,10 @@
  */
 #include "bus/unit_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,55 +30,59 @@ struct unit_log {
 	void *userdata;
 };
 
-/* A match, or an option, that ends in the unit's name. */
-struct about_unit {
-	char text[UNIT_NAME_MAX + 32];
-};
-
-static const char *about_unit(const struct unit_log *log, const char *prefix,
-			      struct about_unit *ret_text)
-{
-	(void)snprintf(ret_text->text, sizeof(ret_text->text), "%s%s", prefix,
-		       log->unit);
-	return ret_text->text;
-}
+#define SINCE_ENTRIES	  60 /* of at most LineMax= bytes each, journald.conf(5) */
+#define ARGUMENTS_MAX	  32
+#define ARGUMENT_SIZE_MAX (UNIT_NAME_MAX + 64)
 
 struct log_command {
-	const char *argv[16];
-	char lines[48];
-	struct about_unit own, manager, core;
+	const char *argv[ARGUMENTS_MAX];
+	char texts[ARGUMENTS_MAX][ARGUMENT_SIZE_MAX];
+	size_t n;
 };
 
-static void fill_command(const struct unit_log *log, uint64_t lines, bool follow,
-			 struct log_command *ret_command)
-{
-	const char **argv = ret_command->argv;
-	size_t n = 0;
+static void add(struct log_command *command, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
-	argv[n++] = JOURNALCTL;
-	argv[n++] = "--no-pager";
-	argv[n++] = "--quiet";
-	if (lines > 0) {
-		(void)snprintf(ret_command->lines, sizeof(ret_command->lines),
-			       "--lines=%" PRIu64, lines);
-		argv[n++] = ret_command->lines;
-	} else if (follow) {
-		argv[n++] = "--no-tail";
-	}
+static void add(struct log_command *command, const char *fmt, ...)
+{
+	char *text = command->texts[command->n];
+	va_list ap;
+
+	assert(command->n + 1 < ARGUMENTS_MAX);
+	va_start(ap, fmt);
+	(void)vsnprintf(text, ARGUMENT_SIZE_MAX, fmt, ap);
+	va_end(ap);
+	command->argv[command->n++] = text;
+	command->argv[command->n] = NULL;
+}
+
+static void begin_command(struct log_command *command, uint64_t lines, bool follow)
+{
+	command->n = 0;
+	add(command, JOURNALCTL);
+	add(command, "--no-pager");
+	add(command, "--quiet");
+	if (lines > 0)
+		add(command, "--lines=%" PRIu64, lines);
+	else if (follow)
+		add(command, "--no-tail");
 	if (follow)
-		argv[n++] = "--follow";
-	/*
-	 * --unit= but for what others say about it: each request is in the journal, and
-	 * a few of them would take up all the lines.
-	 */
-	argv[n++] = about_unit(log, "_SYSTEMD_UNIT=", &ret_command->own);
-	argv[n++] = "+";
-	argv[n++] = "_PID=1";
-	argv[n++] = about_unit(log, "UNIT=", &ret_command->manager);
-	argv[n++] = "+";
-	argv[n++] = "_UID=0";
-	argv[n++] = about_unit(log, "COREDUMP_UNIT=", &ret_command->core);
-	argv[n] = NULL;
+		add(command, "--follow");
+}
+
+/*
+ * --unit= but for what others say about it: each request is in the journal, and a few
+ * of them would take up all the lines.
+ */
+static void match_unit(struct log_command *command, const char *unit)
+{
+	add(command, "_SYSTEMD_UNIT=%s", unit);
+	add(command, "+");
+	add(command, "_PID=1");
+	add(command, "UNIT=%s", unit);
+	add(command, "+");
+	add(command, "_UID=0");
+	add(command, "COREDUMP_UNIT=%s", unit);
 }
 
 static void on_ended(void *userdata, const struct transient_outcome *outcome)
@@ -94,19 +100,19 @@ static void on_ended(void *userdata, const struct transient_outcome *outcome)
 	free(log);
 }
 
-struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines,
-			   bool follow, const char *output, bool into_memory,
-			   void (*done)(void *userdata, int error), void *userdata)
+static struct unit_log *start(struct units *units, const char *unit,
+			      const struct log_command *command, const char *output,
+			      bool into_memory, void (*done)(void *userdata, int error),
+			      void *userdata)
 {
 	/* What a unit wrote just before it failed may not have been read in yet. */
 	static const char *const sync[] = {JOURNALCTL, "--sync", NULL};
 	struct unit_log *log = calloc(1, sizeof(*log));
-	struct log_command command;
 	char description[UNIT_NAME_MAX + 64];
 	struct transient_options options = {
 		.name = "deployd-logs",
 		.description = description,
-		.argv = command.argv,
+		.argv = command->argv,
 		.argv_before = into_memory ? sync : NULL,
 		/* It owns the journal's files; it has no capabilities. */
 		.user = "root",
@@ -126,13 +132,55 @@ struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines
 	log->userdata = userdata;
 	(void)snprintf(description, sizeof(description), "Journal of %s for deployd",
 		       log->unit);
-	fill_command(log, lines, follow, &command);
 	log->transient = transient_start(units, &options, on_ended, log);
 	if (!log->transient) {
 		free(log);
 		return NULL;
 	}
 	return log;
+}
+
+struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines,
+			   bool follow, const char *output, bool into_memory,
+			   void (*done)(void *userdata, int error), void *userdata)
+{
+	struct log_command command;
+
+	begin_command(&command, lines, follow);
+	match_unit(&command, unit);
+	return start(units, unit, &command, output, into_memory, done, userdata);
+}
+
+struct unit_log *units_log_since(struct units *units, const char *unit,
+				 uint64_t since_usec, uint32_t main_pid, bool errors,
+				 const char *output,
+				 void (*done)(void *userdata, int error),
+				 void *userdata)
+{
+	struct log_command command;
+
+	begin_command(&command, SINCE_ENTRIES, false);
+	add(&command, "--all");
+	add(&command, "--output=json");
+	add(&command, "--since=@%" PRIu64 ".%06" PRIu64, since_usec / 1000000,
+	    since_usec % 1000000);
+	if (errors)
+		add(&command, "--priority=err");
+	match_unit(&command, unit);
+	/*
+	 * systemd's child before it becomes the unit's process: by the time journald
+	 * reads its words it may be gone, and only the kernel's word for its pid and
+	 * user is left.
+	 */
+	add(&command, "+");
+	add(&command, "_UID=0");
+	add(&command, "UNIT=%s", unit);
+	if (main_pid != 0) {
+		add(&command, "+");
+		add(&command, "_PID=%" PRIu32, main_pid);
+		add(&command, "UNIT=%s", unit);
+	}
+	return start(units, unit, &command, output, true, done, userdata);
 }
 
 void unit_log_cancel(struct unit_log *log)

@@ -19,5 +19,16 @@ struct unit_log *units_log(struct units *units, const char *unit, uint64_t lines
 			   void (*done)(void *userdata, int error), void *userdata)
 	__attribute__((nonnull(1, 2, 5, 7)));
 
+/*
+ * As units_log() into memory, the newest entries since a time (CLOCK_REALTIME), one
+ * JSON object a line. main_pid: of a process that was to become the unit's and may be
+ * gone; 0 = none. errors: only those of level err and above.
+ */
+struct unit_log *units_log_since(struct units *units, const char *unit,
+				 uint64_t since_usec, uint32_t main_pid, bool errors,
+				 const char *output,
+				 void (*done)(void *userdata, int error),
+				 void *userdata) __attribute__((nonnull(1, 2, 6, 7)));
+
 /* Stops the transient unit; done is not called. Accepts NULL. */
 void unit_log_cancel(struct unit_log *log);

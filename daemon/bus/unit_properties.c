@@ -126,12 +126,14 @@ static const struct property properties[] = {
 	PROPERTY("ActiveState", 's', state.active_state),
 	PROPERTY("ConditionResult", 'b', condition_result),
 	PROPERTY("ExecMainCode", 'i', state.exec_main_code),
+	PROPERTY("ExecMainPID", 'u', state.exec_main_pid),
 	PROPERTY("ExecMainStatus", 'i', state.exec_main_status),
 	PROPERTY("InactiveEnterTimestampMonotonic", 't', inactive_enter_mono_usec),
 	PROPERTY("InactiveExitTimestampMonotonic", 't', inactive_exit_mono_usec),
 	PROPERTY("KillMode", 's', state.kill_mode),
 	PROPERTY("LoadState", 's', state.load_state),
 	PROPERTY("MainPID", 'u', state.main_pid),
+	PROPERTY("MemoryMax", 't', state.memory_max),
 	PROPERTY("NRestarts", 'u', state.n_restarts),
 	PROPERTY("NeedDaemonReload", 'b', state.need_daemon_reload),
 	PROPERTY("RemainAfterExit", 'b', remain_after_exit),
@@ -141,6 +143,7 @@ static const struct property properties[] = {
 	PROPERTY("TimeoutStopUSec", 't', timeout_stop_usec),
 	PROPERTY("Type", 's', service_type),
 	PROPERTY("UnitFileState", 's', state.unit_file_state),
+	PROPERTY("WorkingDirectory", 's', state.working_dir),
 };
 
 static int read_value(sd_bus_message *message, const struct property *property,
@@ -195,12 +198,44 @@ static int count_commands(sd_bus_message *message, struct unit_properties *ret)
 	return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
+static int read_triggers(sd_bus_message *message, struct unit_properties *ret)
+{
+	int r = sd_bus_message_enter_container(message, 'v', "as");
+
+	if (r >= 0)
+		r = sd_bus_message_enter_container(message, 'a', "s");
+	while (r >= 0 && sd_bus_message_at_end(message, 0) == 0) {
+		r = sd_bus_message_skip(message, "s");
+		ret->state.may_rest = true;
+	}
+	if (r >= 0)
+		r = sd_bus_message_exit_container(message);
+	return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
+static int read_invocation(sd_bus_message *message, struct unit_properties *ret)
+{
+	const unsigned char *bytes = NULL;
+	size_t n = 0;
+	int r = sd_bus_message_enter_container(message, 'v', "ay");
+
+	if (r >= 0)
+		r = sd_bus_message_read_array(message, 'y', (const void **)&bytes, &n);
+	for (size_t i = 0; r >= 0 && n == 16 && i < n; i++)
+		(void)snprintf(ret->state.invocation_id + 2 * i, 3, "%02x", bytes[i]);
+	return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
 static int take_property(const char *name, sd_bus_message *value, void *userdata)
 {
 	struct unit_properties *ret = userdata;
 
 	if (strcmp(name, "Job") == 0)
 		return read_job(value, ret);
+	if (strcmp(name, "InvocationID") == 0)
+		return read_invocation(value, ret);
+	if (strcmp(name, "TriggeredBy") == 0)
+		return read_triggers(value, ret);
 	if (strcmp(name, "ExecStop") == 0 || strcmp(name, "ExecStopPost") == 0)
 		return count_commands(value, ret);
 	/* Cut short it would be the path of another one. */
@@ -224,6 +259,8 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *re
 	(void)ret;
 	unit_request_drop_call(request);
 	r = unit_properties_each(reply, take_property, &reader->properties);
+	if (strcmp(reader->properties.service_type, "oneshot") == 0)
+		reader->properties.state.may_rest = true;
 	reader->done(reader, r < 0 ? r : 0);
 	return 0;
 }

@@ -13,6 +13,8 @@
  * units_query() is for everyone; what follows it is for the requests of daemon/bus.
  */
 
+#define UNIT_INVOCATION_SIZE 33 /* 32 hex digits */
+
 /* A unit's properties as read in one go; strings are never NULL-terminated short. */
 struct unit_state {
 	char load_state[32];	  /* "loaded", "not-found", "masked", ... */
@@ -21,6 +23,7 @@ struct unit_state {
 	char result[32];	  /* service Result: "success", "exit-code", ... */
 	char unit_file_state[32]; /* "enabled", "disabled", ... */
 	uint32_t main_pid;	  /* 0 = none */
+	uint32_t exec_main_pid;	  /* of the last main process, 0 = none */
 	uint32_t n_restarts;
 	uint64_t active_enter_usec; /* CLOCK_REALTIME, 0 = never */
 	uint64_t active_enter_mono_usec;
@@ -28,8 +31,14 @@ struct unit_state {
 	int32_t exec_main_status; /* exit code or signal of the last main process */
 	int32_t exec_main_code;	  /* CLD_EXITED, CLD_KILLED, ... */
 	bool need_daemon_reload;
+	/* Nothing is wrong where it does not run: a oneshot, or a socket, timer or path
+	 * starts it. */
+	bool may_rest;
 	char kill_mode[32]; /* "control-group", "mixed", "process", ... */
 	bool send_sigkill;
+	uint64_t memory_max;			  /* UINT64_MAX: no limit */
+	char invocation_id[UNIT_INVOCATION_SIZE]; /* of the last start, "" = none */
+	char working_dir[1024];			  /* as written, so maybe with a "!" */
 	char control_group[1024]; /* below /sys/fs/cgroup, "" = has none now */
 };
 

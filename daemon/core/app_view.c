@@ -28,6 +28,18 @@ static void release_deinit(struct release *release)
 	evidence_free(release->evidence);
 }
 
+static void failure_free(struct app_failure *failure)
+{
+	if (!failure)
+		return;
+	free(failure->job);
+	free(failure->kind);
+	free(failure->result);
+	free(failure->message);
+	free(failure->time);
+	free(failure);
+}
+
 void app_view_free(struct app_view *view)
 {
 	if (!view)
@@ -38,6 +50,7 @@ void app_view_free(struct app_view *view)
 	free(view->degraded);
 	free(view->failed);
 	free(view->activated_at);
+	failure_free(view->failure);
 	if (view->hold)
 		free(view->hold->reason);
 	free(view->hold);

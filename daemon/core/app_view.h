@@ -44,11 +44,18 @@ struct release {
 	char *sha256; /* of the archive */
 	char *layout; /* core/content.h */
 	char *version, *revision, *message;
-	char *deployed_at; /* RFC 3339 */
+	char *deployed_at; /* RFC 3339: became current last; never did: was made */
 	struct person deployed_by;
 	int64_t bytes, files;
 	bool pinned;
 	struct release_evidence *evidence; /* NULL: none */
+};
+
+/* Of the last job that switched and failed, if none has succeeded since. */
+struct app_failure {
+	char *job, *kind, *result, *message, *time; /* RFC 3339 */
+	char release[RELEASE_ID_SIZE];		    /* "": not known */
+	struct person by;
 };
 
 /* Nothing is switched until it ends, except by an automatic rollback. */
@@ -72,7 +79,8 @@ struct app_view {
 	char *degraded; /* what is wrong with `current`; NULL: nothing */
 	char *failed;	/* why the current release is not healthy; NULL: it is */
 	struct person activated_by;
-	char *activated_at; /* RFC 3339; NULL: not known */
+	char *activated_at;	     /* RFC 3339; NULL: not known */
+	struct app_failure *failure; /* NULL: none */
 	struct app_hold *hold;
 	struct app_confirm *confirm;
 	bool have_flag; /* flag: the last touch that was honoured */

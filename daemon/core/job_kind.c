@@ -126,6 +126,34 @@ static const struct job_kind_traits kinds[] = {
 			.unit_phase = "restarting",
 			.rank = QUEUE_RANK_URGENT,
 		},
+	[JOB_KIND_MARK_GOOD] =
+		{
+			.name = "mark-good",
+			.unit_phase = "restarting",
+			.rank = QUEUE_RANK_URGENT,
+			.about_releases = true,
+		},
+	[JOB_KIND_MARK_BAD] =
+		{
+			.name = "mark-bad",
+			.unit_phase = "restarting",
+			.rank = QUEUE_RANK_URGENT,
+			.about_releases = true,
+		},
+	[JOB_KIND_PIN] =
+		{
+			.name = "pin",
+			.unit_phase = "restarting",
+			.rank = QUEUE_RANK_URGENT,
+			.about_releases = true,
+		},
+	[JOB_KIND_UNPIN] =
+		{
+			.name = "unpin",
+			.unit_phase = "restarting",
+			.rank = QUEUE_RANK_URGENT,
+			.about_releases = true,
+		},
 	[JOB_KIND_RECOVER] =
 		{
 			.name = "recover",

@@ -24,6 +24,10 @@ enum job_kind {
 	JOB_KIND_CONFIRM, /* what is live stays */
 	JOB_KIND_HOLD,
 	JOB_KIND_UNHOLD,
+	JOB_KIND_MARK_GOOD, /* what somebody says of a release */
+	JOB_KIND_MARK_BAD,
+	JOB_KIND_PIN, /* it is never pruned */
+	JOB_KIND_UNPIN,
 	JOB_KIND_RECOVER, /* what a crash of deployd left undone after a switch */
 	JOB_KIND_REVERT, /* back to `from`: not confirmed in time, or a crash in between
 			  */

@@ -11,6 +11,8 @@ enum fork {
 	FORK_RESTARTED,
 	FORK_CHECKED,
 	FORK_FAILED,
+	FORK_DRIFTED,
+	FORK_BACK_FAILED,
 	FORK_COUNT
 };
 
@@ -107,6 +109,10 @@ static const enum job_state routes[][FORK_COUNT] = {
 	[JOB_KIND_CONFIRM] = ROUTE(MARKING, RECORDING, RECORDING, RECORDING),
 	[JOB_KIND_HOLD] = ROUTE(MARKING, RECORDING, RECORDING, RECORDING),
 	[JOB_KIND_UNHOLD] = ROUTE(MARKING, RECORDING, RECORDING, RECORDING),
+	[JOB_KIND_MARK_GOOD] = ROUTE(MARKING, RECORDING, RECORDING, RECORDING),
+	[JOB_KIND_MARK_BAD] = ROUTE(MARKING, RECORDING, RECORDING, RECORDING),
+	[JOB_KIND_PIN] = ROUTE(MARKING, RECORDING, RECORDING, RECORDING),
+	[JOB_KIND_UNPIN] = ROUTE(MARKING, RECORDING, RECORDING, RECORDING),
 	[JOB_KIND_RECOVER] = ROUTE(RESTARTING, RECORDING, CHECKING, BAKING),
 	[JOB_KIND_REVERT] = ROUTE(REVERTING, RECORDING, RECORDING, RECORDING),
 };
@@ -192,13 +198,13 @@ static const struct transition transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
 	[JOB_STATE_RESTORING] =
 		{
 			[JOB_EVENT_STEP_OK] = GO(RECHECKING),
-			[JOB_EVENT_STEP_FAILED] = GO_FAILED(VERIFYING),
+			[JOB_EVENT_STEP_FAILED] = GO_FORK_FAILED(BACK_FAILED),
 			[JOB_EVENT_ABANDON] = STAY(NONE),
 		},
 	[JOB_STATE_RECHECKING] =
 		{
 			[JOB_EVENT_STEP_OK] = GO_NOTING(VERIFYING, NOTE_RESTORED),
-			[JOB_EVENT_STEP_FAILED] = GO_FAILED(VERIFYING),
+			[JOB_EVENT_STEP_FAILED] = GO_FORK_FAILED(BACK_FAILED),
 			[JOB_EVENT_ABANDON] = STAY(NONE),
 		},
 	[JOB_STATE_STOPPING] =
@@ -210,7 +216,7 @@ static const struct transition transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
 	[JOB_STATE_VERIFYING] =
 		{
 			[JOB_EVENT_STEP_OK] = GO(FINISHING),
-			[JOB_EVENT_STEP_FAILED] = GO(FINISHING),
+			[JOB_EVENT_STEP_FAILED] = GO_FORK_FAILED(DRIFTED),
 			[JOB_EVENT_ABANDON] = STAY(NONE),
 		},
 	[JOB_STATE_FINISHING] =
@@ -256,6 +262,15 @@ void job_machine_init(struct job_machine *machine, enum job_kind kind)
 	};
 }
 
+/* What runs is known by then: where nothing is gone back to, this is the end. */
+static enum job_state after_drift(const struct job_machine *machine)
+{
+	return machine->failed || !machine->switched ||
+			       machine->fallback == JOB_FALLBACK_NONE
+		       ? JOB_STATE_FINISHING
+		       : fallbacks[machine->fallback];
+}
+
 static enum job_state destination(const struct job_machine *machine,
 				  const struct transition *t)
 {
@@ -265,6 +280,10 @@ static enum job_state destination(const struct job_machine *machine,
 	case FORK_FAILED:
 		return machine->switched ? fallbacks[machine->fallback]
 					 : JOB_STATE_RECORDING;
+	case FORK_BACK_FAILED:
+		return machine->has_next ? JOB_STATE_REVERTING : JOB_STATE_VERIFYING;
+	case FORK_DRIFTED:
+		return after_drift(machine);
 	case FORK_STARTED:
 		if (machine->kind == JOB_KIND_REVERT &&
 		    machine->fallback == JOB_FALLBACK_STOP)
@@ -283,6 +302,7 @@ bool job_machine_step(struct job_machine *machine, enum job_event event,
 		      enum job_action *ret_action)
 {
 	const struct transition *t;
+	enum job_state to;
 
 	assert(machine->kind < JOB_KIND_COUNT);
 	assert(machine->state < JOB_STATE_COUNT);
@@ -295,12 +315,12 @@ bool job_machine_step(struct job_machine *machine, enum job_event event,
 	    job_machine_is_before_switch(machine))
 		t = machine->state == JOB_STATE_PREFLIGHT ? &too_late_for_preflight
 							  : &too_late;
+	to = t->how == GOES ? destination(machine, t) : machine->state;
 	machine->failed |= (t->notes & NOTE_FAILED) != 0;
 	machine->switched |= (t->notes & NOTE_SWITCHED) != 0;
 	machine->reverted |= (t->notes & NOTE_REVERTED) != 0;
 	machine->restored |= (t->notes & NOTE_RESTORED) != 0;
-	if (t->how == GOES)
-		machine->state = destination(machine, t);
+	machine->state = to;
 	*ret_action = t->how == GOES ? entry_actions[machine->state] : t->action;
 	return true;
 }

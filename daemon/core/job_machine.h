@@ -23,7 +23,8 @@ enum job_state {
 	JOB_STATE_RESTORING,  /* the unit's job, for that one */
 	JOB_STATE_RECHECKING, /* is that one healthy */
 	JOB_STATE_STOPPING, /* failed, and nothing to go back to: the unit is stopped */
-	JOB_STATE_VERIFYING,  /* which releases the unit's processes run from */
+	JOB_STATE_VERIFYING,  /* which releases the unit's processes run from; it fails
+				 where that fails the job */
 	JOB_STATE_FINISHING,  /* marks, history, pruning */
 	JOB_STATE_DISCARDING, /* staging is dropped after a failure or a cancel */
 	JOB_STATE_MARKING,    /* a durable word about the app: confirm, hold, unhold */
@@ -79,10 +80,12 @@ struct job_machine {
 	enum job_state state;
 	enum job_fallback
 		fallback; /* set by the edge once it knows, before ACTING ends */
-	bool failed;	  /* a step failed; the outcome is not ok */
-	bool switched;	  /* current points at the job's release, or did */
-	bool reverted;	  /* current points back */
-	bool restored;	  /* what it points back at is up, and healthy */
+	bool has_next; /* set by the edge before RESTORING or RECHECKING fails: there is
+			  another one to go back to */
+	bool failed;   /* a step failed; the outcome is not ok */
+	bool switched; /* current points at the job's release, or did */
+	bool reverted; /* current points back */
+	bool restored; /* what it points back at is up, and healthy */
 };
 
 void job_machine_init(struct job_machine *machine, enum job_kind kind)

@@ -20,6 +20,51 @@ static enum deploy_result conclude(struct errinfo *error, enum deploy_result res
 	return result;
 }
 
+static const struct failure *back_failure(const struct job_end *end)
+{
+	return end->back_failed ? &end->back_failure : NULL;
+}
+
+bool job_verdict_is_bad(const struct job_end *end)
+{
+	return end->release_failed &&
+	       blame_is_release(&end->failure, back_failure(end));
+}
+
+/* The unit failed, and no release is the cause. */
+static bool is_nobodys_fault(const struct job_end *end)
+{
+	return end->release_failed &&
+	       !blame_is_release(&end->failure, back_failure(end));
+}
+
+/* The one gone back to ran, and failed by itself: that is not the machine any more. */
+static bool back_is_worse(const struct job_end *end)
+{
+	return end->back_failed && !blame_is_alike(&end->failure, &end->back_failure);
+}
+
+static enum deploy_result unblamed(const struct job_end *end, struct errinfo *error)
+{
+	const struct job_machine *machine = end->machine;
+	char again[160];
+
+	(void)snprintf(again, sizeof(again),
+		       "no release is at fault, and %s is live again", end->back);
+	if (machine->fallback == JOB_FALLBACK_STOP)
+		return conclude(error, RESULT_MACHINE,
+				"no release is at fault; the unit ",
+				*end->revert_error ? end->revert_error : "was stopped");
+	if (machine->reverted && machine->restored)
+		return conclude(error, RESULT_MACHINE, again, "");
+	(void)snprintf(
+		again, sizeof(again),
+		"no release is at fault; %s is current again, but does not start "
+		"either: ",
+		end->back);
+	return conclude(error, RESULT_MACHINE, again, end->revert_error);
+}
+
 enum deploy_result job_verdict(const struct job_end *end, struct errinfo *error)
 {
 	const struct job_machine *machine = end->machine;
@@ -30,11 +75,13 @@ enum deploy_result job_verdict(const struct job_end *end, struct errinfo *error)
 		return end->result;
 	if (end->stop_failed)
 		return conclude(
-			error, RESULT_FAILED, "nothing new was started",
+			error, RESULT_MACHINE, "nothing new was started",
 			machine->reverted
 				? "; what was live before is current again, and "
 				  "systemd starts it when that process is gone"
 				: "");
+	if (is_nobodys_fault(end) && !back_is_worse(end))
+		return unblamed(end, error);
 	if (machine->fallback == JOB_FALLBACK_STOP)
 		return conclude(error, RESULT_ROLLBACK_FAILED,
 				"there is no earlier release to go back to, so the "
@@ -42,9 +89,9 @@ enum deploy_result job_verdict(const struct job_end *end, struct errinfo *error)
 				*end->revert_error ? end->revert_error : "was stopped");
 	if (machine->reverted && machine->restored)
 		return conclude(error, RESULT_ROLLED_BACK, "rolled back to ",
-				end->from);
+				end->back);
 	(void)snprintf(back, sizeof(back),
-		       "and the rollback to %s failed: ", end->from);
+		       "and the rollback to %s failed: ", end->back);
 	return conclude(error, RESULT_ROLLBACK_FAILED, back, end->revert_error);
 }
 
@@ -53,7 +100,20 @@ enum job_mark job_verdict_mark(const struct job_end *end)
 	/* One that awaits its confirmation is good when that has come. */
 	if (end->result == RESULT_OK)
 		return end->awaits_confirm ? JOB_MARK_NONE : JOB_MARK_GOOD;
-	return end->release_bad ? JOB_MARK_BAD : JOB_MARK_NONE;
+	return job_verdict_is_bad(end) ? JOB_MARK_BAD : JOB_MARK_NONE;
+}
+
+bool job_verdict_drift_fails(enum require_verified require, bool started_anew)
+{
+	switch (require) {
+	case REQUIRE_VERIFIED_AUTO:
+		break;
+	case REQUIRE_VERIFIED_YES:
+		return true;
+	case REQUIRE_VERIFIED_NO:
+		return false;
+	}
+	return started_anew;
 }
 
 const char *job_mark_name(enum job_mark mark)

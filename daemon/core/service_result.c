@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define SETUP_STATUS_FIRST 200
-#define SETUP_STATUS_LAST  244
+#define SETUP_STATUS_LAST  245
 
 static const struct {
 	int32_t status;
@@ -92,6 +92,21 @@ static void exit_text(int32_t code, int32_t status, char *ret_text, size_t size)
 		if (setup_failures[i].status == status)
 			(void)snprintf(ret_text, size, "%s (exit status %" PRId32 ")",
 				       setup_failures[i].text, status);
+}
+
+void service_result_disown(char *text, size_t size, int32_t status)
+{
+	char wrong[320], rest[1024];
+	char *at;
+
+	exit_text(CLD_EXITED, status, wrong, sizeof(wrong));
+	at = strstr(text, wrong);
+	if (!at || strlen(at) >= sizeof(rest))
+		return;
+	(void)strcpy(rest, at + strlen(wrong));
+	(void)snprintf(at, size - (size_t)(at - text),
+		       "its main process exited with status %" PRId32 "%s", status,
+		       rest);
 }
 
 static void signal_text(int32_t code, int32_t status, bool dumped, char *ret_text,

@@ -20,6 +20,13 @@ void service_result_end(int32_t code, int32_t status, char *ret_text, size_t siz
 void service_result_text(const char *result, int32_t code, int32_t status,
 			 char *ret_text, size_t size) __attribute__((nonnull));
 
+/*
+ * The exit status was the program's own although it is one of systemd's: puts that into
+ * a text that service_result_text() is in.
+ */
+void service_result_disown(char *text, size_t size, int32_t status)
+	__attribute__((nonnull));
+
 /* True for "success", and for "": a unit that is no service has no Result=. */
 bool service_result_is_success(const char *result) __attribute__((nonnull));
 

@@ -115,6 +115,62 @@ bool switch_choose_target(const struct app_view *view,
 	return true;
 }
 
+struct way_back {
+	const char *failed;
+	const char (*tried)[RELEASE_ID_SIZE];
+	size_t n_tried;
+};
+
+enum grade {
+	GRADE_GOOD,
+	GRADE_NOT_BAD,
+	GRADE_ANY,
+};
+
+static bool may_go_back_to(const struct way_back *way, const struct release *release,
+			   enum grade grade)
+{
+	if (!release || strcmp(release->id, way->failed) == 0)
+		return false;
+	for (size_t i = 0; i < way->n_tried; i++)
+		if (strcmp(release->id, way->tried[i]) == 0)
+			return false;
+	return release->state == RELEASE_STATE_GOOD || grade == GRADE_ANY ||
+	       (grade == GRADE_NOT_BAD && release->state != RELEASE_STATE_BAD);
+}
+
+static const struct release *choose_back(const struct app_view *view,
+					 const struct way_back *way,
+					 const struct release *live)
+{
+	const char *previous = app_view_previous(view);
+	const struct release *release =
+		previous ? app_view_release(view, previous) : NULL;
+
+	if (may_go_back_to(way, live, GRADE_NOT_BAD))
+		return live;
+	if (may_go_back_to(way, release, GRADE_GOOD))
+		return release;
+	for (size_t i = 0; view && i < view->n_releases; i++)
+		if (may_go_back_to(way, &view->releases[i], GRADE_GOOD))
+			return &view->releases[i];
+	return may_go_back_to(way, live, GRADE_ANY) ? live : NULL;
+}
+
+bool switch_choose_back(const struct app_view *view, const char *failed,
+			const char *from, const char (*tried)[RELEASE_ID_SIZE],
+			size_t n_tried, char ret_back[RELEASE_ID_SIZE])
+{
+	const struct way_back way = {failed, tried, n_tried};
+	const struct release *back =
+		*from ? choose_back(view, &way, app_view_release(view, from)) : NULL;
+
+	if (!back)
+		return false;
+	(void)snprintf(ret_back, RELEASE_ID_SIZE, "%s", back->id);
+	return true;
+}
+
 static bool has_content(const struct release *release, const struct content *content)
 {
 	const struct content own = {release->sha256, release->layout};

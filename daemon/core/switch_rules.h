@@ -40,6 +40,17 @@ bool switch_choose_target(const struct app_view *view,
 			  char ret_target[RELEASE_ID_SIZE], struct errinfo *ret_why)
 	__attribute__((warn_unused_result, nonnull));
 
+/*
+ * The release to go back to from `failed`, into ret_back: what was live before
+ * (`from`), or where that is gone or bad, the last good one before it, else the newest
+ * good one. Those in tried have failed as well. The one that was live is taken although
+ * it is bad where there is no good one. False: there is none.
+ */
+bool switch_choose_back(const struct app_view *view, const char *failed,
+			const char *from, const char (*tried)[RELEASE_ID_SIZE],
+			size_t n_tried, char ret_back[RELEASE_ID_SIZE])
+	__attribute__((warn_unused_result, nonnull(2, 3, 6)));
+
 /* False, with the reason: a release with the same content is bad. */
 bool switch_archive_is_welcome(const struct app_view *view,
 			       const struct content *content, struct errinfo *ret_why)

@@ -109,6 +109,11 @@ static void finish(struct health *health)
 
 static void failed(struct health *health, const char *why)
 {
+	if (health->oom) {
+		health->outcome.oom_killed = oom_count_kills(health->oom) > 0;
+		health->outcome.memory_limit_is_hit =
+			oom_count_limit_is_hit(health->oom);
+	}
 	(void)errinfo_refuse(&health->outcome.error, RESULT_FAILED, "%s", why);
 	finish(health);
 }

@@ -26,6 +26,8 @@ struct health_outcome {
 	bool healthy;
 	struct errinfo error; /* why it is failed, in words */
 	char unit_result[32]; /* systemd's Result */
+	bool oom_killed; /* the unit's memory.events said so while they were there */
+	bool memory_limit_is_hit; /* and that it was a limit of the unit */
 	/* What the check that failed last wrote or was answered; borrowed, may be NULL.
 	 */
 	const char *check_output;

@@ -28,7 +28,7 @@ struct oom_count {
 	char path[1200]; /* of memory.events, "" = not known */
 	uint64_t queried_usec;
 	bool have_before;
-	uint64_t before, now;
+	struct oom_events before, now;
 };
 
 static bool is_plain(const char *path)
@@ -37,20 +37,25 @@ static bool is_plain(const char *path)
 	       strcmp(path + strlen(path) - 1, "/") != 0;
 }
 
-bool oom_count_parse(const char *text, uint64_t *ret_kills)
+bool oom_count_parse(const char *text, struct oom_events *ret_events)
 {
+	struct oom_events events = {0};
 	const char *line = text;
+	bool told = false;
 
 	while (line) {
-		if (sscanf(line, "oom_kill %" SCNu64, ret_kills) == 1)
-			return true;
+		if (sscanf(line, "oom_kill %" SCNu64, &events.kills) == 1)
+			told = true;
+		(void)sscanf(line, "oom %" SCNu64, &events.limit_hits);
 		line = strchr(line, '\n');
 		line = line ? line + 1 : NULL;
 	}
-	return false;
+	if (told)
+		*ret_events = events;
+	return told;
 }
 
-static bool read_events(const char *path, uint64_t *ret_kills)
+static bool read_events(const char *path, struct oom_events *ret_events)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char text[EVENTS_BYTES_MAX + 1];
@@ -62,14 +67,14 @@ static bool read_events(const char *path, uint64_t *ret_kills)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	return oom_count_parse(text, ret_kills);
+	return oom_count_parse(text, ret_events);
 }
 
 static void refresh(struct oom_count *count)
 {
-	uint64_t kills;
+	struct oom_events events;
 
-	if (!read_events(count->path, &kills)) {
+	if (!read_events(count->path, &events)) {
 		/* The group goes with the unit's processes, and another one may come.
 		 */
 		count->path[0] = '\0';
@@ -77,12 +82,12 @@ static void refresh(struct oom_count *count)
 	}
 	if (!count->have_before) {
 		count->have_before = true;
-		count->before = kills;
+		count->before = events;
 	}
 	/* Fewer than before: another group of that name. */
-	if (kills < count->before)
-		count->before = 0;
-	count->now = kills;
+	if (events.kills < count->before.kills)
+		count->before = (struct oom_events){0};
+	count->now = events;
 }
 
 static void on_state(void *userdata, int error, const struct unit_state *state)
@@ -132,7 +137,12 @@ void oom_count_refresh(struct oom_count *count)
 
 uint64_t oom_count_kills(const struct oom_count *count)
 {
-	return count->now - count->before;
+	return count->now.kills - count->before.kills;
+}
+
+bool oom_count_limit_is_hit(const struct oom_count *count)
+{
+	return count->now.limit_hits > count->before.limit_hits;
 }
 
 void oom_count_free(struct oom_count *count)

@@ -26,8 +26,16 @@ void oom_count_refresh(struct oom_count *count) __attribute__((nonnull));
 /* 0 while the unit has no control group, or none with a memory controller. */
 uint64_t oom_count_kills(const struct oom_count *count) __attribute__((nonnull));
 
-/* From the text of memory.events; false when it does not tell. */
-bool oom_count_parse(const char *text, uint64_t *ret_kills)
+/* Since this began the unit has reached a limit of its own, or of a group below it. */
+bool oom_count_limit_is_hit(const struct oom_count *count) __attribute__((nonnull));
+
+struct oom_events {
+	uint64_t kills;
+	uint64_t limit_hits; /* not counted where the whole machine is out of memory */
+};
+
+/* From the text of memory.events; false when it does not tell of kills. */
+bool oom_count_parse(const char *text, struct oom_events *ret_events)
 	__attribute__((warn_unused_result, nonnull));
 
 /* Accepts NULL. */

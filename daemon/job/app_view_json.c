@@ -116,6 +116,25 @@ static bool read_releases(const json_t *json, struct app_view *view)
 	return true;
 }
 
+static bool read_failure(const json_t *json, struct app_view *view)
+{
+	struct app_failure *failure;
+
+	if (!json_is_object(json))
+		return true;
+	failure = calloc(1, sizeof(*failure));
+	view->failure = failure;
+	if (!failure)
+		return false;
+	id_of(json, "release", failure->release);
+	failure->by = person_from_json(json_object_get(json, "by"));
+	return copy_text(json, "job", &failure->job) &&
+	       copy_text(json, "kind", &failure->kind) &&
+	       copy_text(json, "result", &failure->result) &&
+	       copy_text(json, "message", &failure->message) &&
+	       copy_text(json, "time", &failure->time);
+}
+
 static bool read_hold(const json_t *json, struct app_view *view)
 {
 	if (!json_is_object(json))
@@ -173,6 +192,7 @@ struct app_view *app_view_from_json(const json_t *json)
 	if (copy_text(json, "degraded", &view->degraded) &&
 	    copy_text(json, "failed", &view->failed) &&
 	    copy_text(json, "activated_at", &view->activated_at) &&
+	    read_failure(json_object_get(json, "failure"), view) &&
 	    read_hold(json_object_get(json, "hold"), view) &&
 	    read_confirm(json_object_get(json, "confirm"), view) &&
 	    read_releases(json_object_get(json, "releases"), view))

@@ -58,6 +58,7 @@ struct job *job_new(const struct job_context *context, struct app *app,
 		return NULL;
 	job->staging_fd = -1;
 	job->log_output = OUTPUT_NONE;
+	job->runs = VERIFICATION_UNKNOWN;
 	if (!copy_text(&job->sha256, request->sha256) ||
 	    !copy_text(&job->version, request->version) ||
 	    !copy_text(&job->revision, request->revision) ||

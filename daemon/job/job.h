@@ -10,7 +10,9 @@
 #include "bus/output.h"
 #include "bus/unit_job.h"
 #include "bus/unit_log.h"
+#include "core/blame.h"
 #include "core/job_machine.h"
+#include "core/verification.h"
 #include "deploy/errinfo.h"
 #include "deploy/limits.h"
 #include "deploy/names.h"
@@ -26,11 +28,11 @@
  * session that asked for it.
  */
 
-#define JOB_ID_SIZE	  17 /* 16 hex digits: random, not to be guessed */
-#define JOB_WATCHERS_MAX  16
-#define JOB_LOG_LINES	  20
-#define JOB_LOG_BYTES_MAX 16384
-#define BAKE_SLACK_MSEC	  10000u /* for the bus, beyond bake_sec */
+#define JOB_ID_SIZE	 17 /* 16 hex digits: random, not to be guessed */
+#define JOB_WATCHERS_MAX 16
+#define JOB_LOG_LINES	 20
+#define JOB_BACK_MAX	 3	/* releases that are gone back to in turn */
+#define BAKE_SLACK_MSEC	 10000u /* for the bus, beyond bake_sec */
 
 struct config_set;
 struct job;
@@ -105,6 +107,9 @@ struct job {
 	char user[PERSON_NAME_SIZE];
 	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
+	char back[RELEASE_ID_SIZE];   /* what is gone back to; `from` in most cases */
+	char tried[JOB_BACK_MAX][RELEASE_ID_SIZE]; /* those that are not up either */
+	size_t n_tried;
 	char *sha256, *version, *revision, *message, *if_current, *key;
 	uint64_t archive_reader; /* 0: there is no archive, or it is done with */
 	struct archive archive;	 /* as its reader said last, which may have gone */
@@ -145,10 +150,22 @@ struct job {
 	bool marked_good; /* confirm: the first half is done */
 	bool asking;	  /* what became of a switch that failed */
 	struct errinfo switch_error; /* how it did */
-	bool same_boot;	      /* recover: processes of before the crash may still run */
-	bool release_bad;     /* the unit did not come up with it, or did not stay so */
+	bool same_boot;	     /* recover: processes of before the crash may still run */
+	bool release_failed; /* the unit did not come up with it, or did not stay so */
+	struct failure failure;	     /* how */
+	bool back_failed;	     /* nor with the one gone back to */
+	struct failure back_failure; /* how that one did */
+	bool never_started, oom_killed, memory_limit_is_hit; /* of the failure */
+	uint64_t unit_begun_usec; /* the last unit job was asked for, CLOCK_REALTIME */
+	char id_before[UNIT_INVOCATION_SIZE]; /* of the start before it: not its lines
+					       */
+	void (*examined)(struct job *job);
 	char unit_result[32]; /* evidence: systemd's Result */
 	char *check_output;   /* evidence: of the check that failed last; may be NULL */
+	/* Of the unit's processes, as seen last; "unknown" with no reason: not looked.
+	 */
+	enum verification_verdict runs;
+	char runs_reason[VERIFICATION_REASON_SIZE];
 	struct errinfo revert_error; /* why the release gone back to is not up either */
 	json_t *in_use; /* releases that processes run from; NULL = not known; owned */
 

@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/job_verdict.h"
 #include "health/health.h"
 #include "health/verification.h"
-#include "job/job_unit.h"
+#include "job/job_back.h"
+#include "job/job_blame.h"
 
 static void keep_evidence(struct job *job, const struct health_outcome *outcome)
 {
 	job_fail(job, RESULT_FAILED, "%s", outcome->error.what);
-	job->release_bad = job->machine.switched;
+	job->release_failed = job->machine.switched;
 	(void)snprintf(job->unit_result, sizeof(job->unit_result), "%s",
 		       outcome->unit_result);
 	free(job->check_output);
@@ -35,15 +37,22 @@ static void extend_gap(struct job *job, const struct health_outcome *outcome)
 	job->gap_ms = (outcome->healthy_mono_usec - from + 999) / 1000;
 }
 
+static void take_outcome(struct job *job, const struct health_outcome *outcome)
+{
+	job->health = NULL;
+	job->unit_state = outcome->state;
+	job->oom_killed = outcome->oom_killed;
+	job->memory_limit_is_hit = outcome->memory_limit_is_hit;
+}
+
 static void on_checked(void *userdata, const struct health_outcome *outcome)
 {
 	struct job *job = userdata;
 
-	job->health = NULL;
-	job->unit_state = outcome->state;
+	take_outcome(job, outcome);
 	if (!outcome->healthy) {
 		keep_evidence(job, outcome);
-		job_fail_with_log(job);
+		job_examine(job, false, job_fail_with_log);
 		return;
 	}
 	if (job->machine.state == JOB_STATE_CHECKING && job->have_gap)
@@ -55,13 +64,14 @@ static void on_rechecked(void *userdata, const struct health_outcome *outcome)
 {
 	struct job *job = userdata;
 
-	job->health = NULL;
-	job->unit_state = outcome->state;
-	if (outcome->healthy)
-		extend_gap(job, outcome);
-	else
+	take_outcome(job, outcome);
+	if (!outcome->healthy) {
 		job->revert_error = outcome->error;
-	job_step_done(job, outcome->healthy);
+		job_examine(job, false, job_back_failed);
+		return;
+	}
+	extend_gap(job, outcome);
+	job_step_done(job, true);
 }
 
 static void examine(struct job *job, const struct health_options *options,
@@ -140,15 +150,38 @@ static bool is_started_anew(const struct job *job)
 		strcmp(state->kill_mode, "mixed") == 0);
 }
 
+/* Other code than the release's runs, and that fails the job: it goes back. */
+static bool drift_fails(struct job *job)
+{
+	if (job->runs != VERIFICATION_DRIFT || job->machine.failed ||
+	    !job_verdict_drift_fails(job->settings->require_verified,
+				     is_started_anew(job)))
+		return false;
+	job_fail(job, RESULT_FAILED,
+		 "%s is up, but not with release %s: %s (require_verified)",
+		 job->settings->unit, job->target, job->runs_reason);
+	return true;
+}
+
+static void take_in_use(struct job *job, const json_t *in_use)
+{
+	json_decref(job->in_use); /* of before it went back */
+	job->in_use = json_incref((json_t *)in_use);
+}
+
 static void on_verification(void *userdata, const struct verification_outcome *outcome)
 {
 	struct job *job = userdata;
 
 	job->verification = NULL;
+	take_in_use(job, NULL);
 	/* What is known to be in use is kept in any case. */
 	if (outcome->complete || is_started_anew(job))
-		job->in_use = json_incref((json_t *)outcome->in_use);
-	job_step_done(job, outcome->complete);
+		take_in_use(job, outcome->in_use);
+	job->runs = outcome->verdict;
+	(void)snprintf(job->runs_reason, sizeof(job->runs_reason), "%s",
+		       outcome->reason);
+	job_step_done(job, !drift_fails(job));
 }
 
 void job_verify(struct job *job)
@@ -160,5 +193,5 @@ void job_verify(struct job *job)
 			verification_start(job->context->units, job->settings, current,
 					   on_verification, job);
 	if (!job->verification)
-		job_step_done(job, false);
+		job_step_done(job, true);
 }

@@ -23,11 +23,26 @@ static json_t *text_or_null(const char *text)
 	return text && *text ? json_string(text) : json_null();
 }
 
+/* For the wire: null where it is not known. */
+static json_t *verified_json(const struct job *job)
+{
+	return job->runs == VERIFICATION_UNKNOWN
+		       ? json_null()
+		       : json_boolean(job->runs == VERIFICATION_VERIFIED);
+}
+
+static json_t *drift_json(const struct job *job)
+{
+	return job->runs == VERIFICATION_DRIFT ? json_string(job->runs_reason)
+					       : json_null();
+}
+
 static void live_words(const struct job *job, char *ret_text, size_t size)
 {
 	char gap[80] = "", confirm[128] = "", until[RFC3339_SIZE],
 	     duration[DURATION_TEXT_SIZE];
 	const char *note = job->note;
+	bool unknown = job->runs == VERIFICATION_UNKNOWN && *job->runs_reason;
 
 	if (job->have_gap)
 		(void)snprintf(gap, sizeof(gap), " (restart gap %s)",
@@ -38,8 +53,11 @@ static void live_words(const struct job *job, char *ret_text, size_t size)
 			       "; goes back at %s unless `deployctl confirm` comes",
 			       until);
 	}
-	(void)snprintf(ret_text, size, "live%s%s%s%s", gap, confirm, *note ? "; " : "",
-		       note);
+	(void)snprintf(ret_text, size, "live%s%s%s%s%s%s%s",
+		       job->runs == VERIFICATION_VERIFIED ? ", verified" : "", gap,
+		       confirm, *note ? "; " : "", note,
+		       unknown ? "; not verified: " : "",
+		       unknown ? job->runs_reason : "");
 }
 
 /* systemd uses the unit as it has read it, and a restart does not change that. */
@@ -101,11 +119,12 @@ json_t *job_outcome(const struct job *job)
 	if (job->result == RESULT_OK && job->unit_state.need_daemon_reload)
 		add_stale_unit(job, message, sizeof(message));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:I, s:s}", "job",
+		"{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "job",
 		*job->repeats ? job->repeats : job->id, "app", job->settings->app_name,
 		"kind", kind, "result", result_name(job->result), "changed",
 		has_changed(job), "release", text_or_null(job->target), "previous",
-		text_or_null(job->from), "restartGapMs",
+		text_or_null(job->from), "verified", verified_json(job), "drift",
+		drift_json(job), "restartGapMs",
 		job->have_gap ? json_integer((json_int_t)job->gap_ms) : json_null(),
 		"tookMs", (json_int_t)job->took_ms, "message", message);
 }
@@ -156,10 +175,24 @@ json_t *job_evidence(const struct job *job)
 
 json_t *job_unhealthy(const struct job *job)
 {
-	bool well = job->result == RESULT_OK || job->result == RESULT_ROLLED_BACK ||
-		    job->result == RESULT_CANCELLED;
+	bool well = job->result == RESULT_OK || job->result == RESULT_CANCELLED ||
+		    job->machine.restored;
 
 	return well ? json_null() : json_string(job->error.what);
+}
+
+json_t *job_last_failure(const struct job *job)
+{
+	char time_text[RFC3339_SIZE];
+
+	if (job->result == RESULT_OK)
+		return json_null();
+	names_rfc3339((int64_t)time(NULL), time_text);
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:o}", "job", job->id, "kind",
+			 job_kind_name(job->machine.kind), "release",
+			 text_or_null(job->target), "result", result_name(job->result),
+			 "message", job->error.what, "time", time_text, "by",
+			 job_by(job));
 }
 
 static struct job_end end_of(const struct job *job)
@@ -167,9 +200,12 @@ static struct job_end end_of(const struct job *job)
 	return (struct job_end){.machine = &job->machine,
 				.result = job->result,
 				.stop_failed = job->stop_failed,
-				.release_bad = job->release_bad,
+				.release_failed = job->release_failed,
+				.failure = job->failure,
+				.back_failed = job->back_failed,
+				.back_failure = job->back_failure,
 				.awaits_confirm = job->confirm_deadline_sec != 0,
-				.from = job->from,
+				.back = job->back,
 				.revert_error = job->revert_error.what};
 }
 
@@ -211,7 +247,7 @@ json_t *job_history(struct job *job)
 	char time_text[RFC3339_SIZE], message[MESSAGE_SIZE];
 	bool is_revert = job->machine.kind == JOB_KIND_REVERT;
 	const char *from = is_revert ? job->target : job->from;
-	const char *to = is_revert ? job->from : job->target;
+	const char *to = is_revert ? job->back : job->target;
 	json_t *entry;
 
 	job->took_ms = uv_now(job->context->loop) - job->started_mono_ms;

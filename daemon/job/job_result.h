@@ -22,6 +22,11 @@ json_t *job_evidence(const struct job *job)
 /* How its release is marked: "good" or "bad"; NULL: as it was. */
 const char *job_release_mark(const struct job *job) __attribute__((nonnull));
 
+/* What status tells of it until a job succeeds (protocol.h); null when it did not fail.
+ */
+json_t *job_last_failure(const struct job *job)
+	__attribute__((warn_unused_result, nonnull));
+
 /* Why what is live now is not healthy: a JSON string; null when it is. */
 json_t *job_unhealthy(const struct job *job)
 	__attribute__((warn_unused_result, nonnull));

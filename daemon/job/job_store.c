@@ -17,6 +17,7 @@
 #include "build_config.h"
 #include "deploy/cleanup.h"
 #include "job/job_again.h"
+#include "job/job_back.h"
 #include "job/job_guard.h"
 #include "job/job_result.h"
 
@@ -55,10 +56,7 @@ static void take_switch(struct job *job, const json_t *reply)
 	const char *from = text_of(reply, "from");
 
 	(void)snprintf(job->from, sizeof(job->from), "%s", from ? from : "");
-	if (!job->settings->health.auto_rollback)
-		job->machine.fallback = JOB_FALLBACK_NONE;
-	else
-		job->machine.fallback = from ? JOB_FALLBACK_BACK : JOB_FALLBACK_STOP;
+	job_choose_back(job);
 	log_switch(job, job->target, from);
 }
 
@@ -160,7 +158,7 @@ static void on_what_is_live(struct job *job, enum deploy_result result,
 		return;
 	}
 	if (reverting)
-		log_switch(job, job->from, job->target);
+		log_switch(job, job->back, job->target);
 	else
 		take_switch(job, pending);
 	job_step_done(job, true);
@@ -194,7 +192,7 @@ static void on_store_done(struct store_call *call, enum deploy_result result,
 	} else if (job->machine.state == JOB_STATE_SWITCHING) {
 		take_switch(job, reply);
 	} else if (job->machine.state == JOB_STATE_REVERTING) {
-		log_switch(job, job->from, job->target);
+		log_switch(job, job->back, job->target);
 	} else if (job->machine.state == JOB_STATE_DISCARDING) {
 		/* There is no such release any more. */
 		(void)snprintf(job->target, sizeof(job->target), "%s",
@@ -329,11 +327,11 @@ void job_revert(struct job *job)
 	const char *current = app_view_current(job->app->view);
 
 	/* A crash came between this switch and the restart that follows. */
-	if (current && strcmp(current, job->from) == 0) {
+	if (current && strcmp(current, job->back) == 0) {
 		job_step_done(job, true);
 		return;
 	}
-	call_store(job, "switch", switch_fields(job, job->from, "revert"),
+	call_store(job, "switch", switch_fields(job, job->back, "revert"),
 		   STORE_TIMEOUT_MSEC);
 }
 
@@ -349,7 +347,8 @@ void job_finish(struct job *job)
 		"in_use", job->in_use ? json_incref(job->in_use) : json_array(),
 		"clear_intent", 1);
 	(void)json_object_set_new(fields, "failed", job_unhealthy(job));
-	if (job->release_bad)
+	(void)json_object_set_new(fields, "failure", job_last_failure(job));
+	if (job->release_failed)
 		(void)json_object_set_new(fields, "evidence", job_evidence(job));
 	call_store(job, "finish", fields, STORE_DURABLE_TIMEOUT_MSEC);
 }
@@ -402,11 +401,63 @@ static void mark_confirmed(struct job *job)
 			STORE_TIMEOUT_MSEC);
 }
 
+/* What deployd-store calls it; NULL: the kind marks no release. */
+static const char *mark_of(enum job_kind kind)
+{
+	switch (kind) {
+	case JOB_KIND_MARK_GOOD:
+		return "good";
+	case JOB_KIND_MARK_BAD:
+		return "bad";
+	case JOB_KIND_PIN:
+		return "pinned";
+	case JOB_KIND_UNPIN:
+		return "unpinned";
+	case JOB_KIND_DEPLOY:
+	case JOB_KIND_STAGE:
+	case JOB_KIND_ACTIVATE:
+	case JOB_KIND_ROLLBACK:
+	case JOB_KIND_RESTART:
+	case JOB_KIND_RELOAD:
+	case JOB_KIND_START:
+	case JOB_KIND_STOP:
+	case JOB_KIND_ENABLE:
+	case JOB_KIND_DISABLE:
+	case JOB_KIND_FLAG:
+	case JOB_KIND_CONFIRM:
+	case JOB_KIND_HOLD:
+	case JOB_KIND_UNHOLD:
+	case JOB_KIND_RECOVER:
+	case JOB_KIND_REVERT:
+	case JOB_KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static void mark_release(struct job *job, const char *mark)
+{
+	json_t *fields = json_pack("{s:s, s:s}", "release", job->target, "mark", mark);
+	char reason[PERSON_NAME_SIZE + 32];
+
+	(void)snprintf(reason, sizeof(reason), "marked bad by %s", job->user);
+	if (job->machine.kind == JOB_KIND_MARK_BAD)
+		(void)json_object_set_new(
+			fields, "evidence",
+			json_pack("{s:s, s:n, s:n, s:[]}", "reason",
+				  job->message ? job->message : reason, "unit_result",
+				  "check_output", "journal"));
+	call_store(job, "mark", fields, STORE_TIMEOUT_MSEC);
+}
+
 void job_mark(struct job *job)
 {
+	const char *mark = mark_of(job->machine.kind);
 	json_t *by = job_by(job);
 
-	if (job->machine.kind == JOB_KIND_CONFIRM) {
+	if (mark) {
+		mark_release(job, mark);
+	} else if (job->machine.kind == JOB_KIND_CONFIRM) {
 		mark_confirmed(job);
 	} else if (job->machine.kind == JOB_KIND_HOLD) {
 		call_store(job, "hold",

@@ -1,6 +1,5 @@
 /*
- * The step of a job that the service manager carries out, and the last journal
- * lines of a unit that did not come up.
+ * The step of a job that the service manager carries out.
  */
 #include "job/job_unit.h"
 
@@ -8,11 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/journal.h"
 #include "flag/touch.h"
+#include "job/job_back.h"
+#include "job/job_blame.h"
 #include "job/job_guard.h"
 
 /* False: nothing is to be done to the unit. */
@@ -61,46 +61,6 @@ static bool action_of(const struct job *job, enum unit_action *ret_action)
 	return false;
 }
 
-/* What the log's reader gets; a short read or none just leaves the lines out. */
-static void keep_log(struct job *job)
-{
-	char *text = calloc(1, JOB_LOG_BYTES_MAX + 1);
-	int fd = job->log_output.fd;
-	off_t end = lseek(fd, 0, SEEK_END);
-	off_t from = end > JOB_LOG_BYTES_MAX ? end - JOB_LOG_BYTES_MAX : 0;
-
-	if (text && end > 0)
-		(void)!pread(fd, text, JOB_LOG_BYTES_MAX, from);
-	free(job->unit_log_text);
-	job->unit_log_text = text;
-}
-
-static void on_log(void *userdata, int error)
-{
-	struct job *job = userdata;
-
-	job->unit_log = NULL;
-	if (error < 0)
-		journal_log(LOG_WARNING, "%s: cannot read the unit's log: %s",
-			    job->settings->app_name, strerror(-error));
-	else
-		keep_log(job);
-	output_close(&job->log_output);
-	job_step_done(job, false);
-}
-
-void job_fail_with_log(struct job *job)
-{
-	if (output_open(&job->log_output, OUTPUT_KIND_FILE) == 0)
-		job->unit_log = units_log(job->context->units, job->settings->unit,
-					  JOB_LOG_LINES, false, job->log_output.path,
-					  true, on_log, job);
-	if (job->unit_log)
-		return;
-	output_close(&job->log_output);
-	job_step_done(job, false);
-}
-
 static bool tried_to_start(enum job_kind kind)
 {
 	enum job_unit_step unit = job_kind(kind)->unit;
@@ -140,7 +100,7 @@ static void starts_what(const struct job *job, char *ret_text, size_t size)
 
 	if (job->machine.switched)
 		(void)snprintf(ret_text, size, "release %s",
-			       back ? job->from : job->target);
+			       back ? job->back : job->target);
 	else
 		(void)snprintf(ret_text, size, "%s", job->settings->unit);
 }
@@ -205,6 +165,17 @@ static void note_stop(struct job *job, const struct unit_outcome *outcome)
 	(void)names_trim_utf8(job->stop_note);
 }
 
+static void step_failed(struct job *job)
+{
+	job_step_done(job, false);
+}
+
+static void note_start(struct job *job, const struct unit_outcome *outcome)
+{
+	job->oom_killed = false;
+	(void)strcpy(job->id_before, outcome->id_before);
+}
+
 static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 {
 	struct job *job = userdata;
@@ -212,6 +183,7 @@ static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 
 	job->restarted = outcome->result == RESULT_OK && !job->touch &&
 			 job->action == UNIT_ACTION_RESTART;
+	note_start(job, outcome);
 	job->unit_job = NULL;
 	job->touch = NULL;
 	job->unit_state = outcome->state;
@@ -227,17 +199,13 @@ static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 	job_fail(job, outcome->result, "%s", outcome->error.what);
 	(void)snprintf(job->unit_result, sizeof(job->unit_result), "%s",
 		       outcome->state.result);
-	/*
-	 * A unit that is missing or masked says nothing about the release, and nothing
-	 * does that ended before its process was started.
-	 */
-	job->release_bad = job->machine.switched && loaded && !outcome->stop_failed &&
-			   !outcome->never_started &&
-			   strcmp(outcome->state.active_state, "active") != 0;
+	job->release_failed = job->machine.switched && !outcome->stop_failed &&
+			      (outcome->never_started ||
+			       strcmp(outcome->state.active_state, "active") != 0);
 	if (loaded && !outcome->stop_failed && tried_to_start(job->machine.kind))
-		job_fail_with_log(job);
+		job_examine(job, outcome->never_started, job_fail_with_log);
 	else
-		job_step_done(job, false);
+		job_examine(job, outcome->never_started, step_failed);
 }
 
 /* Where the job was for what was live before: its failure is the second one. */
@@ -249,10 +217,17 @@ static void on_restored(void *userdata, const struct unit_outcome *outcome)
 		outcome->result == RESULT_OK && job->action == UNIT_ACTION_RESTART;
 	job->unit_job = NULL;
 	job->unit_state = outcome->state;
+	note_start(job, outcome);
 	note_stop(job, outcome);
-	if (outcome->result != RESULT_OK)
-		job->revert_error = outcome->error;
-	job_step_done(job, outcome->result == RESULT_OK);
+	if (outcome->result == RESULT_OK) {
+		job_step_done(job, true);
+		return;
+	}
+	job->revert_error = outcome->error;
+	if (job->machine.state == JOB_STATE_RESTORING && !outcome->stop_failed)
+		job_examine(job, outcome->never_started, job_back_failed);
+	else
+		job_step_done(job, false);
 }
 
 static void out_of_memory(struct job *job)
@@ -261,10 +236,23 @@ static void out_of_memory(struct job *job)
 	job_step_done(job, false);
 }
 
+static void note_begin(struct job *job)
+{
+	struct timespec now = {0};
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	job->unit_begun_usec =
+		(uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
 static void start_job(struct job *job)
 {
 	const struct app_config *settings = job->settings;
+	struct timespec now = {0};
 
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	job->unit_begun_usec =
+		(uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 	job->unit_job = units_act_in_steps(
 		job->context->units, job->action, settings->unit,
 		settings->job_timeout_sec * 1000, settings->stop_timeout_sec * 1000,
@@ -361,6 +349,7 @@ static bool is_touched(const struct job *job)
 
 static void start_touch(struct job *job)
 {
+	note_begin(job);
 	job->touch = touch_start(job->context->units, job->context->loop, job->settings,
 				 on_unit_done, job);
 	if (!job->touch)
@@ -395,6 +384,7 @@ void job_restart(struct job *job)
  */
 void job_restore(struct job *job)
 {
+	job->runs = VERIFICATION_UNKNOWN;
 	if (job->stop_failed) {
 		/* What does not end cannot be waited for; what was live follows it. */
 		units_start_later(job->context->units, job->settings->unit);
@@ -409,6 +399,7 @@ void job_restore(struct job *job)
 
 void job_stop_unit(struct job *job)
 {
+	job->runs = VERIFICATION_UNKNOWN;
 	if (job->stop_failed) {
 		job_step_done(job, false); /* a stop is what failed */
 		return;

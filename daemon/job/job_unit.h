@@ -6,6 +6,3 @@
 void job_restart(struct job *job) __attribute__((nonnull));
 void job_restore(struct job *job) __attribute__((nonnull));
 void job_stop_unit(struct job *job) __attribute__((nonnull));
-
-/* The step ends, failed, once the unit's last lines are here or cannot be had. */
-void job_fail_with_log(struct job *job) __attribute__((nonnull));

@@ -40,6 +40,7 @@ static struct job *resubmit(struct app *app, struct config_set *config,
 static void set_way_back(struct job *job, const char *from, enum job_fallback fallback)
 {
 	(void)snprintf(job->from, sizeof(job->from), "%s", from ? from : "");
+	(void)snprintf(job->back, sizeof(job->back), "%s", job->from);
 	job->machine.fallback = fallback;
 }
 
@@ -68,7 +69,7 @@ static void resume(struct app *app, const struct app_config *settings,
 	set_way_back(job, plan.back, plan.fallback);
 	if (plan.kind != JOB_KIND_REVERT)
 		return;
-	job->release_bad = true;
+	job->release_failed = true;
 	job_fail(job, RESULT_FAILED,
 		 "deployd was killed while it went back from this release");
 }
@@ -88,7 +89,7 @@ void recovery_revert_unconfirmed(struct recovery *recovery, struct app *app,
 	set_way_back(job, *confirm->from ? confirm->from : NULL,
 		     *confirm->from ? JOB_FALLBACK_BACK : JOB_FALLBACK_STOP);
 	job->same_boot = true;
-	job->release_bad = true;
+	job->release_failed = true;
 	job_fail(job, RESULT_FAILED, "release %s was not confirmed in time",
 		 job->target);
 	manager_run(app->manager);

@@ -28,6 +28,7 @@ METHOD(take_archive);
 METHOD(go_to_release);
 METHOD(start_job);
 METHOD(hold);
+METHOD(mark);
 METHOD(cancel);
 METHOD(attach);
 

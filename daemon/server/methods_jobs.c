@@ -1,6 +1,7 @@
 /*
  * The methods that start a job: deploy, stage, activate, rollback, the verbs of
- * the unit, confirm, hold and unhold; attach, which follows one, and cancel.
+ * the unit, confirm, hold and unhold, marks and pins; attach, which follows one, and
+ * cancel.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -342,6 +343,37 @@ void method_hold(struct service *service, struct session *session,
 	request = (struct job_request){.kind = method->kind,
 				       .message = ask.message,
 				       .until_sec = (int64_t)ask.until_sec,
+				       .uid = session->peer.uid,
+				       .owner = session->peer.owner,
+				       .user = session->peer.user};
+	submit(service, session, settings, &request, ask.wait);
+}
+
+void method_mark(struct service *service, struct session *session,
+		 const struct method *method)
+{
+	struct ask ask = {.wait = true};
+	const struct param params[] = {
+		{"app", PARAM_STRING, true, &ask.app},
+		{"release", PARAM_STRING, true, &ask.release},
+		{"wait", PARAM_BOOL, false, &ask.wait},
+		/* Of a mark only: */
+		{"message", PARAM_STRING, false, &ask.message},
+	};
+	size_t n_params = sizeof(params) / sizeof(*params);
+	const struct app_config *settings;
+	struct job_request request;
+
+	if (method->kind != JOB_KIND_MARK_BAD)
+		n_params -= 1;
+	if (!request_params(session, params, n_params))
+		return;
+	settings = request_authorize(service, session, method->right, ask.app);
+	if (!settings || !ask_is_sound(session, &ask))
+		return;
+	request = (struct job_request){.kind = method->kind,
+				       .release = ask.release,
+				       .message = ask.message,
 				       .uid = session->peer.uid,
 				       .owner = session->peer.owner,
 				       .user = session->peer.user};

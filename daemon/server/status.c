@@ -21,6 +21,13 @@ static const char *health_word(const struct app *app, const struct unit_state *u
 	return "stopped";
 }
 
+/* Where it is meant to run; a job that restarts it is no time to ask. */
+static bool is_stopped(const struct app *app, const struct unit_state *unit)
+{
+	return strcmp(unit->active_state, "inactive") == 0 && !unit->may_rest &&
+	       !app->running;
+}
+
 /* live, none or degraded; *ret_reason says why degraded. */
 static const char *state_word(const struct app *app, const struct unit_state *unit,
 			      const char **ret_reason)
@@ -48,6 +55,8 @@ static const char *state_word(const struct app *app, const struct unit_state *un
 			"is healthy";
 	else if (strcmp(unit->active_state, "failed") == 0)
 		*ret_reason = "the unit has failed";
+	else if (is_stopped(app, unit))
+		*ret_reason = "the unit is stopped; `deployctl start` starts it";
 	return *ret_reason ? "degraded" : "live";
 }
 
@@ -64,6 +73,20 @@ static json_t *time_json(uint64_t usec)
 		return json_null();
 	names_rfc3339((int64_t)(usec / 1000000), text);
 	return json_string(text);
+}
+
+static json_t *failure_json(const struct app_view *view)
+{
+	const struct app_failure *failure = view ? view->failure : NULL;
+
+	if (!failure)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job",
+			 text_json(failure->job), "kind", text_json(failure->kind),
+			 "release", text_json(failure->release), "result",
+			 text_json(failure->result), "message",
+			 text_json(failure->message), "time", text_json(failure->time),
+			 "by", person_to_json(&failure->by));
 }
 
 static json_t *hold_json(const struct app_hold *hold)
@@ -133,8 +156,9 @@ json_t *status_make(const struct app *app, const struct app_config *settings,
 		health_word(app, unit), "restartMethod",
 		restart_method_name(settings->restart_method), "held", hold != NULL);
 	more = json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o}", "verified",
-		verified_json(facts->verification), "drift",
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "failure",
+		failure_json(app->view), "verified", verified_json(facts->verification),
+		"drift",
 		text_json(facts->verification == VERIFICATION_DRIFT
 				  ? facts->verification_reason
 				  : NULL),
@@ -157,13 +181,16 @@ json_t *status_summary(const struct app *app, const struct app_config *settings,
 {
 	const char *current = app_view_current(app->view);
 	const struct release *release = current_release(app);
+	const struct app_hold *hold = app_view_hold(app->view, (int64_t)time(NULL));
 	const char *reason = NULL;
+	const char *state = state_word(app, unit, &reason);
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "app",
-			 settings->app_name, "unit", settings->unit, "state",
-			 state_word(app, unit, &reason), "release", text_json(current),
-			 "version", text_json(release ? release->version : NULL),
-			 "unitState",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "app",
+			 settings->app_name, "unit", settings->unit, "state", state,
+			 "reason", text_json(reason), "hold", hold_json(hold),
+			 "failure", failure_json(app->view), "release",
+			 text_json(current), "version",
+			 text_json(release ? release->version : NULL), "unitState",
 			 *unit->active_state ? unit->active_state : "unknown", "job",
 			 app->running ? job_to_json(app->running) : json_null());
 }

@@ -9,6 +9,7 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "store/current.h"
+#include "store/evidence.h"
 #include "store/history.h"
 #include "store/meta.h"
 #include "store/prune.h"
@@ -36,10 +37,25 @@ static int note_rollback(struct store *store, const json_t *intent, struct errin
 	return r < 0 && ei->result == RESULT_NOT_FOUND ? 0 : r;
 }
 
+/* A failure that nobody has mended yet, or null. */
+static int set_failure(struct store_state *state, json_t *failure, bool *ret_changed,
+		       struct errinfo *ei)
+{
+	const json_t *before = json_object_get(state->json, "failure");
+
+	if (!failure || (before ? json_equal(before, failure) : json_is_null(failure)))
+		return 0;
+	if (json_object_set(state->json, "failure", failure) < 0)
+		return errinfo_set(ei, ENOMEM, "cannot write the state");
+	*ret_changed = true;
+	return 0;
+}
+
 /* The end of the intent, and whether what is live now is healthy. */
 static int settle(struct store *store, struct store_state *state, bool clear,
-		  const json_t *failed, struct errinfo *ei)
+		  const json_t *request, struct errinfo *ei)
 {
+	const json_t *failed = request_get(request, "failed");
 	char current[RELEASE_ID_SIZE];
 	bool changed = clear && state->intent;
 	int r;
@@ -49,12 +65,30 @@ static int settle(struct store *store, struct store_state *state, bool clear,
 	r = current_read(store, current, ei);
 	if (r == 0 && changed)
 		r = state_settle(state, current, ei);
+	if (r == 0)
+		r = set_failure(state, request_get(request, "failure"), &changed, ei);
 	if (r == 0 && failed)
 		r = state_set_failed(state, current, failed, &changed, ei);
 	if (r == 0 && changed)
 		r = state_save(store, state, ei);
 	return r == 0 && json_is_null(failed) ? meta_mark_healthy(store, current, ei)
 					      : r;
+}
+
+/* Of a start that failed and is held against nobody. */
+static int note_evidence(struct store *store, const json_t *request, json_t *warnings,
+			 struct errinfo *ei)
+{
+	const json_t *evidence = request_get(request, "evidence");
+	int r;
+
+	if (!evidence || json_is_null(evidence))
+		return 0;
+	r = meta_set(store, request_text(request, "release"), "evidence",
+		     evidence_bounded(evidence), ei);
+	if (r < 0)
+		warn(warnings, ei);
+	return 0;
 }
 
 static int mark_release(struct store *store, const struct store_state *state,
@@ -64,7 +98,7 @@ static int mark_release(struct store *store, const struct store_state *state,
 	int r;
 
 	if (!word)
-		return 0;
+		return note_evidence(store, request, warnings, ei);
 	if (strcmp(word, "good") != 0 && strcmp(word, "bad") != 0)
 		return request_refuse("mark", ei);
 	r = meta_mark(store, request_text(request, "release"), word,
@@ -83,7 +117,6 @@ int verb_finish(struct store *store, json_t *request, json_t *reply, struct erri
 {
 	cleanup_json json_t *pruned = json_array(), *warnings = json_array();
 	json_t *history = request_get(request, "history");
-	const json_t *failed = request_get(request, "failed");
 	int64_t keep = request_int(request, "keep");
 	struct store_state state = {0};
 	struct errinfo problem = {0};
@@ -100,8 +133,8 @@ int verb_finish(struct store *store, json_t *request, json_t *reply, struct erri
 	if (r == 0 && history_append(store, history, &problem) < 0)
 		warn(warnings, &problem);
 	if (r == 0)
-		r = settle(store, &state, request_bool(request, "clear_intent"), failed,
-			   ei);
+		r = settle(store, &state, request_bool(request, "clear_intent"),
+			   request, ei);
 	/* What is done is done, also when the past cannot be tidied. */
 	if (r == 0 &&
 	    prune_releases(store, (uint64_t)keep, request_get(request, "in_use"),
@@ -127,7 +160,7 @@ int verb_record(struct store *store, json_t *request, json_t *reply, struct erri
 	if (r == 0 && failed)
 		r = state_load(store, &state, ei);
 	if (r == 0 && failed)
-		r = settle(store, &state, false, failed, ei);
+		r = settle(store, &state, false, request, ei);
 	state_deinit(&state);
 	return r;
 }

@@ -39,13 +39,18 @@ OBJECT(confirm,                                                                 
 	"release: text, from: text?, deadline_sec: int, job: text, by: any")           \
 OBJECT(hold,                                                                           \
 	"reason: text, until_sec: int, by: any, since_sec: int")                       \
+OBJECT(failure, /* of the last job that switched and failed, until one succeeds */      \
+	"job: text, kind: text, release: text?, result: text, message: text, "         \
+	"time: text, by: any")                                                         \
 OBJECT(release,                                                                        \
 	"id: text, seq: int, "                                                         \
 	/* good, bad, staged, or unknown: its record was lost. */                      \
 	/* layout: the options that shaped it, see core/content.h. */                  \
 	"state: text, sha256: text?, layout: text?, "                                  \
 	"version: text?, revision: text?, message: text?, "                            \
-	"bytes: int?, files: int?, deployed_by: any, deployed_at: text?, "             \
+	"bytes: int?, files: int?, deployed_by: any, "                                  \
+	/* When it became current last; if it never did, when it was made. */          \
+	"deployed_at: text?, "                                                         \
 	"pinned: bool, rolled_back: bool, evidence: object?, damaged?: bool")          \
 OBJECT(view,                                                                           \
 	"current: text?, previous: text?, degraded: text?, "                           \
@@ -53,6 +58,7 @@ OBJECT(view,                                                                    
 	"hold: hold?, " /* a hold that is over is not shown; compare until_sec */      \
 	"confirm: confirm?, flag: seen?, "                                             \
 	"failed: text?, " /* why the current release is not healthy */                 \
+	"failure: failure?, "                                                          \
 	"releases: [release]") /* the newest first */                                  \
 OBJECT(change,                                                                         \
 	"action: text, path: text, text: text")
@@ -85,10 +91,10 @@ VERB(switch, /* kind is free text but for "rollback" (`from` is no place to go b
 VERB(finish,                                                                           \
 	"release: text, "                                                              \
 	"mark: text?, " /* good, bad */                                                \
-	"evidence?: evidence?, " /* of a bad one */                                    \
+	"evidence?: evidence?, " /* of one that failed, bad or not */                  \
 	"history: object, keep: int, in_use: [text], clear_intent: bool, "             \
 	/* Why the current release is not healthy; null: it is. Else no change. */     \
-	"failed?: text?",                                                              \
+	"failed?: text?, failure?: failure?",                                          \
 	"pruned: [text], warnings: [text]")                                            \
 VERB(mark,                                                                             \
 	"release: text, "                                                              \

@@ -46,6 +46,25 @@ static int check_if_current(const json_t *wanted, const char *current,
 			      *current ? current : "none", id ? id : "none");
 }
 
+/*
+ * While it is current the state tells since when it is. What is not noted is a time for
+ * people: no reason not to switch.
+ */
+static void note_deployed_at(struct store *store, const char *current)
+{
+	struct store_state state = {0};
+	struct errinfo ignored = {0};
+	const json_t *at;
+
+	if (!*current || state_load(store, &state, &ignored) < 0)
+		return;
+	at = state_activated(&state, current, "at");
+	if (json_is_string(at) && meta_set(store, current, "deployed_at",
+					   json_incref((json_t *)at), &ignored) < 0)
+		ignored = (struct errinfo){0};
+	state_deinit(&state);
+}
+
 static int save_intent(struct store *store, const struct change *change,
 		       struct errinfo *ei)
 {
@@ -171,6 +190,7 @@ int verb_switch(struct store *store, json_t *request, json_t *reply, struct erri
 	if (json_dumpb(intent, NULL, 0, JSON_COMPACT) > INTENT_BYTES_MAX)
 		return request_refuse("too long", ei);
 	change.intent = intent;
+	note_deployed_at(store, change.from);
 	view = view_make(store, ei);
 	if (!view)
 		return -EINVAL;

@@ -187,6 +187,22 @@ static json_t *hold_of(const struct store *store, const struct store_state *stat
 	return json_incref((json_t *)hold);
 }
 
+static int set_deployed_at(const json_t *view, const char *release, const json_t *at,
+			   struct errinfo *ei)
+{
+	const json_t *releases = json_object_get(view, "releases");
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach ((json_t *)releases, i, entry)
+		if (json_is_string(at) &&
+		    strcmp(json_string_value(json_object_get(entry, "id")), release) ==
+			    0 &&
+		    json_object_set(entry, "deployed_at", (json_t *)at) < 0)
+			return errinfo_set(ei, ENOMEM, "cannot describe the releases");
+	return 0;
+}
+
 static int add_state(struct store *store, json_t *view, const char *current,
 		     struct errinfo *ei)
 {
@@ -197,7 +213,7 @@ static int add_state(struct store *store, json_t *view, const char *current,
 	if (r < 0)
 		return r;
 	more = json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o}", "activated_by",
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "activated_by",
 		borrowed_or_null(*current ? state_activated(&state, current, "by")
 					  : NULL),
 		"activated_at",
@@ -206,9 +222,13 @@ static int add_state(struct store *store, json_t *view, const char *current,
 		"hold", hold_of(store, &state), "confirm",
 		borrowed_or_null(state_confirm(&state, current)), "flag",
 		flag_of(store), "failed",
-		borrowed_or_null(state_failed(&state, current)));
+		borrowed_or_null(state_failed(&state, current)), "failure",
+		borrowed_or_null(json_object_get(state.json, "failure")));
 	if (!more || json_object_update_new(view, more) < 0)
 		r = errinfo_set(ei, ENOMEM, "cannot describe the releases");
+	if (r == 0 && *current)
+		r = set_deployed_at(view, current,
+				    state_activated(&state, current, "at"), ei);
 	state_deinit(&state);
 	return r;
 }
@@ -270,6 +290,9 @@ int view_after_switch(json_t *view, const char *release, const json_t *by,
 
 	if (!more || json_object_update_new(view, more) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot describe the releases");
+	if (set_deployed_at(view, release, json_object_get(view, "activated_at"), ei) <
+	    0)
+		return -ENOMEM;
 	return set_previous(view, release, ei);
 }
 

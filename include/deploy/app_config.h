@@ -29,6 +29,13 @@ enum activate_method {
 
 const char *restart_method_name(enum restart_method method);
 
+/* Whether a deploy fails where a process of the unit runs from another release. */
+enum require_verified {
+	REQUIRE_VERIFIED_AUTO, /* where systemd has ended every earlier process */
+	REQUIRE_VERIFIED_YES,
+	REQUIRE_VERIFIED_NO,
+};
+
 /* A touch that came while deployd was down. */
 enum flag_on_start {
 	FLAG_ON_START_RESTART,
@@ -170,6 +177,7 @@ struct app_config {
 
 	enum restart_method restart_method;
 	enum activate_method activate_method;
+	enum require_verified require_verified;
 	bool daemon_reload;	    /* systemd is to read a changed unit file first */
 	uint64_t job_timeout_sec;   /* waiting for a systemd job, default 90 */
 	uint64_t stop_timeout_sec;  /* for what ran before to stop, default 600 */

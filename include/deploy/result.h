@@ -21,6 +21,7 @@ enum deploy_result {
 	RESULT_TIMED_OUT, /* the client stopped waiting, the job goes on */
 	RESULT_IF_CURRENT,
 	RESULT_NO_SPACE,
+	RESULT_MACHINE, /* neither the release nor the request is at fault */
 	RESULT_COUNT
 };
 

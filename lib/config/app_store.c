@@ -125,6 +125,8 @@ static void store_numbers(const struct option_set *set, struct app_config *confi
 		(enum restart_method)option_choice(set, "restart_method");
 	config->activate_method =
 		(enum activate_method)option_choice(set, "activate_method");
+	config->require_verified =
+		(enum require_verified)option_choice(set, "require_verified");
 	config->flag_on_start = (enum flag_on_start)option_choice(set, "flag_on_start");
 }
 

@@ -125,6 +125,8 @@ const struct option_spec app_options[] = {
 	 .choices = "systemctl systemd_flag touch"},
 	{"restart", "activate_method", "restart", .type = OPTION_TYPE_ENUM,
 	 .choices = "restart reload none"},
+	{"restart", "require_verified", "auto", .type = OPTION_TYPE_ENUM,
+	 .choices = "auto yes no"},
 	{"restart", "daemon_reload", "no", .type = OPTION_TYPE_BOOL},
 	{"restart", "job_timeout_sec", "90", .type = OPTION_TYPE_SECONDS, .min = 1,
 	 .max = 86400},

@@ -44,6 +44,7 @@ static void compare(FILE *out, const struct app_config *config, const char *name
 static void compare_fields(FILE *out, const struct app_config *c)
 {
 	static const char *const activate[] = {"restart", "reload", "none"};
+	static const char *const verified[] = {"auto", "yes", "no"};
 	static const char *const on_start[] = {"restart", "ignore"};
 
 	compare(out, c, "app_name", c->app_name);
@@ -64,6 +65,7 @@ static void compare_fields(FILE *out, const struct app_config *c)
 	compare(out, c, "etc_dir", c->etc_dir);
 	compare(out, c, "restart_method", restart_method_name(c->restart_method));
 	compare(out, c, "activate_method", activate[c->activate_method]);
+	compare(out, c, "require_verified", verified[c->require_verified]);
 	compare(out, c, "flag_on_start", on_start[c->flag_on_start]);
 	if (strncmp(c->unit, c->service_name, strlen(c->service_name)) != 0 ||
 	    strcmp(c->unit + strlen(c->service_name), ".service") != 0)

@@ -25,7 +25,7 @@ static int set_up(void **state)
 				       .restored = true};
 	end = (struct job_end){.machine = &machine,
 			       .result = RESULT_FAILED,
-			       .from = "r-old",
+			       .back = "r-old",
 			       .revert_error = ""};
 	error = (struct errinfo){.result = RESULT_FAILED, .what = "it crashed"};
 	return 0;
@@ -80,17 +80,17 @@ static void a_stop_that_failed_started_nothing(void **state)
 {
 	(void)state;
 	end.stop_failed = true;
-	assert_verdict(RESULT_FAILED,
+	assert_verdict(RESULT_MACHINE,
 		       "it crashed; nothing new was started; what was live before is "
 		       "current again, and systemd starts it when that process is "
 		       "gone");
 	end.stop_failed = true;
 	machine.reverted = false;
-	assert_verdict(RESULT_FAILED, "it crashed; nothing new was started");
+	assert_verdict(RESULT_MACHINE, "it crashed; nothing new was started");
 	end.stop_failed = true;
 	machine.fallback = JOB_FALLBACK_STOP;
 	machine.reverted = false;
-	assert_verdict(RESULT_FAILED, "it crashed; nothing new was started");
+	assert_verdict(RESULT_MACHINE, "it crashed; nothing new was started");
 }
 
 /* All combinations in which nothing is concluded: each lacks one reason to. */
@@ -139,11 +139,11 @@ static void only_a_result_marks_a_release(void **state)
 			enum job_mark want = JOB_MARK_NONE;
 
 			end.result = result;
-			end.release_bad = bits & 1;
+			end.release_failed = bits & 1;
 			end.awaits_confirm = bits & 2;
 			if (result == RESULT_OK && !end.awaits_confirm)
 				want = JOB_MARK_GOOD;
-			else if (result != RESULT_OK && end.release_bad)
+			else if (result != RESULT_OK && end.release_failed)
 				want = JOB_MARK_BAD;
 			assert_int_equal(job_verdict_mark(&end), want);
 		}

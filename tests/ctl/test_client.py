@@ -162,7 +162,8 @@ class Look(Case):
         self.assertGreaterEqual(len(verbs), 40)
         rights = {"list": "status", "show": "status", "releases": "status",
                   "jobs": "status", "attach": "status", "unhold": "hold",
-                  "disable": "enable"}
+                  "disable": "enable", "mark-good": "mark", "mark-bad": "mark",
+                  "unpin": "pin"}
         everybody = {"can", "help", "completion"}
         root = {"init", "create-users", "create-dirs", "copy-files", "link-scripts",
                 "set-perms", "clean-target", "remove-app", "adopt", "generate",

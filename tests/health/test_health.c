@@ -350,15 +350,16 @@ static void a_report_is_believed_only_as_one(void **state)
 
 static void memory_events_are_read(void **state)
 {
-	uint64_t kills = 77;
+	struct oom_events events = {.kills = 77};
 
 	(void)state;
 	assert_true(oom_count_parse("low 0\nhigh 0\nmax 12\noom 4\noom_kill 3\n"
 				    "oom_group_kill 9\n",
-				    &kills));
-	assert_int_equal(kills, 3);
-	assert_false(oom_count_parse("low 0\noom 4\noom_group_kill 9\n", &kills));
-	assert_false(oom_count_parse("", &kills));
+				    &events));
+	assert_int_equal(events.kills, 3);
+	assert_int_equal(events.limit_hits, 4);
+	assert_false(oom_count_parse("low 0\noom 4\noom_group_kill 9\n", &events));
+	assert_false(oom_count_parse("", &events));
 }
 
 static void write_events(const char *path, unsigned int kills)

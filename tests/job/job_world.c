@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ENTRY(message)                                                                 \
+	"{\"_SYSTEMD_UNIT\":\"hello.service\",\"_PID\":\"7\",\"_HOSTNAME\":\"web1\","  \
+	"\"SYSLOG_IDENTIFIER\":\"hello\",\"MESSAGE\":\"" message "\"}\n"
 #define TICK_MSEC 20   /* no turn of the loop takes longer */
 #define TICKS_MAX 1500 /* something that is waited for does not happen */
 #define TURNS	  60
@@ -325,7 +328,10 @@ static void set_output(struct world *world)
 	const char *processes = world->processes;
 
 	world->fake.log_over = false;
-	world->fake.log_text = "boom\nbang\n";
+	/* deployd's own words about the unit are in the journal, too. */
+	world->fake.log_text =
+		ENTRY("boom") "{\"UNIT\":\"hello.service\",\"_UID\":\"0\","
+			      "\"MESSAGE\":\"job begins\"}\n" ENTRY("bang");
 	if (!job || job->machine.state != JOB_STATE_VERIFYING)
 		return;
 	(void)snprintf(all, sizeof(all),

@@ -82,7 +82,7 @@ static void a_deploy_goes_through_its_phases(void **state)
 	deploy = world_deploy(world, ARCHIVE_STATE_COMPLETE);
 	world_until_ended(world, deploy);
 	world_assert_log(world, DEPLOY " deploy=ok");
-	world_assert_ended(deploy, RESULT_OK, "live (restart gap 3 ms)");
+	world_assert_ended(deploy, RESULT_OK, "live, verified (restart gap 3 ms)");
 	assert_string_equal(fake_store_state("hello", NEW), "good");
 	assert_false(fake_store_has_pending("hello"));
 	assert_history("result", "ok");
@@ -111,7 +111,8 @@ static void a_failed_start_goes_back(void **state)
 	world_assert_ended(deploy, RESULT_ROLLED_BACK, DIED "; rolled back to " OLD);
 	lines = json_object_get(deploy->reply, "unitLog");
 	assert_int_equal(json_array_size(lines), 2);
-	assert_string_equal(json_string_value(json_array_get(lines, 1)), "bang");
+	assert_non_null(strstr(json_string_value(json_array_get(lines, 1)),
+			       " web1 hello[7]: bang"));
 	assert_string_equal(fake_store_state("hello", NEW), "bad");
 	assert_string_equal(fake_store_state("hello", OLD), "good");
 	assert_string_equal(live(), OLD);
@@ -457,10 +458,10 @@ static void a_unit_of_somebody_else_is_left_alone(void **state)
 	world_until_ended(world, told);
 	world_assert_log(
 		world,
-		"preparing prepare unpacking unpack intake sealing seal preflight "
-		"switching switch restarting checking baking verifying "
+		"preparing prepare unpacking unpack intake sealing seal "
+		"preflight switching switch restarting checking baking verifying "
 		"finishing finish deploy=ok");
-	world_assert_ended(told, RESULT_OK, "live");
+	world_assert_ended(told, RESULT_OK, "live, verified");
 }
 
 static void activate_by_reload_starts_what_does_not_run(void **state)

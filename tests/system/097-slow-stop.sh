@@ -102,7 +102,7 @@ expect 1 ctl deploy hello next.tar.gz
 assert_contains "$err" 'the old process of hello.service did not stop within '
 assert_contains "$err" 'SIGKILL did not end it'
 assert_equal "$(current_id)" "$good"
-assert_equal "$(last_entry result)" failed
+assert_equal "$(last_entry result)" machine
 assert_equal "$(release_state "$(last_entry to)")" staged
 # What was live comes back once the stop is over.
 unit_lines 'TimeoutStartSec=20' 'TimeoutStopSec=3'

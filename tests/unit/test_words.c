@@ -39,6 +39,7 @@ static void results_are_never_renumbered(void **state)
 		{RESULT_TIMED_OUT, "timed-out", 16},
 		{RESULT_IF_CURRENT, "if-current-mismatch", 17},
 		{RESULT_NO_SPACE, "no-space", 18},
+		{RESULT_MACHINE, "machine", 1},
 	};
 
 	(void)state;
