@@ -30,13 +30,13 @@ struct unit_log {
 	void *userdata;
 };
 
-#define SINCE_ENTRIES	  60 /* of at most LineMax= bytes each, journald.conf(5) */
-#define ARGUMENTS_MAX	  32
-#define ARGUMENT_SIZE_MAX (UNIT_NAME_MAX + 64)
+#define SINCE_ENTRIES	      60 /* of at most LineMax= bytes each, journald.conf(5) */
+#define LOG_ARGUMENTS_MAX     32 /* words of a journalctl command */
+#define LOG_ARGUMENT_SIZE_MAX (UNIT_NAME_MAX + 64) /* bytes of each */
 
 struct log_command {
-	const char *argv[ARGUMENTS_MAX];
-	char texts[ARGUMENTS_MAX][ARGUMENT_SIZE_MAX];
+	const char *argv[LOG_ARGUMENTS_MAX];
+	char texts[LOG_ARGUMENTS_MAX][LOG_ARGUMENT_SIZE_MAX];
 	size_t n;
 };
 
@@ -48,9 +48,9 @@ static void add(struct log_command *command, const char *fmt, ...)
 	char *text = command->texts[command->n];
 	va_list ap;
 
-	assert(command->n + 1 < ARGUMENTS_MAX);
+	assert(command->n + 1 < LOG_ARGUMENTS_MAX);
 	va_start(ap, fmt);
-	(void)vsnprintf(text, ARGUMENT_SIZE_MAX, fmt, ap);
+	(void)vsnprintf(text, LOG_ARGUMENT_SIZE_MAX, fmt, ap);
 	va_end(ap);
 	command->argv[command->n++] = text;
 	command->argv[command->n] = NULL;

@@ -18,8 +18,8 @@
 /* "Starting a unit's process failed", systemd.journal-fields(7) */
 #define SPAWN_FAILED "641257651c1b4ec9a8624d7a40a9e1e7"
 
-#define ERROR_LINES    60   /* entries that the verdict is made from */
-#define LINE_BYTES_MAX 2048 /* of a message in the evidence */
+#define ERROR_LINES		60   /* entries that the verdict is made from */
+#define EVIDENCE_LINE_BYTES_MAX 2048 /* of a message in the evidence */
 
 static bool goes_back(const struct job *job)
 {
@@ -208,7 +208,7 @@ static void print_entry(FILE *stream, const json_t *entry)
 		(time_t)(strtoll(text_of(entry, "__REALTIME_TIMESTAMP"), NULL, 10) /
 			 1000000);
 	const char *pid = text_of(entry, "_PID");
-	char text[LINE_BYTES_MAX + 1], when[32] = "";
+	char text[EVIDENCE_LINE_BYTES_MAX + 1], when[32] = "";
 	struct tm local;
 
 	if (localtime_r(&sec, &local))
