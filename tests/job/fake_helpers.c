@@ -254,6 +254,9 @@ static void do_verb(const char *verb, const json_t *request, json_t *reply)
 	else if (strcmp(verb, "flag") == 0)
 		(void)json_object_set(app->view, "flag",
 				      json_object_get(request, "seen"));
+	else if (strcmp(verb, "lookup") == 0)
+		(void)json_object_update_new(
+			reply, json_pack("{s:n, s:n}", "keyed", "latest"));
 	else if (strcmp(verb, "discard") != 0)
 		fail_msg("deployd-store has no verb %s", verb);
 	(void)json_object_set_new(reply, "view", json_deep_copy(app->view));

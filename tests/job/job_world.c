@@ -662,10 +662,11 @@ struct told *world_do(struct world *world, enum job_kind kind)
 struct told *world_deploy(struct world *world, enum archive_state archive)
 {
 	struct errinfo error = {0};
-	struct told *told = world_submit(
-		world, "hello",
-		&(struct job_request){.kind = JOB_KIND_DEPLOY, .archive_reader = 1}, 0,
-		&error);
+	struct told *told = world_submit(world, "hello",
+					 &(struct job_request){.kind = JOB_KIND_DEPLOY,
+							       .archive_reader = 1,
+							       .redeploy = true},
+					 0, &error);
 
 	assert_non_null(told);
 	world_archive(world, 1, archive);

@@ -135,6 +135,14 @@ uid_t users_owner(const struct users *users, uid_t uid)
 
 struct unit_query *__wrap_units_query(struct units *units, const char *unit,
 				      unit_state_fn done, void *userdata);
+struct unit_query *__wrap_units_query_patiently(struct units *units, const char *unit,
+						unit_state_fn done, void *userdata);
+
+struct unit_query *__wrap_units_query_patiently(struct units *units, const char *unit,
+						unit_state_fn done, void *userdata)
+{
+	return __wrap_units_query(units, unit, done, userdata);
+}
 
 struct unit_query *__wrap_units_query(struct units *units, const char *unit,
 				      unit_state_fn done, void *userdata)

@@ -23,7 +23,7 @@ static const struct shape {
 	enum right right;	/* RIGHT_COUNT: none on an app */
 	bool only_root;		/* it is answered */
 	const char *good;	/* parameters that are right, for hello */
-	const char *params[12]; /* "app:s", "?wait:b", ... */
+	const char *params[16]; /* "app:s", "?wait:b", ... */
 	bool more;
 } shapes[] = {
 	{"Deploy",
@@ -31,14 +31,15 @@ static const struct shape {
 	 false,
 	 "{\"app\":\"hello\",\"archiveFileDescriptor\":0}",
 	 {"app:s", "archiveFileDescriptor:i", "?sha256:s", "?version:s", "?revision:s",
-	  "?message:s", "?wait:b", "?ifCurrent:s", "?confirmSec:i", "?force:b"},
+	  "?message:s", "?wait:b", "?ifCurrent:s", "?confirmSec:i", "?force:b",
+	  "?redeploy:b", "?idempotencyKey:s", "?stripComponents:i"},
 	 false},
 	{"Stage",
 	 RIGHT_STAGE,
 	 false,
 	 "{\"app\":\"hello\",\"archiveFileDescriptor\":0}",
 	 {"app:s", "archiveFileDescriptor:i", "?sha256:s", "?version:s", "?revision:s",
-	  "?message:s", "?wait:b"},
+	  "?message:s", "?wait:b", "?idempotencyKey:s", "?stripComponents:i"},
 	 false},
 	{"Activate",
 	 RIGHT_ACTIVATE,
@@ -50,7 +51,7 @@ static const struct shape {
 	 RIGHT_ROLLBACK,
 	 false,
 	 "{\"app\":\"hello\"}",
-	 {"app:s", "?release:s", "?ifCurrent:s", "?wait:b"},
+	 {"app:s", "?release:s", "?ifCurrent:s", "?wait:b", "?force:b"},
 	 false},
 	{"Confirm",
 	 RIGHT_CONFIRM,
@@ -69,6 +70,30 @@ static const struct shape {
 	 false,
 	 "{\"app\":\"hello\"}",
 	 {"app:s", "?wait:b"},
+	 false},
+	{"MarkGood",
+	 RIGHT_MARK,
+	 false,
+	 "{\"app\":\"hello\",\"release\":\"20250101000000\"}",
+	 {"app:s", "release:s", "?wait:b"},
+	 false},
+	{"MarkBad",
+	 RIGHT_MARK,
+	 false,
+	 "{\"app\":\"hello\",\"release\":\"20250101000000\"}",
+	 {"app:s", "release:s", "?message:s", "?wait:b"},
+	 false},
+	{"Pin",
+	 RIGHT_PIN,
+	 false,
+	 "{\"app\":\"hello\",\"release\":\"20250101000000\"}",
+	 {"app:s", "release:s", "?wait:b"},
+	 false},
+	{"Unpin",
+	 RIGHT_PIN,
+	 false,
+	 "{\"app\":\"hello\",\"release\":\"20250101000000\"}",
+	 {"app:s", "release:s", "?wait:b"},
 	 false},
 	{"Restart",
 	 RIGHT_RESTART,
@@ -291,11 +316,11 @@ static void who_has_no_right_hears_what_a_missing_app_says(void **state)
 	}
 	/* Who has some right on it is told which is missing. */
 	process = next_process(process, ROOM_BOB);
-	ask(process, &shapes[7], shapes[7].good);
+	ask(process, &shapes[11], shapes[11].good);
 	room_expect_error(process, DENIED, "bob may not restart hello: ");
 	/* And who has it on every app is told that there is none. */
 	process = next_process(process, ROOM_ERIN);
-	ask(process, &shapes[7], "{\"app\":\"nohow\"}");
+	ask(process, &shapes[11], "{\"app\":\"nohow\"}");
 	room_expect_error(process, "io.deployd.NotFound",
 			  "/etc/deployd/apps.d/nohow.conf");
 	assert_true(room_journal_has("there is no such app"));
@@ -371,7 +396,7 @@ static void wrong_parameters_are_named(void **state)
 		}
 	}
 	/* What is in the client's own words is escaped. */
-	expect_invalid(process, &shapes[7], "{\"app\":\"hello\",\"\\u001b[2J\":1}",
+	expect_invalid(process, &shapes[11], "{\"app\":\"hello\",\"\\u001b[2J\":1}",
 		       "\\\\x1b[2J");
 	assert_int_equal(room.n_actions + room.n_reloads + room.n_logs, 0);
 	room_end(process);

@@ -952,6 +952,7 @@ static void past_its_switch_a_job_goes_on(void **state)
 	room_ask(process, CALL("Activate", "{\"app\":\"hello\",\"release\":"
 					   "\"20250101000000\"}"));
 	room_let_read(process);
+	room_step("hello", true); /* preflight */
 	room_step("hello", true);
 	room_ask(other, CALL("Cancel", HELLO));
 	room_expect_error(other, "io.deployd.Busy", "is past its switch (restarting)");
