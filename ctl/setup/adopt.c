@@ -21,7 +21,7 @@
 #define DAEMON_WAIT_MSEC  30000
 #define LOOK_AGAIN_MSEC	  50
 
-/* As deployd's daemon/loop/store_call.c has it. */
+/* As deployd's daemon/base/store_call.c has it. */
 static json_t *app_object(const struct app_config *app, const struct owner *owner,
 			  uid_t unpack_uid)
 {

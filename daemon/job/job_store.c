@@ -121,7 +121,7 @@ static void ask_what_is_live(struct job *job, const struct errinfo *error)
 {
 	job->asking = true;
 	job->switch_error = *error;
-	journal_log(LOG_WARNING, "%s: job %s: %s: %s; looking what is live",
+	journal_log(LOG_WARNING, "%s: job %s: %s: %s; finding out what is live",
 		    job->settings->app_name, job->id,
 		    job_state_name(job->machine.state), error->what);
 	call_store(job, "recover", NULL, STORE_DURABLE_TIMEOUT_MSEC);

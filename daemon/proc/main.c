@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "deploy/cleanup.h"
-#include "proc/look.h"
 #include "proc/options.h"
+#include "proc/scan.h"
 #include "util/fdio.h"
 #include "util/finding.h"
 #include "util/lockdown.h"
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "deployd-proc: %s\n", ei.what);
 		finding_fail(&finding, "%s", ei.what);
 		status = EXIT_USAGE;
-	} else if (look_at_machine(&options, &finding, &ei) < 0) {
+	} else if (scan_machine(&options, &finding, &ei) < 0) {
 		finding_fail(&finding, "%s", ei.what);
 	} else {
 		status = EXIT_LOOKED;

@@ -95,7 +95,7 @@ static int read_link(const struct process *process, const char *name,
 	return 0;
 }
 
-static int take_link(struct look *look, struct process *process, const char *name,
+static int take_link(struct scan *scan, struct process *process, const char *name,
 		     struct used_file *ret_file)
 {
 	const int r = read_link(process, name, ret_file);
@@ -104,21 +104,21 @@ static int take_link(struct look *look, struct process *process, const char *nam
 		ret_file->path[0] = '\0';
 		return r;
 	}
-	process->uses_release |= releases_place(look->releases, ret_file);
+	process->uses_release |= releases_place(scan->releases, ret_file);
 	process->deleted |= ret_file->deleted;
 	return 0;
 }
 
-static int take_mapped(struct look *look, struct process *process,
+static int take_mapped(struct scan *scan, struct process *process,
 		       struct used_file *file)
 {
-	if (!releases_place(look->releases, file))
+	if (!releases_place(scan->releases, file))
 		return 0;
 	process->uses_release = true;
-	return mapped_add(&process->mapped, file->path, look->releases->given_length);
+	return mapped_add(&process->mapped, file->path, scan->releases->given_length);
 }
 
-static int take_line(struct look *look, struct process *process, char *text,
+static int take_line(struct scan *scan, struct process *process, char *text,
 		     struct file_id *last)
 {
 	static struct used_file file;
@@ -134,12 +134,12 @@ static int take_line(struct look *look, struct process *process, char *text,
 	*last = id;
 	memset(&file, 0, sizeof(file));
 	file.own = process->own;
-	file.id_known = releases_of_maps(look->releases, id, &file.id);
+	file.id_known = releases_of_maps(scan->releases, id, &file.id);
 	memcpy(file.path, line.path, strlen(line.path) + 1);
-	return take_mapped(look, process, &file);
+	return take_mapped(scan, process, &file);
 }
 
-static int take_maps(struct look *look, struct process *process, FILE *file)
+static int take_maps(struct scan *scan, struct process *process, FILE *file)
 {
 	static char line[MAPS_LINE_SIZE];
 	struct file_id last = {0};
@@ -153,22 +153,22 @@ static int take_maps(struct look *look, struct process *process, FILE *file)
 		const size_t length = strlen(line);
 
 		n_bytes += length;
-		look->n_maps_bytes += length;
+		scan->n_maps_bytes += length;
 		in_line = !strchr(line, '\n');
 		if (n_bytes > PROCESS_MAPS_BYTES_MAX ||
-		    look->n_maps_bytes > MAPS_BYTES_MAX) {
-			look->truncated = true;
+		    scan->n_maps_bytes > MAPS_BYTES_MAX) {
+			scan->truncated = true;
 			return 0;
 		}
 		if (whole && !in_line)
-			r = take_line(look, process, line, &last);
+			r = take_line(scan, process, line, &last);
 	}
 	if (r == 0 && ferror(file))
 		r = errno != 0 ? -errno : -EIO;
 	return r;
 }
 
-static int read_maps(struct look *look, struct process *process)
+static int read_maps(struct scan *scan, struct process *process)
 {
 	cleanup_file FILE *file = NULL;
 	int fd;
@@ -181,31 +181,31 @@ static int read_maps(struct look *look, struct process *process)
 		(void)close(fd);
 		return -ENOMEM;
 	}
-	return take_maps(look, process, file);
+	return take_maps(scan, process, file);
 }
 
-static int read_root(struct look *look, struct process *process)
+static int read_root(struct scan *scan, struct process *process)
 {
 	static struct used_file root;
 	int r;
 
 	memset(&root, 0, sizeof(root));
 	r = read_link(process, "root", &root);
-	return r < 0 ? r : take_mapped(look, process, &root);
+	return r < 0 ? r : take_mapped(scan, process, &root);
 }
 
 /* 0, -ENOMEM, or why the process cannot be read. */
-static int look_inside(struct look *look, struct process *process)
+static int look_inside(struct scan *scan, struct process *process)
 {
 	int r;
 
-	r = take_link(look, process, "cwd", &process->cwd);
+	r = take_link(scan, process, "cwd", &process->cwd);
 	if (r == 0)
-		r = take_link(look, process, "exe", &process->exe);
+		r = take_link(scan, process, "exe", &process->exe);
 	if (r == 0)
-		r = read_root(look, process);
+		r = read_root(scan, process);
 	if (r == 0)
-		r = read_maps(look, process);
+		r = read_maps(scan, process);
 	return r;
 }
 
@@ -235,17 +235,17 @@ static json_t *to_json(const struct process *process)
 }
 
 /* Another user's process that cannot be read may also be in a release. */
-static int finish(struct look *look, struct process *process, json_t **ret_process)
+static int finish(struct scan *scan, struct process *process, json_t **ret_process)
 {
 	const bool told = process->own || process->uses_release || !process->readable;
 
 	*ret_process = told ? to_json(process) : NULL;
-	look->truncated |= process->mapped.truncated;
+	scan->truncated |= process->mapped.truncated;
 	mapped_deinit(&process->mapped);
 	return told && !*ret_process ? -ENOMEM : 0;
 }
 
-int process_look(struct look *look, pid_t pid, bool own, json_t **ret_process)
+int process_scan(struct scan *scan, pid_t pid, bool own, json_t **ret_process)
 {
 	static struct process process;
 	cleanup_close int dir_fd = -1;
@@ -256,22 +256,22 @@ int process_look(struct look *look, pid_t pid, bool own, json_t **ret_process)
 	process.pid = pid;
 	process.own = own;
 	if (pid == 0) /* of the unit, and in no namespace of ours */
-		return finish(look, &process, ret_process);
+		return finish(scan, &process, ret_process);
 	(void)snprintf(name, sizeof(name), "%d", (int)pid);
-	dir_fd = openat(look->proc_fd, name,
+	dir_fd = openat(scan->proc_fd, name,
 			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd < 0 && errno == ENOENT)
 		return -ESRCH;
 	if (dir_fd < 0)
-		return finish(look, &process, ret_process);
+		return finish(scan, &process, ret_process);
 	process.dir_fd = dir_fd;
 	if (read_small(dir_fd, "comm", process.comm, sizeof(process.comm)) > 0)
 		process.comm[strcspn(process.comm, "\n")] = '\0';
-	r = look_inside(look, &process);
+	r = look_inside(scan, &process);
 	process.readable = r == 0;
 	if (r == -ENOMEM || (r < 0 && is_exiting(dir_fd))) {
 		mapped_deinit(&process.mapped);
 		return r == -ENOMEM ? r : -ESRCH;
 	}
-	return finish(look, &process, ret_process);
+	return finish(scan, &process, ret_process);
 }

@@ -11,7 +11,7 @@
 #define MAPS_BYTES_MAX	       (256u << 20) /* of all processes together */
 
 /* Common to all processes that are looked at. */
-struct look {
+struct scan {
 	int proc_fd; /* /proc */
 	const struct releases *releases;
 	size_t n_maps_bytes; /* read so far */
@@ -28,5 +28,5 @@ struct look {
  * and has nothing to do with a release. 0; -ESRCH when the process has exited, is about
  * to, or has no memory (a kernel thread); -ENOMEM.
  */
-int process_look(struct look *look, pid_t pid, bool own, json_t **ret_process)
+int process_scan(struct scan *scan, pid_t pid, bool own, json_t **ret_process)
 	__attribute__((nonnull, warn_unused_result));

@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #define OMISSION_NAME_BYTES 64	/* of an escaped name */
-#define OMISSION_TEXT_BYTES 400 /* deployd keeps as many, loop/operation.h */
+#define OMISSION_TEXT_BYTES 400 /* deployd keeps as many, job/job.h */
 
 /* What was left out without being a reason to refuse. */
 struct omission {

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include "attempt.h"
-#include "proc/look.h"
+#include "proc/scan.h"
 
-int look_at_machine(const struct proc_options *options, struct finding *ret_finding,
-		    struct errinfo *ei)
+int scan_machine(const struct proc_options *options, struct finding *ret_finding,
+		 struct errinfo *ei)
 {
 	(void)options;
 	(void)ret_finding;

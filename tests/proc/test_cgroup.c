@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "proc/cgroup.h"
-#include "proc/look.h"
+#include "proc/scan.h"
 
 static char root[64];
 static struct pid_list list;
@@ -210,7 +210,7 @@ static void no_such_cgroup(void **state)
 	assert_non_null(strstr(ei.what, "has no process"));
 }
 
-static void look(struct finding *finding)
+static void scan(struct finding *finding)
 {
 	const int cgroup_fd = cgroup_open(root, "/a", &ei);
 	const int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -220,7 +220,7 @@ static void look(struct finding *finding)
 	/* Nobody runs from there. */
 	assert_int_equal(releases_open(&releases, root, &ei), 0);
 	assert_int_equal(
-		look_read(cgroup_fd, proc_fd, &releases, INT64_MAX, finding, &ei), 0);
+		scan_read(cgroup_fd, proc_fd, &releases, INT64_MAX, finding, &ei), 0);
 	releases_deinit(&releases);
 	assert_true(finding->passed);
 	(void)close(cgroup_fd);
@@ -279,7 +279,7 @@ static void dead_processes_are_left_out(void **state)
 	(void)snprintf(procs, sizeof(procs), "%d\n%d\n%d\n0\n", (int)dead[0],
 		       (int)dead[1], (int)getpid());
 	make_cgroup("/a", procs);
-	look(&finding);
+	scan(&finding);
 	assert_int_equal(waitpid(dead[1], NULL, 0), dead[1]);
 	assert_int_equal(n_processes(&finding), 2);
 	assert_null(process_of(&finding, dead[0]));
@@ -323,7 +323,7 @@ static void who_leaves_meanwhile_is_left_out(void **state)
 	assert_int_equal(mkfifo(procs_path, 0600), 0);
 	assert_int_equal(mkfifo(next_path, 0600), 0);
 	assert_int_equal(pthread_create(&thread, NULL, tell_and_change, NULL), 0);
-	look(&finding);
+	scan(&finding);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(n_processes(&finding), 1);
 	assert_process(&finding, getpid(), true);

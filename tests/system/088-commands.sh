@@ -1,5 +1,5 @@
 #!/bin/bash
-# Commands in transient units, health checks and proofs of release, each by itself on a
+# Commands in transient units, health checks and verification, each by itself on a
 # real systemd: tests/health/test_live.c has the cases.
 # build: dev
 source "$(dirname "$0")/../lib/assert.sh"

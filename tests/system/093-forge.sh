@@ -1,5 +1,5 @@
 #!/bin/bash
-# What an app cannot forge: the check of its health, the proof of its release, and by that
+# What an app cannot forge: the check of its health, the verification of its release, and by that
 # what is pruned. Processes of others count, too, and by what they have open, not by what
 # it is called.
 # timeout: 240

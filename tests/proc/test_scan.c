@@ -284,7 +284,7 @@ static void tells_each_process(void **state)
 	assert_false(is(process_of(&run, one->pid), "deleted"));
 	assert_true(json_is_false(json_object_get(run.line, "truncated")));
 	assert_null(json_object_get(run.line, "status"));
-	run_end_saying(&run, 0, "looked at ");
+	run_end_saying(&run, 0, "examined ");
 
 	run_filtered(true);
 	run = PROBE(cgroup_arg, releases_arg);

@@ -1,4 +1,4 @@
-#include "proc/look.h"
+#include "proc/scan.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "proc/process.h"
 
 struct machine {
-	struct look look;
+	struct scan scan;
 	json_t *processes;
 	struct pid_list *own;
 	size_t n_seen;
@@ -43,10 +43,10 @@ static int look_at_one(struct machine *machine, pid_t pid, bool own)
 	int r;
 
 	if (machine->n_seen == LOOK_PROCESSES_MAX || now_ms() > machine->deadline_ms) {
-		machine->look.truncated = true;
+		machine->scan.truncated = true;
 		return 0;
 	}
-	r = process_look(&machine->look, pid, own, &process);
+	r = process_scan(&machine->scan, pid, own, &process);
 	if (r == -ESRCH)
 		return 0;
 	if (r < 0)
@@ -81,7 +81,7 @@ static bool read_pid(const char *name, pid_t *ret_pid)
 static int look_at_others(struct machine *machine)
 {
 	const int fd =
-		openat(machine->look.proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		openat(machine->scan.proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
 	DIR *dir;
 	pid_t pid;
@@ -94,7 +94,7 @@ static int look_at_others(struct machine *machine)
 		(void)close(fd);
 		return -ENOMEM;
 	}
-	while (r == 0 && !machine->look.truncated && (entry = readdir(dir)))
+	while (r == 0 && !machine->scan.truncated && (entry = readdir(dir)))
 		if (read_pid(entry->d_name, &pid) && !pid_list_has(machine->own, pid))
 			r = look_at_one(machine, pid, false);
 	(void)closedir(dir);
@@ -118,13 +118,13 @@ static void disown_gone(json_t *processes, const struct pid_list *list)
 	}
 }
 
-int look_read(int cgroup_fd, int proc_fd, const struct releases *releases,
+int scan_read(int cgroup_fd, int proc_fd, const struct releases *releases,
 	      int64_t deadline_ms, struct finding *ret_finding, struct errinfo *ei)
 {
 	static struct pid_list own;
 	cleanup_json json_t *processes = json_array();
 	struct machine machine = {
-		.look = {.proc_fd = proc_fd, .releases = releases},
+		.scan = {.proc_fd = proc_fd, .releases = releases},
 		.processes = processes,
 		.own = &own,
 		.deadline_ms = deadline_ms,
@@ -137,30 +137,30 @@ int look_read(int cgroup_fd, int proc_fd, const struct releases *releases,
 	r = list_own(cgroup_fd, &own, ei);
 	if (r < 0)
 		return r;
-	machine.look.truncated = own.truncated || releases->truncated;
+	machine.scan.truncated = own.truncated || releases->truncated;
 	r = look_at_own(&machine);
-	unit_truncated = machine.look.truncated;
-	machine.look.truncated = false;
+	unit_truncated = machine.scan.truncated;
+	machine.scan.truncated = false;
 	if (r == 0)
 		r = look_at_others(&machine);
 	if (r < 0)
-		return errinfo_set(ei, r, "cannot look at the processes");
+		return errinfo_set(ei, r, "cannot examine the processes");
 	r = list_own(cgroup_fd, &own, ei);
 	if (r < 0)
 		return r;
 	disown_gone(processes, &own);
 	ret_finding->unit_truncated = unit_truncated || own.truncated;
-	ret_finding->truncated = machine.look.truncated || ret_finding->unit_truncated;
-	finding_pass(ret_finding, "looked at %zu processes", machine.n_seen);
+	ret_finding->truncated = machine.scan.truncated || ret_finding->unit_truncated;
+	finding_pass(ret_finding, "examined %zu processes", machine.n_seen);
 	ret_finding->processes = steal_ptr(&processes);
 	return 0;
 }
 
-int look_at_machine(const struct proc_options *options, struct finding *ret_finding,
-		    struct errinfo *ei)
+int scan_machine(const struct proc_options *options, struct finding *ret_finding,
+		 struct errinfo *ei)
 {
 	static struct releases releases;
-	const int64_t deadline_ms = now_ms() + LOOK_MSEC_MAX;
+	const int64_t deadline_ms = now_ms() + SCAN_MSEC_MAX;
 	cleanup_close int cgroup_fd = -1, proc_fd = -1;
 	int r;
 
@@ -176,7 +176,7 @@ int look_at_machine(const struct proc_options *options, struct finding *ret_find
 	if (r == 0)
 		r = releases_list(&releases, deadline_ms, ei);
 	if (r == 0)
-		r = look_read(cgroup_fd, proc_fd, &releases, deadline_ms, ret_finding,
+		r = scan_read(cgroup_fd, proc_fd, &releases, deadline_ms, ret_finding,
 			      ei);
 	releases_deinit(&releases);
 	return r;
