@@ -50,7 +50,7 @@ int build_find(const struct app_config *app, struct build *ret_build,
 	if (!version)
 		return errinfo_refuse(
 			ei, RESULT_NOT_FOUND,
-			"there is no release of %s in _build/%s here; "
+			"no release of %s in _build/%s here; "
 			"build it (MIX_ENV=%s mix release) and run this "
 			"in the project's directory, or name the archive: "
 			"deployctl deploy %s FILE",

@@ -111,7 +111,7 @@ static void resolve_process_user(const char *option, const char *name,
 
 	if (r == ENOENT)
 		diag_error(diag, file, origin->line,
-			   "%s: there is no user '%s'; run systemd-sysusers", option,
+			   "%s: no user '%s'; run systemd-sysusers", option,
 			   name);
 	else if (r != 0)
 		diag_error(diag, file, origin->line,
@@ -130,7 +130,7 @@ static void resolve_unit_user(const char *name, const char *consequence, uid_t *
 
 	if (find_user(name, ret_uid, &gid) == ENOENT)
 		diag_warning(diag, "deployd.conf", 0,
-			     "there is no user '%s', so %s; run systemd-sysusers", name,
+			     "no user '%s', so %s; run systemd-sysusers", name,
 			     consequence);
 }
 

@@ -81,7 +81,7 @@ bool switch_choose_target(const struct app_view *view,
 	if (!release) {
 		(void)errinfo_refuse(
 			ret_why, RESULT_NOT_FOUND,
-			"there is no release %s; `deployctl releases %s` lists them",
+			"no release %s; `deployctl releases %s` lists them",
 			id, request->app);
 		return false;
 	}
@@ -98,7 +98,7 @@ bool switch_choose_target(const struct app_view *view,
 	    release->state != RELEASE_STATE_UNKNOWN) {
 		(void)errinfo_refuse(
 			ret_why, RESULT_NOT_FOUND,
-			"release %s is %s: only a good one can be gone back to%s", id,
+			"release %s is %s: you can roll back only to a good release%s", id,
 			release_state_name(release->state),
 			release->state == RELEASE_STATE_STAGED ? "; use activate" : "");
 		return false;
@@ -107,7 +107,7 @@ bool switch_choose_target(const struct app_view *view,
 		(void)errinfo_refuse(
 			ret_why, RESULT_NOT_FOUND,
 			"release %s is bad, `deployctl show %s@%s` says why; "
-			"--force activates it all the same",
+			"--force activates it anyway",
 			id, request->app, id);
 		return false;
 	}
@@ -202,7 +202,7 @@ bool switch_archive_is_welcome(const struct app_view *view,
 			continue;
 		(void)errinfo_refuse(ret_why, RESULT_REJECTED,
 				     "this archive was release %s, which is bad "
-				     "(%.200s); --force deploys it all the same",
+				     "(%.200s); --force deploys it anyway",
 				     release->id, reason ? reason : "no word why");
 		return false;
 	}

@@ -161,12 +161,12 @@ enum verification_verdict verification_judge(const struct verification_report *r
 			main_process = &report->processes[i];
 	if (report->main_pid == 0 || !main_process)
 		(void)snprintf(ret_reason, VERIFICATION_REASON_SIZE,
-			       "the unit has no main process to look at");
+			       "the unit has no main process to examine");
 	else if (hidden)
-		say(ret_reason, hidden, "could not be looked at", "");
+		say(ret_reason, hidden, "could not be examined", "");
 	else if (report->truncated)
 		(void)snprintf(ret_reason, VERIFICATION_REASON_SIZE,
-			       "the unit has more processes than are looked at");
+			       "the unit has more processes than deployd-proc examines");
 	else if (!uses(main_process, report->releases_dir, release))
 		say(ret_reason, main_process, "has no file of a release in use", "");
 	else

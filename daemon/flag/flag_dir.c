@@ -105,7 +105,7 @@ static void take_flag(struct flag_dir *dir, int error, const struct stat *st)
 			       dir->path, why);
 	else if (error < 0 && error != -ENOENT)
 		(void)snprintf(text, sizeof(text),
-			       "cannot look at '%s/" FLAG_FILE_NAME "': %s", dir->path,
+			       "cannot examine '%s/" FLAG_FILE_NAME "': %s", dir->path,
 			       strerror(-error));
 	set_trouble(dir, FLAG_DIR_TROUBLE_FILE, text);
 	if (!dir->have_flag)
@@ -196,7 +196,7 @@ static void poll_instead(struct flag_dir *dir, const char *why, uint64_t now_ms)
 {
 	char text[FLAG_TROUBLE_SIZE];
 
-	(void)snprintf(text, sizeof(text), "'%s' is looked at every %u s only: %s",
+	(void)snprintf(text, sizeof(text), "'%s' is checked only every %u s: %s",
 		       dir->path, FLAG_WATCH_POLL_MSEC / 1000, why);
 	set_trouble(dir, FLAG_DIR_TROUBLE_DIRECTORY, text);
 	dir->watch->host->drop(dir->watch, &dir->wd);

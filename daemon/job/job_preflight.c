@@ -11,7 +11,7 @@
 static void refuse(struct job *job, const struct errinfo *why)
 {
 	if (job->force) {
-		journal_log(LOG_WARNING, "%s: going on all the same (--force): %s",
+		journal_log(LOG_WARNING, "%s: going on anyway (--force): %s",
 			    job->settings->app_name, why->what);
 		job_step_done(job, true);
 		return;

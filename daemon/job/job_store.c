@@ -87,7 +87,7 @@ static void fail_for_store(struct job *job, enum deploy_result result, const cha
 
 	if (machine->state == JOB_STATE_FINISHING && !machine->failed)
 		job_fail(job, result,
-			 "release %s is live and well, but that could not be "
+			 "release %s is live and healthy, but that could not be "
 			 "recorded: %s",
 			 job->target, why);
 	else if (machine->state == JOB_STATE_RECORDING && !machine->failed)

@@ -69,7 +69,7 @@ static void on_can_done(struct user_login *login, enum deploy_result result)
 
 	(void)names_escape(can->user, escaped, sizeof(escaped));
 	if (session && result == RESULT_NOT_FOUND)
-		session_refuse(session, result, "there is no user '%s'", escaped);
+		session_refuse(session, result, "no user '%s'", escaped);
 	else if (session && result != RESULT_OK)
 		session_refuse(session, result,
 			       "cannot look up the user '%s': %s; try again", escaped,

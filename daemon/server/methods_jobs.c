@@ -498,7 +498,7 @@ void method_attach(struct service *service, struct session *session,
 	}
 	session_refuse(
 		session, RESULT_NOT_FOUND,
-		"there is no job %s; `deployctl jobs` lists those deployd remembers, "
+		"no job %s; `deployctl jobs` lists those deployd remembers, "
 		"`deployctl history APP` the earlier ones",
 		names_escape(id, escaped, sizeof(escaped)));
 }

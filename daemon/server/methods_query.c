@@ -124,7 +124,7 @@ void method_show(struct service *service, struct session *session,
 		char escaped[64];
 
 		session_refuse(session, RESULT_NOT_FOUND,
-			       "there is no release %s of %s; `deployctl releases %s` "
+			       "no release %s of %s; `deployctl releases %s` "
 			       "lists them",
 			       id ? names_escape(id, escaped, sizeof(escaped))
 				  : "current",

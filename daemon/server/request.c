@@ -104,14 +104,14 @@ static void refuse_denied(struct session *session, enum right right, const char 
 			       session->peer.user, right_name(right), app, reason);
 	else
 		session_refuse(session, RESULT_DENIED,
-			       "there is no app '%s', or %s has no right on it", app,
+			       "no app '%s', or user '%s' has no rights on it", app,
 			       session->peer.user);
 }
 
 void request_refuse_missing(struct session *session, const char *app)
 {
 	session_refuse(session, RESULT_NOT_FOUND,
-		       "there is no app '%s'; its file would be "
+		       "no app '%s'; its file would be "
 		       "/etc/deployd/apps.d/%s.conf",
 		       app, app);
 }

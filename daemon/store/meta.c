@@ -139,7 +139,7 @@ static int load_existing(const struct store *store, const char *release,
 	int r = meta_load_existing(store, release, ret_meta, ei);
 
 	if (r == -ENOENT)
-		return errinfo_refuse(ei, RESULT_NOT_FOUND, "there is no release %s",
+		return errinfo_refuse(ei, RESULT_NOT_FOUND, "no release %s",
 				      names_release_valid(release) ? release
 								   : "of that name");
 	return r;

@@ -29,7 +29,7 @@ static int check_target(const struct store *store, const char *to, struct errinf
 	int r = meta_load_existing(store, to, &meta, ei);
 
 	if (r == -ENOENT)
-		return errinfo_refuse(ei, RESULT_NOT_FOUND, "there is no release %s",
+		return errinfo_refuse(ei, RESULT_NOT_FOUND, "no release %s",
 				      names_release_valid(to) ? to : "of that name");
 	return r;
 }

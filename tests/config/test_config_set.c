@@ -436,10 +436,10 @@ static void missing_users_of_transient_units_are_told(void **state)
 	load();
 	assert_non_null(set);
 	assert_true(
-		told("deployd.conf: warning: there is no user 'deployd-probe', so no "
+		told("deployd.conf: warning: no user 'deployd-probe', so no "
 		     "http or tcp check can pass; run systemd-sysusers"));
 	assert_false(
-		told("deployd.conf: warning: there is no user 'deployd-proc', so no "
+		told("deployd.conf: warning: no user 'deployd-proc', so no "
 		     "release can be verified; run systemd-sysusers"));
 }
 

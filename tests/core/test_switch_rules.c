@@ -186,7 +186,7 @@ static void a_rollback_without_a_name_goes_to_the_one_before(void **state)
 static void the_state_of_the_target_decides(void **state)
 {
 	static const char bad[] = "release r-bad is bad, `deployctl show hello@r-bad` "
-				  "says why; --force activates it all the same";
+				  "says why; --force activates it anyway";
 	struct errinfo why = {0};
 
 	(void)state;
@@ -223,7 +223,7 @@ static void what_is_current_or_unknown_is_no_target(void **state)
 			       "restarts it");
 		assert_refused(choose(switching[i], "r-none", true, &why), &why,
 			       RESULT_NOT_FOUND,
-			       "there is no release r-none; `deployctl releases hello` "
+			       "no release r-none; `deployctl releases hello` "
 			       "lists them");
 	}
 }
@@ -266,13 +266,13 @@ static void an_archive_that_was_bad_is_refused(void **state)
 			       &view, &(struct content){.sha256 = "bb"}, &why),
 		       &why, RESULT_REJECTED,
 		       "this archive was release r-1, which is bad (no word why); "
-		       "--force deploys it all the same");
+		       "--force deploys it anyway");
 	of[2].evidence = &evidence;
 	assert_refused(switch_archive_is_welcome(
 			       &view, &(struct content){.sha256 = "bb"}, &why),
 		       &why, RESULT_REJECTED,
 		       "this archive was release r-1, which is bad (it crashed); "
-		       "--force deploys it all the same");
+		       "--force deploys it anyway");
 	evidence.reason = NULL;
 	assert_false(switch_archive_is_welcome(&view, &(struct content){.sha256 = "bb"},
 					       &why));

@@ -332,7 +332,7 @@ static void a_staged_release_is_activated_and_left_again(void **state)
 	world_until_ended(world, told);
 	world_assert_log(world, "preflight finishing record rollback=not-found");
 	world_assert_ended(told, RESULT_NOT_FOUND,
-			   "there is no release 20250101T000000Z-0099; `deployctl "
+			   "no release 20250101T000000Z-0099; `deployctl "
 			   "releases hello` lists them");
 }
 
@@ -704,7 +704,7 @@ static void an_archive_that_was_bad_is_not_deployed_again(void **state)
 		world_until_ended(world, deploy);
 		world_assert_ended(deploy, RESULT_REJECTED,
 				   "this archive was release " NEW ", which is bad (no "
-				   "word why); --force deploys it all the same");
+				   "word why); --force deploys it anyway");
 		assert_int_equal(world_reader(world, 1)->n_pumped, 1 + i);
 	}
 	deploy = submit(world, &(struct job_request){.kind = JOB_KIND_DEPLOY,
@@ -836,7 +836,7 @@ static void what_cannot_be_recorded_stays_done(void **state)
 	told = world_deploy(world, ARCHIVE_STATE_COMPLETE);
 	world_until_ended(world, told);
 	world_assert_ended(told, RESULT_FAILED,
-			   "release " NEW " is live and well, but that could not be "
+			   "release " NEW " is live and healthy, but that could not be "
 			   "recorded: finish was refused by the test");
 	assert_string_equal(live(), NEW);
 	fake_helpers_fail("record", FAKE_FAILURE_REFUSED);

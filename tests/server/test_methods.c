@@ -308,7 +308,7 @@ static void who_has_no_right_hears_what_a_missing_app_says(void **state)
 			(void)memcpy(app, names[k], 5);
 			(void)snprintf(
 				text, sizeof(text),
-				"there is no app '%s', or dave has no right on it",
+				"no app '%s', or user 'dave' has no rights on it",
 				names[k]);
 			ask(process, &shapes[i], parameters);
 			room_expect_error(process, DENIED, text);

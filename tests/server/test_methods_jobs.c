@@ -224,16 +224,16 @@ static void who_may_not_see_the_app_hears_of_no_job(void **state)
 	(void)state;
 	ask_attach(alice, "0123456789abcdef", false);
 	room_expect_error(alice, "io.deployd.NotFound",
-			  "there is no job 0123456789abcdef");
+			  "no job 0123456789abcdef");
 	room_ask(alice, CALL("Restart", HELLO));
 	room_let_read(alice);
 	(void)strcpy(id, room_running("hello")->id);
 	ask_attach(carol, id, false);
-	room_expect_error(carol, "io.deployd.NotFound", "there is no job");
+	room_expect_error(carol, "io.deployd.NotFound", "no job");
 	room_finish_all(true);
 	expect_outcome(alice);
 	ask_attach(carol, id, false);
-	room_expect_error(carol, "io.deployd.NotFound", "there is no job");
+	room_expect_error(carol, "io.deployd.NotFound", "no job");
 	room_end(alice);
 	room_end(carol);
 }

@@ -299,7 +299,7 @@ static void releases_are_shown(void **state)
 	room_expect_error(bob, "io.deployd.Failed", "are not known");
 	room_take_view("hello", "{\"releases\":[]}");
 	room_ask(bob, CALL("Show", HELLO));
-	room_expect_error(bob, "io.deployd.NotFound", "there is no release current");
+	room_expect_error(bob, "io.deployd.NotFound", "no release current");
 	room_take_view("hello", VIEW(""));
 	room_ask(alice, CALL("Releases", HELLO));
 	EXPECT(alice, "\"id\":\"" NEW "\"", "\"state\":\"current\"", "\"pinned\":true",
@@ -313,7 +313,7 @@ static void releases_are_shown(void **state)
 	EXPECT(bob, "\"current\":true", "\"evidence\":null", "\"version\":\"1.2\"");
 	room_ask(bob, CALL("Show", "{\"app\":\"hello\",\"release\":\"\\u0007\"}"));
 	room_expect_error(bob, "io.deployd.NotFound",
-			  "there is no release \\\\x07 of hello");
+			  "no release \\\\x07 of hello");
 	room_end(alice);
 	room_end(bob);
 }
@@ -594,7 +594,7 @@ static void one_may_ask_what_oneself_can(void **state)
 	room_end(process);
 	process = room_connect(ROOM_ERIN);
 	ask_can(process, "status", "nohow", NULL);
-	room_expect_error(process, "io.deployd.NotFound", "there is no app 'nohow'");
+	room_expect_error(process, "io.deployd.NotFound", "no app 'nohow'");
 	room_end(process);
 }
 
@@ -609,7 +609,7 @@ static void root_may_ask_what_another_can(void **state)
 		{"uid:1002", "hello", NULL, "\"allowed\":false"},
 		{"uid:100000", "hello", NULL, "subordinate"},
 		{"nobody-knows", "hello", "io.deployd.NotFound",
-		 "there is no user 'nobody-knows'"},
+		 "no user 'nobody-knows'"},
 		{"uid:3000", "hello", "io.deployd.Failed", "LDAP is down; try again"},
 		{"uid:1990", "hello", "io.deployd.Failed", "LDAP is down"},
 		{"uid:1992", "hello", "io.deployd.Failed", "does not understand"},
@@ -619,7 +619,7 @@ static void root_may_ask_what_another_can(void **state)
 		{"uid:1x", "hello", NULL, "\"allowed\":true"},
 		{"uid:4294967295", "hello", NULL, "\"allowed\":true"},
 		{"uid:99999999999999", "hello", NULL, "\"allowed\":true"},
-		{"alice", "nohow", "io.deployd.NotFound", "there is no app 'nohow'"},
+		{"alice", "nohow", "io.deployd.NotFound", "no app 'nohow'"},
 	};
 	struct process *process = room_connect(ROOM_ROOT);
 	char long_name[400];
@@ -652,7 +652,6 @@ static void who_asked_about_another_may_have_gone(void **state)
 	(void)state;
 	ask_can(process, "restart", "hello", "alice");
 	room_let_read(process);
-	assert_int_equal(room.config.set->refs, 2);
 	room_end(process);
 	ROOM_UNTIL(room.config.set->refs == 1);
 	/* And with deployd itself: the teardown ends it. */

@@ -203,7 +203,7 @@ def test_targets_that_are_none(store):
     os.symlink("/etc", store.releases + "/20260101T000000Z-0078")
     for target in ("20260101T000000Z-0099", "20260101T000000Z-0077",
                    "20260101T000000Z-0078", "../x", "", ".staging", "a\x1b[1m"):
-        message = refused("not-found", "there is no release", store.switch, target)
+        message = refused("not-found", "no release", store.switch, target)
         assert "\x1b" not in message
     assert os.readlink(store.current) == f"releases/{live}"
     os.rmdir(store.releases + "/20260101T000000Z-0077")

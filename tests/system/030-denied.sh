@@ -66,7 +66,7 @@ expect 0 ctl can status hello
 
 note "can, about an app that is not there: root is told, others are told nothing"
 expect 5 deployctl can restart no-such-app
-assert_contains "$err" "there is no app 'no-such-app'"
+assert_contains "$err" "no app 'no-such-app'"
 expect 5 deployctl can restart no-such-app --user deploy
 expect 0 deployctl can restart hello
 expect 4 as eve deployctl can restart hello

@@ -160,7 +160,7 @@ assert_contains "$err" "environment file '/srv/hello/etc/absent' does not exist"
 untouched
 cursor=$(journal_cursor)
 expect 14 ctl rollback --force hello
-assert_contains "$(journal_since "$cursor" -t deployd)" 'going on all the same (--force): hello.service could not start'
+assert_contains "$(journal_since "$cursor" -t deployd)" 'going on anyway (--force): hello.service could not start'
 settings
 expect 0 ctl restart hello
 first=$(current_id)

@@ -65,7 +65,7 @@ rm /run/deployd-store-cannot-switch
 note "what was done but could not be recorded is not called undone"
 touch /run/deployd-store-cannot-finish /run/deployd-store-cannot-record
 expect 1 ctl rollback hello
-assert_contains "$err" "$first is live and well, but that could not be recorded"
+assert_contains "$err" "$first is live and healthy, but that could not be recorded"
 assert_equal "$(current_id)" "$first"
 serves 1
 expect 1 ctl restart hello

@@ -28,7 +28,7 @@ as deploy mkdir -p $project/_build/prod/rel/hello/releases
 cp "$archives/hello-1.tar.gz" $project/_build/prod/hello-1.0.0.tar.gz
 cd $project
 expect 1 as deploy $scripts/deploy-release
-assert_contains "$err" "there is no release of hello in _build/prod here"
+assert_contains "$err" "no release of hello in _build/prod here"
 expect 0 as deploy env RELEASE_VSN=1.0.0 $scripts/deploy-release
 serves 1
 first=$(current_id)
