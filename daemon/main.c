@@ -96,7 +96,7 @@ static int run(void)
 	r = uv_loop_init(&loop);
 	if (r == 0)
 		r = daemon_start(&loop, config, fd, &daemon);
-	if (r < 0) {
+	if (r < 0 || !daemon) {
 		(void)fprintf(stderr, "deployd: cannot start: %s\n", strerror(-r));
 		return 1;
 	}

@@ -36,23 +36,30 @@ static const char *tail(const char *text, size_t n)
 	return p;
 }
 
-/* The end of the history, from the beginning of a line; "" when there is none. */
-static int read_end(const struct store *store, char **ret_text, struct errinfo *ei)
+static char *failed(struct errinfo *ei, int err, const char *what)
 {
-	cleanup_free char *text = calloc(HISTORY_READ_MAX + 1, 1);
+	(void)errinfo_set(ei, err, "%s", what);
+	return NULL;
+}
+
+/* The end of the history, from the beginning of a line; "" when there is none. NULL: ei
+ * says why. The caller frees. */
+static char *read_end(const struct store *store, struct errinfo *ei)
+{
+	cleanup_free char *text = zeroed(HISTORY_READ_MAX + 1, 1);
 	cleanup_close int fd = -1;
 	size_t length = 0;
 	struct stat st;
 	off_t start;
 
 	if (!text)
-		return errinfo_set(ei, ENOMEM, "cannot read the history");
+		return failed(ei, ENOMEM, "cannot read the history");
 	fd = openat(store->state_fd, HISTORY_NAME,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno != ENOENT)
-		return errinfo_set(ei, errno, "cannot open the history");
+		return failed(ei, errno, "cannot open the history");
 	if (fd >= 0 && fstat(fd, &st) < 0)
-		return errinfo_set(ei, errno, "cannot read the history");
+		return failed(ei, errno, "cannot read the history");
 	start = fd >= 0 && st.st_size > (off_t)HISTORY_READ_MAX
 			? st.st_size - (off_t)HISTORY_READ_MAX
 			: 0;
@@ -61,7 +68,7 @@ static int read_end(const struct store *store, char **ret_text, struct errinfo *
 				  start + (off_t)length);
 
 		if (n < 0)
-			return errinfo_set(ei, errno, "cannot read the history");
+			return failed(ei, errno, "cannot read the history");
 		if (n == 0)
 			break;
 		length += (size_t)n;
@@ -71,19 +78,16 @@ static int read_end(const struct store *store, char **ret_text, struct errinfo *
 		if (text[i] == '\0')
 			text[i] = ' ';
 	text[length] = '\0';
-	*ret_text = steal_ptr(&text);
-	return 0;
+	return steal_ptr(&text);
 }
 
 static int rotate(struct store *store, struct errinfo *ei)
 {
-	cleanup_free char *text = NULL;
+	cleanup_free char *text = read_end(store, ei);
 	const char *kept;
-	int r;
 
-	r = read_end(store, &text, ei);
-	if (r < 0 || !text)
-		return r;
+	if (!text)
+		return -EINVAL;
 	kept = tail(text, HISTORY_LINES_MAX);
 	/* Lines may be long: half of the room must come free in any case. */
 	while (strlen(kept) > HISTORY_BYTES_MAX / 2) {
@@ -207,13 +211,11 @@ int verb_lookup(struct store *store, json_t *request, json_t *reply, struct erri
 {
 	const char *key = request_text(request, "key");
 	cleanup_json json_t *keyed = NULL, *latest = NULL;
-	cleanup_free char *text = NULL;
+	cleanup_free char *text = read_end(store, ei);
 	const char *end;
-	int r;
 
-	r = read_end(store, &text, ei);
-	if (r < 0)
-		return r;
+	if (!text)
+		return -EINVAL;
 	end = text + strlen(text);
 	while (end > text && (!latest || (key && !keyed))) {
 		json_t *entry = entry_before(text, end, &end);
@@ -237,13 +239,11 @@ int verb_history(struct store *store, json_t *request, json_t *reply,
 {
 	cleanup_json json_t *entries = json_array();
 	json_int_t limit = request_int(request, "limit");
-	cleanup_free char *text = NULL;
+	cleanup_free char *text = read_end(store, ei);
 	const char *end;
-	int r;
 
-	r = read_end(store, &text, ei);
-	if (r < 0)
-		return r;
+	if (!text)
+		return -EINVAL;
 	end = text + strlen(text);
 	while (end > text && (json_int_t)json_array_size(entries) < limit) {
 		json_t *entry = entry_before(text, end, &end);

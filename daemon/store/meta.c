@@ -154,7 +154,7 @@ static int save_changes(struct store *store, const char *release, const json_t *
 	if (r < 0)
 		return r;
 	before = json_copy(meta);
-	if (!before || json_object_update(meta, (json_t *)changes) < 0)
+	if (!meta || !before || json_object_update(meta, (json_t *)changes) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot mark release %s", release);
 	/* Nothing new needs no room: that matters on a full disk. */
 	return json_equal(meta, before) ? 0 : meta_save(store, release, meta, ei);

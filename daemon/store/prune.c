@@ -101,8 +101,8 @@ int prune_releases(struct store *store, uint64_t keep, const json_t *in_use,
 {
 	cleanup_json json_t *view = view_make(store, ei);
 	size_t n = json_array_size(json_object_get(view, "releases"));
-	cleanup_free struct retention_release *list = calloc(n + 1, sizeof(*list));
-	cleanup_free bool *prune = calloc(n + 1, sizeof(*prune));
+	cleanup_free struct retention_release *list = zeroed(n + 1, sizeof(*list));
+	cleanup_free bool *prune = zeroed(n + 1, sizeof(*prune));
 	struct errinfo problem = {0};
 	int r;
 

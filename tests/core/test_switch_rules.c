@@ -195,13 +195,13 @@ static void the_state_of_the_target_decides(void **state)
 		assert_true(choose(JOB_KIND_ROLLBACK, "r-unknown", force, &why));
 		assert_refused(choose(JOB_KIND_ROLLBACK, "r-bad", force, &why), &why,
 			       RESULT_NOT_FOUND,
-			       "release r-bad is bad: only a good one can be gone back "
-			       "to");
+			       "release r-bad is bad: you can roll back only to a good "
+			       "release");
 		assert_refused(
 			choose(JOB_KIND_ROLLBACK, "r-staged", force, &why), &why,
 			RESULT_NOT_FOUND,
-			"release r-staged is staged: only a good one can be gone "
-			"back to; use activate");
+			"release r-staged is staged: you can roll back only to a "
+			"good release; use activate");
 		assert_true(choose(JOB_KIND_ACTIVATE, "r-good", force, &why));
 		assert_true(choose(JOB_KIND_ACTIVATE, "r-unknown", force, &why));
 		assert_true(choose(JOB_KIND_ACTIVATE, "r-staged", force, &why));

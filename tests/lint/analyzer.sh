@@ -10,7 +10,7 @@ read -ra flags <<< "$(pkg-config --cflags libuv libsystemd libarchive jansson li
 # owners free is seen by LeakSanitizer in the asan tests.
 readonly leaks_unseen="lib/config/app_health.c lib/config/app_sections.c lib/config/app_store.c
 lib/config/option.c daemon/core/policy_parse.c daemon/core/policy_values.c daemon/core/queue.c
-daemon/job/recovery.c daemon/bus/transient_spec.c daemon/server/user_login.c
+daemon/job/recovery.c daemon/job/app_view_json.c daemon/bus/transient_spec.c daemon/bus/unit_start.c daemon/server/user_login.c
 daemon/server/users.c daemon/proc/releases.c ctl/generate/compare.c"
 # A return out of a loop past cleanup_close is reported as the use of a value without a name.
 readonly nameless="daemon/util/config_files.c daemon/util/nss.c"
