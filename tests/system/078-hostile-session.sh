@@ -48,7 +48,7 @@ for how in silent version early idle-request twice-ready not-taken garbage no-ob
 done
 
 # Else nothing was attacked. (What came through clients of deploy is merged.)
-for why in 'from another version' 'out of turn'; do
+for why in 'from a newer version' 'out of turn'; do
 	wait_journal "$begin" "ending session .*$why" -u deployd > /dev/null
 done
 

@@ -29,7 +29,8 @@ plain_unit() {
 # unblamed WORDS: a deploy of hello-2 fails, and that is nobody's fault
 unblamed() {
 	local id
-	expect 1 ctl deploy --json hello hello-2.tar.gz
+	# The preflight would refuse most of these.
+	expect 1 ctl deploy --force --json hello hello-2.tar.gz
 	id=$(result .release)
 	assert_equal "$(result .result)" machine "$1"
 	assert_contains "$(result .message)" "$1"
@@ -45,7 +46,7 @@ unblamed() {
 # blamed WORDS ARCHIVE
 blamed() {
 	local id
-	expect 13 ctl deploy --json hello "$2"
+	expect 13 ctl deploy --force --json hello "$2"
 	id=$(result .release)
 	assert_contains "$(result .message)" "$1"
 	assert_equal "$(state_of "$id")" bad "$1"
@@ -78,7 +79,7 @@ unblamed 'WorkingDirectory='
 unit 'ReadWritePaths=/var/lib/missing'
 unblamed 'ReadWritePaths='
 unit 'ExecStartPre=/usr/bin/missing'
-expect 1 ctl deploy --json hello hello-2.tar.gz
+expect 1 ctl deploy --force --json hello hello-2.tar.gz
 assert_equal "$(result .result)" machine "$out"
 plain_unit
 
@@ -110,7 +111,7 @@ expect 0 ctl deploy hello dir.tar.gz
 unit "WorkingDirectory=$current/work"
 expect 0 ctl restart hello
 good=$(current_id)
-expect 13 ctl deploy --json hello nodir.tar.gz
+expect 13 ctl deploy --force --json hello nodir.tar.gz
 assert_equal "$(state_of "$(result .release)")" bad
 assert_equal "$(current_id)" "$good"
 plain_unit
