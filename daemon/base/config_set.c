@@ -111,8 +111,7 @@ static void resolve_process_user(const char *option, const char *name,
 
 	if (r == ENOENT)
 		diag_error(diag, file, origin->line,
-			   "%s: no user '%s'; run systemd-sysusers", option,
-			   name);
+			   "%s: no user '%s'; run systemd-sysusers", option, name);
 	else if (r != 0)
 		diag_error(diag, file, origin->line,
 			   "%s: the user '%s' cannot be looked up: %s", option, name,

@@ -81,8 +81,8 @@ bool switch_choose_target(const struct app_view *view,
 	if (!release) {
 		(void)errinfo_refuse(
 			ret_why, RESULT_NOT_FOUND,
-			"no release %s; `deployctl releases %s` lists them",
-			id, request->app);
+			"no release %s; `deployctl releases %s` lists them", id,
+			request->app);
 		return false;
 	}
 	if (current && strcmp(current, id) == 0) {
@@ -98,8 +98,8 @@ bool switch_choose_target(const struct app_view *view,
 	    release->state != RELEASE_STATE_UNKNOWN) {
 		(void)errinfo_refuse(
 			ret_why, RESULT_NOT_FOUND,
-			"release %s is %s: you can roll back only to a good release%s", id,
-			release_state_name(release->state),
+			"release %s is %s: you can roll back only to a good release%s",
+			id, release_state_name(release->state),
 			release->state == RELEASE_STATE_STAGED ? "; use activate" : "");
 		return false;
 	}

@@ -165,8 +165,9 @@ enum verification_verdict verification_judge(const struct verification_report *r
 	else if (hidden)
 		say(ret_reason, hidden, "could not be examined", "");
 	else if (report->truncated)
-		(void)snprintf(ret_reason, VERIFICATION_REASON_SIZE,
-			       "the unit has more processes than deployd-proc examines");
+		(void)snprintf(
+			ret_reason, VERIFICATION_REASON_SIZE,
+			"the unit has more processes than deployd-proc examines");
 	else if (!uses(main_process, report->releases_dir, release))
 		say(ret_reason, main_process, "has no file of a release in use", "");
 	else

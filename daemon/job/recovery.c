@@ -52,7 +52,8 @@ static void resume(struct app *app, const struct app_config *settings,
 	struct job *job;
 
 	if (!resume_plan(pending, settings->health.auto_rollback, &plan)) {
-		journal_log(LOG_ERR, "%s: deployd-store reported a switch to no release",
+		journal_log(LOG_ERR,
+			    "%s: deployd-store reported a switch to no release",
 			    app->name);
 		return;
 	}

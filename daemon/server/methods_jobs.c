@@ -496,9 +496,8 @@ void method_attach(struct service *service, struct session *session,
 				      seen);
 		return;
 	}
-	session_refuse(
-		session, RESULT_NOT_FOUND,
-		"no job %s; `deployctl jobs` lists those deployd remembers, "
-		"`deployctl history APP` the earlier ones",
-		names_escape(id, escaped, sizeof(escaped)));
+	session_refuse(session, RESULT_NOT_FOUND,
+		       "no job %s; `deployctl jobs` lists those deployd remembers, "
+		       "`deployctl history APP` the earlier ones",
+		       names_escape(id, escaped, sizeof(escaped)));
 }

@@ -132,8 +132,7 @@ static void on_range(const struct subuid_range *range, void *userdata)
 	find_owner(ranges, range->owner);
 	/* Nobody can use it: newuidmap(1) asks the name service, too. */
 	if (ranges->owner_error == -ENOENT) {
-		(void)snprintf(why, sizeof(why), "no user '%s'",
-			       ranges->owner_name);
+		(void)snprintf(why, sizeof(why), "no user '%s'", ranges->owner_name);
 		warn(ranges, range->line, why);
 		return;
 	}

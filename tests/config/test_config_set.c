@@ -435,12 +435,10 @@ static void missing_users_of_transient_units_are_told(void **state)
 			  "deployd-users:x:905:905::/:/bin/sh\n");
 	load();
 	assert_non_null(set);
-	assert_true(
-		told("deployd.conf: warning: no user 'deployd-probe', so no "
-		     "http or tcp check can pass; run systemd-sysusers"));
-	assert_false(
-		told("deployd.conf: warning: no user 'deployd-proc', so no "
-		     "release can be verified; run systemd-sysusers"));
+	assert_true(told("deployd.conf: warning: no user 'deployd-probe', so no "
+			 "http or tcp check can pass; run systemd-sysusers"));
+	assert_false(told("deployd.conf: warning: no user 'deployd-proc', so no "
+			  "release can be verified; run systemd-sysusers"));
 }
 
 static void it_is_the_number_that_counts(void **state)

@@ -223,8 +223,7 @@ static void who_may_not_see_the_app_hears_of_no_job(void **state)
 
 	(void)state;
 	ask_attach(alice, "0123456789abcdef", false);
-	room_expect_error(alice, "io.deployd.NotFound",
-			  "no job 0123456789abcdef");
+	room_expect_error(alice, "io.deployd.NotFound", "no job 0123456789abcdef");
 	room_ask(alice, CALL("Restart", HELLO));
 	room_let_read(alice);
 	(void)strcpy(id, room_running("hello")->id);

@@ -312,8 +312,7 @@ static void releases_are_shown(void **state)
 	room_ask(bob, CALL("Show", HELLO));
 	EXPECT(bob, "\"current\":true", "\"evidence\":null", "\"version\":\"1.2\"");
 	room_ask(bob, CALL("Show", "{\"app\":\"hello\",\"release\":\"\\u0007\"}"));
-	room_expect_error(bob, "io.deployd.NotFound",
-			  "no release \\\\x07 of hello");
+	room_expect_error(bob, "io.deployd.NotFound", "no release \\\\x07 of hello");
 	room_end(alice);
 	room_end(bob);
 }
