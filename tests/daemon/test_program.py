@@ -130,6 +130,42 @@ def it_waits_for_a_bus_and_stops_when_told():
             told = notify.recv(4096)
 
 
+def until(notify, *wanted):
+    """Reads what the service manager is told, until it holds all of this."""
+    told = b""
+    while not all(text in told for text in wanted):
+        told = notify.recv(4096)
+
+
+def a_reload_swaps_the_configuration_or_keeps_it():
+    configure("")
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.settimeout(STARTS_SEC)
+    notify.bind("/run/notify-reload")
+    with notify, subprocess.Popen([DEPLOYD], env={"NOTIFY_SOCKET": "/run/notify-reload"},
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as daemon:
+        until(notify, b"READY=1")
+        until(notify, b"STATUS=0 apps")
+        configure("[deployd]\njobs_max = 5\n")
+        daemon.send_signal(signal.SIGHUP)
+        until(notify, b"RELOADING=1", b"MONOTONIC_USEC=")
+        until(notify, b"READY=1", b"reloaded")
+        until(notify, b"STATUS=0 apps")
+        configure("[deployd]\nnonsense = 1\n")
+        daemon.send_signal(signal.SIGHUP)
+        until(notify, b"RELOADING=1")
+        until(notify, b"STATUS=0 apps; the configuration has errors")
+        configure("")
+        daemon.send_signal(signal.SIGHUP)
+        until(notify, b"RELOADING=1")
+        until(notify, b"READY=1")
+        daemon.send_signal(signal.SIGINT)
+        until(notify, b"STOPPING=1")
+        output = daemon.communicate(timeout=STARTS_SEC)
+        assert daemon.returncode == 0, (daemon.returncode, output)
+
+
 def main():
     if os.geteuid() != 0:
         print("needs root: mounts")
@@ -141,7 +177,8 @@ def main():
     make_mounts()
     for test in (arguments_are_answered, check_tells_every_error_and_where,
                  bad_configuration_does_not_start, only_a_listening_socket_is_taken,
-                 without_a_directory_it_says_so, it_waits_for_a_bus_and_stops_when_told):
+                 without_a_directory_it_says_so, it_waits_for_a_bus_and_stops_when_told,
+                 a_reload_swaps_the_configuration_or_keeps_it):
         test()
         print("ok  ", test.__name__)
     return 0

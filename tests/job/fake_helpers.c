@@ -224,6 +224,27 @@ static void hold(struct store_app *app, const json_t *request)
 					    json_object_get(request, "by")));
 }
 
+/* As daemon/store/history.c has it: the newest with the key, and the newest of all. */
+static void lookup(const struct store_app *app, const json_t *request, json_t *reply)
+{
+	const char *key = text_of(request, "key");
+	size_t n = json_array_size(app->history);
+	json_t *keyed = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *entry = json_array_get(app->history, i);
+		const char *own = text_of(entry, "key");
+
+		if (key && own && strcmp(own, key) == 0)
+			keyed = entry;
+	}
+	(void)json_object_set_new(reply, "keyed",
+				  keyed ? json_incref(keyed) : json_null());
+	(void)json_object_set_new(
+		reply, "latest",
+		n > 0 ? json_incref(json_array_get(app->history, n - 1)) : json_null());
+}
+
 /* Does what is asked for, and adds to the reply. */
 static void do_verb(const char *verb, const json_t *request, json_t *reply)
 {
@@ -255,8 +276,7 @@ static void do_verb(const char *verb, const json_t *request, json_t *reply)
 		(void)json_object_set(app->view, "flag",
 				      json_object_get(request, "seen"));
 	else if (strcmp(verb, "lookup") == 0)
-		(void)json_object_update_new(
-			reply, json_pack("{s:n, s:n}", "keyed", "latest"));
+		lookup(app, request, reply);
 	else if (strcmp(verb, "discard") != 0)
 		fail_msg("deployd-store has no verb %s", verb);
 	(void)json_object_set_new(reply, "view", json_deep_copy(app->view));
