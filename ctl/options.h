@@ -20,7 +20,7 @@ enum json_mode {
 #define OPTIONS_ARGS_MAX 4
 
 struct options {
-	const struct verb_table *verbs; /* the program's; of which one was named */
+	const struct verb_table *verbs; /* of the program */
 	const char *app;
 	const char *release;		    /* of APP@RELEASE */
 	const char *args[OPTIONS_ARGS_MAX]; /* what follows the verb, app included */

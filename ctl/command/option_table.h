@@ -57,5 +57,5 @@ extern const struct option_info option_infos[OPTION_INFOS];
 bool option_is_taken(const struct verb *verb, const struct option_info *info)
 	__attribute__((nonnull));
 
-/* "[X]": it may have a value. [USER@]HOST is one value of which a part is optional. */
+/* "[X]": it may have a value. [USER@]HOST is one value with an optional part. */
 bool option_value_is_optional(const struct option_info *info) __attribute__((nonnull));

@@ -5,7 +5,7 @@
 #include "deploy/app_config.h"
 
 /*
- * The names of mix_deploy's scripts, each of which stands for a verb: link-scripts
+ * The names of mix_deploy's scripts; each one stands for a verb: link-scripts
  * links them, ctl/scripts does what they stand for.
  */
 

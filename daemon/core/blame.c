@@ -115,7 +115,7 @@ static bool is_about_own_file(const struct blame_facts *facts,
 
 /*
  * These come after the change of user, so the entry is written by the app's own. An app
- * that forges it is gone back from all the same; its release is just not marked bad.
+ * that forges it is still rolled back; only its release is not marked bad.
  */
 static bool is_after_user(int32_t step)
 {

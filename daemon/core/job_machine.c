@@ -130,7 +130,7 @@ static_assert(sizeof(fallbacks) / sizeof(*fallbacks) == JOB_FALLBACK_COUNT,
 
 /*
  * A step whose time is over has failed; its helper is dead by then. From the switch on
- * nothing is dropped: what is live must be known to be well, or be gone back from.
+ * nothing is dropped: the live release is found healthy, or deployd goes back.
  */
 static const struct transition transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
 	[JOB_STATE_QUEUED] =

@@ -26,7 +26,7 @@ struct job_end {
 /*
  * The result of a job that switched and failed: it went back, or could not, or stays.
  * *error has the first failure and gets what it led to behind it, because the first is
- * what somebody has to mend. Other jobs keep their result.
+ * what has to be fixed. Other jobs keep their result.
  */
 enum deploy_result job_verdict(const struct job_end *end, struct errinfo *error)
 	__attribute__((nonnull));
