@@ -182,7 +182,34 @@ static int compare_apps(const void *a, const void *b)
 		      (*(struct app_config *const *)b)->app_name);
 }
 
-static void load_apps(struct config_set *set, bool strict, struct diag *diag)
+/* The apps whose files have errors, by the names of the files. */
+struct refused {
+	char *names[CONFIG_FILES_MAX];
+	size_t n;
+};
+
+static bool is_refused(const char *app, void *userdata)
+{
+	const struct refused *refused = userdata;
+
+	for (size_t i = 0; i < refused->n; i++)
+		if (strcmp(refused->names[i], app) == 0)
+			return true;
+	return false;
+}
+
+static void refuse_app(struct refused *refused, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (copy && refused->n < CONFIG_FILES_MAX)
+		refused->names[refused->n++] = copy;
+	else
+		free(copy);
+}
+
+static void load_apps(struct config_set *set, bool strict, struct refused *ret_refused,
+		      struct diag *diag)
 {
 	char **names = config_files_names("apps.d", diag);
 
@@ -204,6 +231,8 @@ static void load_apps(struct config_set *set, bool strict, struct diag *diag)
 			resolve_app_users(app, diag);
 			check_app_users(set, app, diag);
 			set->apps[set->n_apps++] = app;
+		} else {
+			refuse_app(ret_refused, name);
 		}
 		config_file_list_deinit(&files);
 		free(*p);
@@ -216,11 +245,14 @@ static void load_apps(struct config_set *set, bool strict, struct diag *diag)
 	check_collisions(set, diag);
 }
 
-static void load_policy(struct config_set *set, struct diag *diag)
+static void load_policy(struct config_set *set, struct refused *refused,
+			struct diag *diag)
 {
-	static const struct policy_resolver resolver = {
+	const struct policy_resolver resolver = {
 		.user = resolve_user,
 		.group = resolve_group,
+		.is_refused = is_refused,
+		.userdata = refused,
 	};
 	struct config_file_list all = {0};
 	char **names = config_files_names("policy.d", diag);
@@ -255,6 +287,7 @@ static void load_policy(struct config_set *set, struct diag *diag)
 struct config_set *config_set_load(bool strict, struct diag *diag)
 {
 	struct config_set *set = calloc(1, sizeof(*set));
+	struct refused refused = {0};
 
 	if (!set) {
 		diag_error(diag, "/etc/deployd", 0, "out of memory");
@@ -262,8 +295,10 @@ struct config_set *config_set_load(bool strict, struct diag *diag)
 	}
 	set->refs = 1;
 	load_daemon(set, diag);
-	load_apps(set, strict, diag);
-	load_policy(set, diag);
+	load_apps(set, strict, &refused, diag);
+	load_policy(set, &refused, diag);
+	for (size_t i = 0; i < refused.n; i++)
+		free(refused.names[i]);
 	if (diag->has_errors || !set->daemon || !set->policy) {
 		config_set_unref(set);
 		return NULL;
