@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REASON_BYTES_MAX 200 /* of why the release of an archive is bad */
+
 static bool is_current(const struct app_view *view,
 		       const struct switch_request *request, struct errinfo *ret_why)
 {
@@ -189,21 +191,30 @@ bool switch_is_live(const struct app_view *view, const struct content *content)
 	       has_content(release, content);
 }
 
+/* What failed, without what was done about it then. */
+static int first_clause(const char *reason)
+{
+	size_t length = strcspn(reason, ";");
+
+	return length < REASON_BYTES_MAX ? (int)length : REASON_BYTES_MAX;
+}
+
 bool switch_archive_is_welcome(const struct app_view *view,
 			       const struct content *content, struct errinfo *ret_why)
 {
 	for (size_t i = 0; view && i < view->n_releases; i++) {
 		const struct release *release = &view->releases[i];
-		const char *reason =
-			release->evidence ? release->evidence->reason : NULL;
+		const char *reason = release->evidence && release->evidence->reason
+					     ? release->evidence->reason
+					     : "no word why";
 
 		if (release->state != RELEASE_STATE_BAD ||
 		    !has_content(release, content))
 			continue;
 		(void)errinfo_refuse(ret_why, RESULT_REJECTED,
 				     "this archive was release %s, which is bad "
-				     "(%.200s); --force deploys it anyway",
-				     release->id, reason ? reason : "no word why");
+				     "(%.*s); --force deploys it anyway",
+				     release->id, first_clause(reason), reason);
 		return false;
 	}
 	return true;
