@@ -101,11 +101,14 @@ static void refuse_denied(struct session *session, enum right right, const char 
 {
 	if (knows)
 		session_refuse(session, RESULT_DENIED,
-			       "user '%s' has no right '%s' on %s: %s",
+			       "user '%s' has no right '%s' on %s: %s; root can allow "
+			       "it in /etc/deployd/policy.d",
 			       session->peer.user, right_name(right), app, reason);
 	else
 		session_refuse(session, RESULT_DENIED,
-			       "no app '%s', or user '%s' has no rights on it", app,
+			       "no app '%s', or user '%s' has no rights on it; root "
+			       "sees which: `deployctl can %s %s --user %s`",
+			       app, session->peer.user, right_name(right), app,
 			       session->peer.user);
 }
 

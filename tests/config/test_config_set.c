@@ -406,8 +406,6 @@ static void unknown_names_have_their_line(void **state)
 		"'sub'; create it, or name another",
 		"/etc/deployd/apps.d/ghost.conf: app_user: there is no user 'ghost'; "
 		"create it, or name another",
-		"/etc/deployd/apps.d/ghost.conf: app_group: there is no group "
-		"'ghost'; create it, or name another",
 		"/etc/deployd/deployd.conf.d/x.conf:2: intake_user: no user "
 		"'nobody-else'; run systemd-sysusers",
 		NULL);

@@ -67,17 +67,20 @@ mistake root 5 'deployctl init hello' "there is no app 'hello'; write /etc/deplo
 mistake root 5 'deployctl generate hello' "there is no app 'hello'" "--app-file"
 conf
 mistake root 6 'deployd --check' "$app_conf:2: app_user: there is no user 'hello'; create it, or name another"
+expect 6 deployd --check
+assert_lacks "$err" "app_group"
 add_user hello --system
 usermod --append --groups hello deploy
 policy_file hello
 mistake root 5 'deployctl status hello' "no app 'hello'; its file would be $app_conf, and \`systemctl reload deployd\` loads it"
-deploy 4 hello-1.tar.gz "no app 'hello', or user 'deploy' has no rights on it"
+deploy 4 hello-1.tar.gz "no app 'hello', or user 'deploy' has no rights on it; root sees which: \`deployctl can deploy hello --user deploy\`"
 systemctl reload deployd
 deploy 1 hello-1.tar.gz "unit hello.service does not exist; install it below /etc/systemd/system and run \`systemctl daemon-reload\`"
 mistake root 1 'deployctl doctor' "there is no unit hello.service" "  fix: "
 cp "$repo/tests/apps/hello/hello.service" /etc/systemd/system/
 systemctl daemon-reload
 mistake deploy 5 'deployctl show hello' "nothing is deployed of hello; \`deployctl releases hello\` lists what is staged"
+mistake deploy 1 'deployctl restart hello' "nothing is deployed of hello yet: \`deployctl deploy hello FILE\`"
 mistake deploy 5 'deployctl rollback hello' "there is no earlier good release to roll back to"
 expect 0 ctl deploy hello hello-1.tar.gz
 
@@ -87,7 +90,7 @@ mistake stranger 4 'deployctl list' "only members of the group 'deployd' may; ro
 mistake stranger 4 'deployctl --json list 2> /dev/null' '"result":"denied"' '"exit":4' "usermod -aG deployd USER"
 mistake eve 4 'deployctl status hello' "no app 'hello', or user 'eve' has no rights on it"
 mistake stranger 1 'touch /srv/hello/flags/restart.flag' "Permission denied"
-mistake deploy 4 'deployctl hold hello -m x' "user 'deploy' has no right 'hold' on hello: no rule allows it"
+mistake deploy 4 'deployctl hold hello -m x' "user 'deploy' has no right 'hold' on hello: no rule allows it; root can allow it in /etc/deployd/policy.d"
 mistake deploy 4 'deployctl doctor' "sudo deployctl doctor"
 mistake deploy 4 'deployctl init hello' "run it as root: sudo deployctl init hello"
 policy 's/ logs / /'
@@ -136,7 +139,7 @@ mistake deploy 17 'deployctl deploy hello hello-2.tar.gz --if-current none' "the
 mistake deploy 7 'deployctl -H nohost.invalid status hello' "cannot reach nohost.invalid with ssh; try \`ssh nohost.invalid true\`"
 mistake deploy 1 'deployctl list > /dev/full' "cannot write the output: No space left on device"
 mistake deploy 0 'deployctl history hello | head -n 1' "TIME"
-mistake root 5 'deployctl enable helo' "there is no app 'helo'; there are hello"
+mistake root 5 'deployctl enable helo' "there is no app 'helo'; did you mean 'hello'?"
 mistake root 2 'deployd --check /etc/deployd' "unexpected argument '/etc/deployd'"
 
 note "what is no archive of a release"
@@ -200,7 +203,7 @@ mistake deploy 1 'deployctl restart hello' "hello.service is masked: an administ
 systemctl unmask --quiet hello.service
 mv /root/hello.service /etc/systemd/system/
 unit 'Type=forking' 'PIDFile=/run/hello/pid' 'TimeoutStartSec=1'
-deploy 14 hello-2.tar.gz "it exceeded a time limit of its unit, such as TimeoutStartSec=" "the rollback to $first failed in the same way"
+deploy 14 hello-2.tar.gz "it exceeded a time limit of its unit: it was not ready within TimeoutStartSec= (see its Type=)" "the rollback to $first failed in the same way"
 mistake deploy 0 'deployctl status hello' "degraded" "in the same way"
 unit
 expect 0 ctl deploy --force hello hello-2.tar.gz
@@ -272,6 +275,8 @@ mistake root 0 'deployd --check' "/etc/deployd/apps.d: warning: 'third' is not r
 rm /etc/deployd/apps.d/third
 chmod 666 $app_conf
 mistake root 6 'deployd --check' "chown root:root '$app_conf' && chmod go-w '$app_conf'"
+expect 6 deployd --check
+assert_lacks "$err" "there is no app"
 chmod 644 $app_conf
 wrong_policy() { # SED SCRIPT, WORDS
 	policy "$1"
