@@ -145,6 +145,7 @@ mistake root 2 'deployd --check /etc/deployd' "unexpected argument '/etc/deployd
 note "what is no archive of a release"
 mkdir -p dir
 mistake deploy 1 'deployctl deploy hello dir' "dir is a directory; send what is in it: tar -cz -C 'dir' . | deployctl deploy hello -"
+mistake deploy 2 "script -qec 'deployctl deploy hello -' /dev/null" "stdin is a terminal; give the archive as \`< FILE\` or through a pipe"
 mistake deploy 1 'deployctl deploy hello hello-9.tar.gz' "cannot open hello-9.tar.gz: No such file or directory"
 install -m 600 hello-2.tar.gz secret.tar.gz
 mistake deploy 1 'deployctl deploy hello secret.tar.gz' "cannot open secret.tar.gz: Permission denied"
@@ -291,6 +292,10 @@ wrong_policy 's/^app = .*//' "1: rule 'deployers ship hello' has no app; app = *
 policy 's/^app = hello/app = helo/'
 mistake root 0 'deployd --check' "$policy:4: warning: there is no app 'helo', did you mean 'hello'?"
 policy_file hello
+
+conf '[copy_file unit]' 'src = _build/hello.service' 'dst = /etc/systemd/system/hello.service'
+mistake root 1 'cd /root && deployctl init hello' "copy-files: [copy_file unit]: cannot read '_build/hello.service' (a relative path starts at the current directory)" "correct that and run init again (what was done stays)"
+conf
 
 note "deployd itself"
 mistake root 1 'deployd' "not starting: another deployd, or systemd for it, listens on /run/deployd/io.deployd"
