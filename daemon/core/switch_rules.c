@@ -173,6 +173,24 @@ bool switch_choose_back(const struct app_view *view, const char *failed,
 	return true;
 }
 
+bool switch_has_way_back(const struct app_view *view, const char *unit,
+			 const char *releases_dir, struct errinfo *ret_why)
+{
+	const char *current = app_view_current(view);
+
+	if (!current || view->failed || app_view_release(view, current))
+		return true;
+	for (size_t i = 0; i < view->n_releases; i++)
+		if (view->releases[i].state == RELEASE_STATE_GOOD)
+			return true;
+	(void)errinfo_refuse(ret_why, RESULT_FAILED,
+			     "%.100s runs, but its release %s is gone, and no other "
+			     "good one is left: a release that fails could not be gone "
+			     "back from; put %.120s/%s back, or use --force",
+			     unit, current, releases_dir, current);
+	return false;
+}
+
 static bool has_content(const struct release *release, const struct content *content)
 {
 	const struct content own = {release->sha256, release->layout};

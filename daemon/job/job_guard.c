@@ -196,6 +196,8 @@ static void on_unit_state(void *userdata, int error, const struct unit_state *st
 	const char *why = error < 0 || !state ? NULL : why_not(state, &command);
 
 	job->unit_query = NULL;
+	job->unit_runs =
+		error == 0 && state && strcmp(state->active_state, "active") == 0;
 	if (error == 0 && must_reread(job, state)) {
 		reread(job, on_reread_before);
 	} else if (job->machine.failed) {
