@@ -67,7 +67,7 @@ refused 10 bad.tar.gz 'neither a program nor a script'
 archive ': > bin/hello'
 refused 10 bad.tar.gz "'/srv/hello/current/bin/hello' cannot be executed: it is empty"
 archive 'mkdir hello-2.0; mv bin hello-2.0/; find . -mindepth 1 -maxdepth 1 ! -name hello-2.0 -exec mv {} hello-2.0/ \;'
-refused 10 bad.tar.gz "a directory 'hello-2.0'" 'tar -xf ARCHIVE -C new --strip-components=1'
+refused 10 bad.tar.gz "a directory 'hello-2.0'" "set strip_components = 1 in the app's file (or deploy with --strip-components=1)" 'tar -xf ARCHIVE -C new --strip-components=1'
 
 note "the loader of a program, by the path in its header"
 archive "sed -i 's#/lib64/ld-linux-x86-64#/lib64/xx-linux-x86-64#; s#/lib/ld-linux-aarch64#/lib/xx-linux-aarch64#' bin/hello"
