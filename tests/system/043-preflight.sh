@@ -181,3 +181,20 @@ echo '# changed' >> $unit
 ended
 assert_equal "$status" 13 "$(cat /tmp/out)"
 assert_equal "$(current_id)" "$first"
+
+note "a directory behind a link is refused at --check and reload, with the way out"
+cp /etc/deployd/apps.d/hello.conf /root/hello.conf
+mkdir -p /opt/real
+ln -s /opt/real /opt/linked
+printf '%s\n' '[directories]' 'base_dir = /opt/linked' >> /etc/deployd/apps.d/hello.conf
+expect 6 deployd --check
+assert_contains "$out$err" "base_dir: '/opt/linked' is or lies behind a symbolic link, which deployd does not follow; write base_dir = /opt/real"
+expect 6 deployctl reload
+assert_contains "$err" 'write base_dir = /opt/real'
+sed -i 's#/opt/linked#/opt/real#' /etc/deployd/apps.d/hello.conf
+expect 0 deployd --check
+ln -s /srv/hello /opt/real/hello
+expect 6 deployd --check
+assert_contains "$out$err" "deploy_dir: '/opt/real/hello' is or lies behind a symbolic link"
+cp /root/hello.conf /etc/deployd/apps.d/hello.conf
+expect 0 deployd --check
