@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "deploy/cleanup.h"
+#include "deploy/names.h"
 #include "util/config_files.h"
 #include "util/nss.h"
 
@@ -203,6 +204,28 @@ struct refused {
 	bool unread; /* a file was not even opened: any app may be in it */
 };
 
+/* False, reported: deployd-store follows no link to it. What is missing is no link. */
+static bool check_is_real(const struct app_config *app, const char *option,
+			  const char *dir, struct diag *diag)
+{
+	cleanup_free char *real = realpath(dir, NULL);
+	char shown[512];
+
+	if (!real || strcmp(real, dir) == 0)
+		return true;
+	app_config_error(app, option, diag,
+			 "'%s' is or lies behind a symbolic link, which deployd does "
+			 "not follow; write %s = %s",
+			 dir, option, names_escape(real, shown, sizeof(shown)));
+	return false;
+}
+
+static void check_links(const struct app_config *app, struct diag *diag)
+{
+	if (check_is_real(app, "base_dir", app->base_dir, diag))
+		(void)check_is_real(app, "deploy_dir", app->deploy_dir, diag);
+}
+
 static bool is_refused(const char *app, void *userdata)
 {
 	const struct refused *refused = userdata;
@@ -250,6 +273,8 @@ static void load_apps(struct config_set *set, bool strict, struct refused *ret_r
 			app = app_config_parse(name, files.texts, files.n_texts, diag);
 		if (app) {
 			app_config_report_undone(app, strict, diag);
+			if (strict)
+				check_links(app, diag);
 			resolve_app_users(app, diag);
 			check_app_users(set, app, diag);
 			set->apps[set->n_apps++] = app;

@@ -139,9 +139,11 @@ static bool refuse_missing(const struct refusal *refusal)
 
 	if (path->in_top)
 		return refuse(refusal, RESULT_REJECTED,
-			      "'%.150s' does not exist in the release: the archive "
-			      "has everything in a directory '%.60s'; pack what is "
-			      "in that directory: mkdir new && tar -xf ARCHIVE -C new "
+			      "'%.100s' does not exist in the release: the archive "
+			      "has everything in a directory '%.60s'; set "
+			      "strip_components = 1 in the app's file (or deploy with "
+			      "--strip-components=1), or pack what is in that "
+			      "directory: mkdir new && tar -xf ARCHIVE -C new "
 			      "--strip-components=1 && tar -czf NEW.tar.gz -C new .",
 			      path->path, question->top);
 	if (is_below_current(refusal))

@@ -10,7 +10,9 @@ static void kill_step(struct job *job)
 {
 	if (job->machine.state == JOB_STATE_UNPACKING)
 		job_kill_pipeline(job);
-	else if (job->machine.state != JOB_STATE_PREFLIGHT) /* that ends in seconds */
+	else if (job->machine.state == JOB_STATE_PREFLIGHT)
+		job_preflight_kill(job);
+	else
 		store_call_kill(&job->store);
 }
 

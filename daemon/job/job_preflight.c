@@ -82,3 +82,15 @@ void job_preflight(struct job *job)
 	else
 		job_with_unit(job, examine);
 }
+
+void job_preflight_kill(struct job *job)
+{
+	struct preflight *preflight = job->preflight;
+
+	/* Before it there is a question to systemd, which ends by itself. */
+	if (!preflight)
+		return;
+	job->preflight = NULL;
+	preflight_cancel(preflight);
+	job_step_done(job, false);
+}

@@ -7,3 +7,6 @@
  * known not to start; --force goes on all the same. Ends in job_step_done().
  */
 void job_preflight(struct job *job) __attribute__((nonnull));
+
+/* Ends the step at once, failed, where it examines the release. */
+void job_preflight_kill(struct job *job) __attribute__((nonnull));

@@ -151,7 +151,10 @@ static void a_top_directory_is_told(void **context)
 	path.in_top = true;
 	question.top = "hello-1.0";
 	refused(RESULT_REJECTED, "in a directory 'hello-1.0'");
-	refused(RESULT_REJECTED, "tar -xf ARCHIVE -C new --strip-components=1");
+	refused(RESULT_REJECTED, "set strip_components = 1 in the app's file (or "
+				 "deploy with --strip-components=1)");
+	refused(RESULT_REJECTED, "tar -xf ARCHIVE -C new --strip-components=1 && "
+				 "tar -czf NEW.tar.gz -C new .");
 }
 
 static void what_the_user_may_not_do(void **context)

@@ -446,6 +446,40 @@ static void a_refused_preflight_switches_nothing(void **state)
 	assert_string_equal(live(), NEW);
 }
 
+static void describe_a_program(sd_bus_message *reply)
+{
+	assert_true(sd_bus_message_append(reply, "{sv}", "WorkingDirectory", "s",
+					  "/srv/hello/current") >= 0);
+}
+
+/* What examines the release may hang: the cancel does not wait for it. */
+static void a_cancel_ends_the_preflight(void **state)
+{
+	struct world *world = *state;
+	struct told *told;
+	struct job *job;
+
+	world_start(world, NULL, NULL);
+	world->log[0] = '\0';
+	world->fake.more_properties = describe_a_program;
+	world->fake.log_stays = true;
+	told = world_deploy(world, ARCHIVE_STATE_COMPLETE);
+	while (!strstr(world->fake.calls, "StartTransientUnit"))
+		world_turn(world);
+	job = manager_find(&world->manager, told->id);
+	assert_non_null(job);
+	assert_non_null(job->preflight);
+	job_abandon(job, RESULT_CANCELLED, "cancelled; nothing was switched");
+	assert_int_equal(told->state, JOB_STATE_RECORDING);
+	world_until_ended(world, told);
+	world_assert_log(world,
+			 "preparing prepare unpacking unpack intake sealing seal "
+			 "preflight finishing record deploy=cancelled");
+	assert_int_equal(told->result, RESULT_CANCELLED);
+	assert_string_equal(live(), OLD);
+	assert_string_equal(fake_store_state("hello", NEW), "staged");
+}
+
 static void a_unit_of_somebody_else_is_left_alone(void **state)
 {
 	struct world *world = *state;
@@ -865,6 +899,7 @@ int main(void)
 		TEST(a_missing_unit_is_found_before_the_switch),
 		TEST(a_changed_unit_file_is_read_first),
 		TEST(a_refused_preflight_switches_nothing),
+		TEST(a_cancel_ends_the_preflight),
 		TEST(a_unit_of_somebody_else_is_left_alone),
 		TEST(activate_by_reload_starts_what_does_not_run),
 		TEST(a_failed_socket_is_started_before_its_service),

@@ -67,7 +67,7 @@ refused 10 bad.tar.gz 'neither a program nor a script'
 archive ': > bin/hello'
 refused 10 bad.tar.gz "'/srv/hello/current/bin/hello' cannot be executed: it is empty"
 archive 'mkdir hello-2.0; mv bin hello-2.0/; find . -mindepth 1 -maxdepth 1 ! -name hello-2.0 -exec mv {} hello-2.0/ \;'
-refused 10 bad.tar.gz "a directory 'hello-2.0'" 'tar -xf ARCHIVE -C new --strip-components=1'
+refused 10 bad.tar.gz "a directory 'hello-2.0'" "set strip_components = 1 in the app's file (or deploy with --strip-components=1)" 'tar -xf ARCHIVE -C new --strip-components=1'
 
 note "the loader of a program, by the path in its header"
 archive "sed -i 's#/lib64/ld-linux-x86-64#/lib64/xx-linux-x86-64#; s#/lib/ld-linux-aarch64#/lib/xx-linux-aarch64#' bin/hello"
@@ -181,3 +181,20 @@ echo '# changed' >> $unit
 ended
 assert_equal "$status" 13 "$(cat /tmp/out)"
 assert_equal "$(current_id)" "$first"
+
+note "a directory behind a link is refused at --check and reload, with the way out"
+cp /etc/deployd/apps.d/hello.conf /root/hello.conf
+mkdir -p /opt/real
+ln -s /opt/real /opt/linked
+printf '%s\n' '[directories]' 'base_dir = /opt/linked' >> /etc/deployd/apps.d/hello.conf
+expect 6 deployd --check
+assert_contains "$out$err" "base_dir: '/opt/linked' is or lies behind a symbolic link, which deployd does not follow; write base_dir = /opt/real"
+expect 6 deployctl reload
+assert_contains "$err" 'write base_dir = /opt/real'
+sed -i 's#/opt/linked#/opt/real#' /etc/deployd/apps.d/hello.conf
+expect 0 deployd --check
+ln -s /srv/hello /opt/real/hello
+expect 6 deployd --check
+assert_contains "$out$err" "deploy_dir: '/opt/real/hello' is or lies behind a symbolic link"
+cp /root/hello.conf /etc/deployd/apps.d/hello.conf
+expect 0 deployd --check
