@@ -209,9 +209,7 @@ static int unpack(const struct extract *extract, struct errinfo *ei)
 	if (fd < 0)
 		return errinfo_set(ei, errno, "cannot open what was unpacked");
 	tree.root_fd = fd;
-	r = release_tree_verify(&tree, ei);
-	if (r == 0)
-		r = release_tree_own(&tree, extract->app_gid, ei);
+	r = release_tree_take(&tree, extract->app_gid, ei);
 	release_tree_deinit(&tree);
 	if (r == 0 && syncfs(fd) < 0)
 		r = errinfo_set(ei, errno, "cannot make the release durable");

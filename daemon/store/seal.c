@@ -1,7 +1,7 @@
 /*
  * Turns what deployd-unpack left in staging into a release. Nothing that the unpacker
- * said is believed: every inode is examined again, before anything of it becomes
- * root's. The order: verify all, own all, meta, syncfs, rename, fsync.
+ * said is believed: every inode is examined again, before it becomes root's.
+ * The order: verify and own all, meta, syncfs, rename, fsync.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -157,11 +157,9 @@ static int seal_release(struct store *store, struct release_tree *tree,
 	if (fstat(fd, &st) < 0)
 		return errinfo_set(ei, errno, "cannot examine the staging directory");
 	tree->root_fd = fd;
-	r = release_tree_verify(tree, ei);
+	r = release_tree_take(tree, store->app.app_gid, ei);
 	if (r == 0)
 		r = check_required(fd, request_get(request, "require"), ei);
-	if (r == 0)
-		r = release_tree_own(tree, store->app.app_gid, ei);
 	if (r == 0)
 		r = link_shared(store, fd, request, ei);
 #ifndef BREAK_META_AFTER_RENAME

@@ -201,8 +201,8 @@ static int replace_file(struct tree *tree, const char *path, int64_t *ret_replac
 	return fd;
 }
 
-int tree_create_file(struct tree *tree, const char *path, int64_t *ret_replaced,
-		     struct errinfo *ei)
+int tree_create_file(struct tree *tree, const char *path, mode_t mode,
+		     int64_t *ret_replaced, struct errinfo *ei)
 {
 	int fd, r;
 
@@ -211,7 +211,7 @@ int tree_create_file(struct tree *tree, const char *path, int64_t *ret_replaced,
 	if (r < 0)
 		return r;
 	fd = openat(current_fd(tree), leaf(path),
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd >= 0)
 		return fd;
 	return errno == EEXIST ? replace_file(tree, path, ret_replaced, ei)

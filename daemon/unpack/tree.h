@@ -32,10 +32,11 @@ int tree_make_dir(struct tree *tree, const char *path, struct errinfo *ei)
 /*
  * Makes an empty file and the directories above it; the fd is the caller's. A file of
  * that name that has no other name is emptied, *ret_replaced is its size; else it is
- * -1, and the mode 0600. Any other name that exists is refused.
+ * -1, and it has the mode. Any other name that exists is refused.
  */
-int tree_create_file(struct tree *tree, const char *path, int64_t *ret_replaced,
-		     struct errinfo *ei) __attribute__((nonnull, warn_unused_result));
+int tree_create_file(struct tree *tree, const char *path, mode_t mode,
+		     int64_t *ret_replaced, struct errinfo *ei)
+	__attribute__((nonnull, warn_unused_result));
 
 /* Makes path another name of target, a regular file made before. */
 int tree_make_hardlink(struct tree *tree, const char *path, const char *target,

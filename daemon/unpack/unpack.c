@@ -153,7 +153,9 @@ static int write_block(struct unpack *u, int fd, const char *name, const char *b
 	return 0;
 }
 
-static int write_data(struct unpack *u, int fd, const char *name, int64_t size)
+/* *ret_end: where the last data ended. */
+static int write_data(struct unpack *u, int fd, const char *name, int64_t size,
+		      int64_t *ret_end)
 {
 	const void *block;
 	size_t length;
@@ -167,6 +169,8 @@ static int write_data(struct unpack *u, int fd, const char *name, int64_t size)
 		r = write_block(u, fd, name, block, length, offset);
 		if (r < 0)
 			return r;
+		if (length > 0)
+			*ret_end = offset + (int64_t)length;
 		progress(u);
 	}
 	return r == ARCHIVE_EOF ? 0 : parser_failed(u);
@@ -177,19 +181,25 @@ static time_t clamp_mtime(const struct unpack *u, time_t mtime)
 	return mtime < 0 ? 0 : mtime > u->now ? u->now : mtime;
 }
 
+/* Owner's write: a later entry of the name takes the file's place. */
+static mode_t mode_of(struct archive_entry *entry)
+{
+	return (archive_entry_perm(entry) & 0755) | 0600;
+}
+
+/* has_mode: it was made with its mode; has_size: its data reach its end. */
 static int finish_file(struct unpack *u, int fd, const char *path,
-		       struct archive_entry *entry, int64_t size)
+		       struct archive_entry *entry, bool has_mode, bool has_size)
 {
 	const struct timespec times[2] = {
 		{.tv_nsec = UTIME_OMIT},
 		{.tv_sec = clamp_mtime(u, archive_entry_mtime(entry))},
 	};
-	/* Owner's write: a later entry of the name takes the file's place. */
-	mode_t mode = (archive_entry_perm(entry) & 0755) | 0600;
 	char text[NAME_TEXT_BYTES];
 
 	/* The last hole of a sparse file has no data. */
-	if (ftruncate(fd, size) < 0 || fchmod(fd, mode) < 0 || futimens(fd, times) < 0)
+	if ((!has_size && ftruncate(fd, archive_entry_size(entry)) < 0) ||
+	    (!has_mode && fchmod(fd, mode_of(entry)) < 0) || futimens(fd, times) < 0)
 		return errinfo_set(u->ei, errno, "cannot finish '%s'",
 				   names_escape(path, text, sizeof(text)));
 	/* The stream's own check does not see holes. */
@@ -199,11 +209,11 @@ static int finish_file(struct unpack *u, int fd, const char *path,
 
 static int make_file(struct unpack *u, struct archive_entry *entry, const char *path)
 {
-	int64_t size = archive_entry_size(entry), replaced = -1;
+	int64_t size = archive_entry_size(entry), replaced = -1, end = 0;
 	cleanup_close int fd = -1;
 	int r;
 
-	fd = tree_create_file(&u->tree, path, &replaced, u->ei);
+	fd = tree_create_file(&u->tree, path, mode_of(entry), &replaced, u->ei);
 	if (fd < 0)
 		return fd;
 	if (replaced >= 0) {
@@ -213,11 +223,11 @@ static int make_file(struct unpack *u, struct archive_entry *entry, const char *
 	r = check_size(u, path, size);
 	if (r < 0)
 		return r;
-	r = write_data(u, fd, path, size);
+	r = write_data(u, fd, path, size, &end);
 	if (r < 0)
 		return r;
 	u->totals.files++;
-	return finish_file(u, fd, path, entry, size);
+	return finish_file(u, fd, path, entry, replaced < 0, end == size);
 }
 
 /*

@@ -43,19 +43,33 @@ int inode_check_mount(const struct tree_entry *entry,
 		       : inode_refuse(ei, entry, "is on another mount");
 }
 
-bool inode_has_foreign_xattr(int fd)
+static bool has_foreign_xattr(const char *path)
 {
-	char self[64], names[1024];
-	ssize_t n;
+	char names[1024];
+	ssize_t n = listxattr(path, names, sizeof(names));
 
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	n = listxattr(self, names, sizeof(names));
 	if (n < 0)
 		return errno != ENOTSUP;
 	for (const char *p = names; p < names + n; p += strlen(p) + 1)
 		if (strcmp(p, "security.selinux") != 0)
 			return true;
 	return false;
+}
+
+bool inode_has_foreign_xattr(int fd)
+{
+	char self[64];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return has_foreign_xattr(self);
+}
+
+bool inode_entry_has_foreign_xattr(int dir_fd, const char *name)
+{
+	char path[64 + NAME_MAX];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
+	return has_foreign_xattr(path);
 }
 
 static bool is_dir(const char *path, void *userdata)

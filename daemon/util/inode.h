@@ -21,6 +21,10 @@ int inode_check_mount(const struct tree_entry *entry,
 /* Also when they cannot be read. security.selinux is the kernel's own. */
 bool inode_has_foreign_xattr(int fd);
 
+/* The same of an entry, no link, of a directory that only root can change. */
+bool inode_entry_has_foreign_xattr(int dir_fd, const char *name)
+	__attribute__((nonnull));
+
 /*
  * Refuses a link that may lead out of the tree root_fd other than to allowed paths, by
  * the rule that deployd-unpack goes by (entryname.h).

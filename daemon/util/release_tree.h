@@ -20,21 +20,20 @@ struct release_tree {
 	uint64_t max_bytes, max_entries, max_depth;
 	const char *const
 		*link_targets; /* NULL-terminated; absolute ones that may be */
-	/* found by release_tree_verify(): */
+	/* found by release_tree_take(): */
 	uint64_t bytes, entries, files;
 	struct treewalk_mount mount;
 	struct inode_links links;
 };
 
-/* RESULT_REJECTED: by the entry's name and why. Changes nothing. */
-int release_tree_verify(struct release_tree *tree, struct errinfo *ei)
-	__attribute__((warn_unused_result, nonnull));
-
 /*
- * Makes all of a verified tree root:gid, directories and executables 0750, files 0640.
- * What has changed its owner or type since is refused.
+ * Verifies all and makes it root:gid, directories and executables 0750, files 0640.
+ * RESULT_REJECTED: by the entry's name and why; what was seen until then may be root's.
+ * A directory becomes root's before it is read: from then on nobody can put something
+ * else in the place of what was verified. A file with several names is taken over when
+ * all of them were found in the tree.
  */
-int release_tree_own(struct release_tree *tree, gid_t gid, struct errinfo *ei)
+int release_tree_take(struct release_tree *tree, gid_t gid, struct errinfo *ei)
 	__attribute__((warn_unused_result, nonnull));
 
 void release_tree_deinit(struct release_tree *tree) __attribute__((nonnull));

@@ -6,6 +6,7 @@ usage: test_seal.py PROGRAM STOPAT [CASE...]
 
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -255,6 +256,24 @@ def test_the_order_of_a_seal(store):
     # Owned, recorded, data on disk, in place, both directories on disk, told.
     assert_order(made, "fchownat", "write", "fsync", "renameat", "fsync", "syncfs",
                  "renameat2", "fsync", "fsync", "write", "exit_group")
+
+
+def n_calls(store, n_files):
+    """How many system calls a seal of so many files in ten directories makes."""
+    release = store.prepare()
+    store.unpack(release, {f"d{i % 10}/{i}": "x" for i in range(n_files)})
+    log = store.root + "/strace"
+    prefix = (shutil.which("strace"), "-f", "-qq", "-o", log)
+    status, reply = store.run("seal", prefix=prefix, **store.seal_fields(release))
+    assert status == 0 and reply["result"] == "ok", reply
+    with open(log, encoding="utf-8") as f:
+        return sum(1 for _ in f)
+
+
+def test_what_a_file_costs(store):
+    # statx, listxattr, fchownat, fchmodat; and a listing holds many names.
+    few, many = n_calls(store, 100), n_calls(store, 600)
+    assert many - few <= 500 * 4.1, f"{(many - few) / 500} calls a file"
 
 
 def test_the_order_of_a_switch(store):
