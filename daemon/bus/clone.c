@@ -51,6 +51,7 @@ static const struct directories {
 struct cloning {
 	sd_bus_message *message;
 	const char *unit;
+	const struct release_path *paths; /* NULL = none */
 	char load_state[32];
 	char preserve[32];
 	bool has_user, dynamic_user;
@@ -194,6 +195,45 @@ static int append_directories(const struct cloning *cloning)
 /* --- the kinds ---------------------------------------------------------------------
  */
 
+static int append_string(const struct cloning *cloning, const char *text)
+{
+	cleanup_free char *rewritten = NULL;
+
+	if (!cloning->paths)
+		return sd_bus_message_append(cloning->message, "s", text);
+	rewritten = release_path_rewrite(cloning->paths, text);
+	if (!rewritten)
+		return -ENOMEM;
+	return sd_bus_message_append(cloning->message, "s", rewritten);
+}
+
+/* What sd_bus_message_copy() does, with every string rewritten. */
+static int append_rewritten(const struct cloning *cloning, sd_bus_message *value)
+{
+	sd_bus_message *message = cloning->message;
+	const char *contents, *text;
+	char kind;
+	int r;
+
+	if (!cloning->paths)
+		return sd_bus_message_copy(message, value, true);
+	while ((r = sd_bus_message_peek_type(value, &kind, &contents)) > 0) {
+		if (contents) {
+			TRY(sd_bus_message_enter_container(value, kind, contents));
+			TRY(sd_bus_message_open_container(message, kind, contents));
+			TRY(append_rewritten(cloning, value));
+			TRY(sd_bus_message_close_container(message));
+			TRY(sd_bus_message_exit_container(value));
+		} else if (kind == 's') {
+			TRY(sd_bus_message_read(value, "s", &text));
+			TRY(append_string(cloning, text));
+		} else {
+			TRY(sd_bus_message_copy(message, value, false));
+		}
+	}
+	return r;
+}
+
 static int append_value(const struct cloning *cloning, const char *name,
 			const char *type, sd_bus_message *value)
 {
@@ -202,7 +242,7 @@ static int append_value(const struct cloning *cloning, const char *name,
 	TRY(sd_bus_message_open_container(message, 'r', "sv"));
 	TRY(sd_bus_message_append(message, "s", name));
 	TRY(sd_bus_message_open_container(message, 'v', type));
-	TRY(sd_bus_message_copy(message, value, true));
+	TRY(append_rewritten(cloning, value));
 	TRY(sd_bus_message_close_container(message));
 	return sd_bus_message_close_container(message);
 }
@@ -225,6 +265,19 @@ static int append_number(const struct cloning *cloning, const char *name,
 	return sd_bus_message_append(cloning->message, "(sv)", name, "t", number.t);
 }
 
+static int append_text_value(const struct cloning *cloning, const char *name,
+			     const char *text)
+{
+	sd_bus_message *message = cloning->message;
+
+	TRY(sd_bus_message_open_container(message, 'r', "sv"));
+	TRY(sd_bus_message_append(message, "s", name));
+	TRY(sd_bus_message_open_container(message, 'v', "s"));
+	TRY(append_string(cloning, text));
+	TRY(sd_bus_message_close_container(message));
+	return sd_bus_message_close_container(message);
+}
+
 /* "" means the default, and is not a value that can be set. */
 static int append_text(const struct cloning *cloning, const char *name,
 		       sd_bus_message *value)
@@ -232,9 +285,7 @@ static int append_text(const struct cloning *cloning, const char *name,
 	const char *text;
 
 	TRY(sd_bus_message_read(value, "s", &text));
-	if (text[0] == '\0')
-		return 0;
-	return sd_bus_message_append(cloning->message, "(sv)", name, "s", text);
+	return text[0] == '\0' ? 0 : append_text_value(cloning, name, text);
 }
 
 /* A new unit has an empty list anyway. */
@@ -249,7 +300,7 @@ static int append_list(const struct cloning *cloning, const char *name,
 		TRY(sd_bus_message_append(message, "s", name));
 		TRY(sd_bus_message_open_container(message, 'v', type));
 		TRY(sd_bus_message_open_container(message, 'a', type + 1));
-		TRY(sd_bus_message_copy(message, value, true));
+		TRY(append_rewritten(cloning, value));
 		for (int i = 0; i < 3; i++)
 			TRY(sd_bus_message_close_container(message));
 	}
@@ -280,11 +331,11 @@ static int append_working(const struct cloning *cloning, const char *name,
 	if (text[0] == '\0')
 		return 0;
 	if (text[0] != '!')
-		return sd_bus_message_append(cloning->message, "(sv)", name, "s", text);
+		return append_text_value(cloning, name, text);
 	if ((size_t)snprintf(optional, sizeof(optional), "-%s", text + 1) >=
 	    sizeof(optional))
 		return -ENAMETOOLONG;
-	return sd_bus_message_append(cloning->message, "(sv)", name, "s", optional);
+	return append_text_value(cloning, name, optional);
 }
 
 static int append_label(const struct cloning *cloning, const char *name,
@@ -510,9 +561,11 @@ static int append(struct cloning *cloning, sd_bus_message *reply)
 }
 
 int clone_append(sd_bus_message *message, sd_bus_message *reply, const char *unit,
-		 bool *ret_has_user, struct errinfo *ei)
+		 const struct release_path *paths, bool *ret_has_user,
+		 struct errinfo *ei)
 {
-	struct cloning cloning = {.message = message, .unit = unit, .ei = ei};
+	struct cloning cloning = {
+		.message = message, .unit = unit, .paths = paths, .ei = ei};
 	int r = append(&cloning, reply);
 
 	for (size_t i = 0; i < N_DIRECTORIES; i++)
@@ -570,7 +623,8 @@ static int on_values(sd_bus_message *reply, void *userdata, sd_bus_error *ret)
 	if (r >= 0)
 		r = sd_bus_message_open_container(message, 'a', "(sv)");
 	if (r >= 0)
-		r = clone_append(message, reply, query->unit, &has_user, &query->error);
+		r = clone_append(message, reply, query->unit, NULL, &has_user,
+				 &query->error);
 	sd_bus_message_unref(message);
 	if (r >= 0 || r == -ENOENT || query->error.what[0] == '\0')
 		query->error = (struct errinfo){.result = RESULT_OK};

@@ -4,6 +4,7 @@
 #include <systemd/sd-bus.h>
 
 #include "bus/units.h"
+#include "core/release_path.h"
 #include "deploy/errinfo.h"
 
 /*
@@ -16,13 +17,15 @@
 /*
  * Appends the properties that the copy takes from the unit to those of a
  * StartTransientUnit; they come from the reply to unit_properties_call(). ret_has_user:
- * the unit names its user. -ENOTCONN when the connection broke, -ENOENT when the unit
- * is not loaded. After an error, message is unfinished and ei says why, except after a
- * break.
+ * the unit names its user. paths: everything that it takes is rewritten so that the
+ * copy sees that release; NULL = what `current` points to. -ENOTCONN when the
+ * connection broke, -ENOENT when the unit is not loaded. After an error, message is
+ * unfinished and ei says why, except after a break.
  */
 int clone_append(sd_bus_message *message, sd_bus_message *reply, const char *unit,
-		 bool *ret_has_user, struct errinfo *ei)
-	__attribute__((warn_unused_result, nonnull));
+		 const struct release_path *paths, bool *ret_has_user,
+		 struct errinfo *ei)
+	__attribute__((warn_unused_result, nonnull(1, 2, 3, 5, 6)));
 
 struct clone_query;
 

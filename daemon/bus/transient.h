@@ -26,6 +26,11 @@ struct transient_options {
 	 * clone_table.h has them, in its slice. NULL = none.
 	 */
 	const char *clone_of;
+	/*
+	 * With clone_of: what the unit and argv have at or below current_dir is taken
+	 * from this directory of a release instead. NULL = as they are.
+	 */
+	const char *current_dir, *release_dir;
 	/* Without clone_of, or where that unit has no User=. One of them is needed. */
 	const char *user, *group;
 	const char *extra_group; /* beside the user's own; NULL = none; no clone_of */

@@ -50,7 +50,17 @@ static int copy_text(const char *text, char **ret_text)
 	return *ret_text ? 0 : -ENOMEM;
 }
 
-static int copy_argv(const char *const *argv, char ***ret_argv)
+static int copy_word(const char *text, const struct release_path *paths,
+		     char **ret_text)
+{
+	if (!paths)
+		return copy_text(text, ret_text);
+	*ret_text = release_path_rewrite(paths, text);
+	return *ret_text ? 0 : -ENOMEM;
+}
+
+static int copy_argv(const char *const *argv, const struct release_path *paths,
+		     char ***ret_argv)
 {
 	size_t n = 0;
 
@@ -62,24 +72,31 @@ static int copy_argv(const char *const *argv, char ***ret_argv)
 	if (!*ret_argv)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		TRY(copy_text(argv[i], &(*ret_argv)[i]));
+		TRY(copy_word(argv[i], paths, &(*ret_argv)[i]));
 	return 0;
 }
 
 static int copy(struct transient_spec *spec, const struct transient_options *options)
 {
 	const char *const one_group[] = {options->extra_group, NULL};
+	const struct release_path release = {options->current_dir,
+					     options->release_dir};
+	const struct release_path *paths = options->release_dir ? &release : NULL;
 
 	TRY(copy_text(options->description, &spec->description));
 	TRY(copy_text(options->clone_of, &spec->clone_of));
+	if (paths) {
+		TRY(copy_text(paths->current, &spec->current_dir));
+		TRY(copy_text(paths->release, &spec->release_dir));
+	}
 	TRY(copy_text(options->user, &spec->user));
 	TRY(copy_text(options->group, &spec->group));
-	TRY(copy_argv(options->extra_groups ? options->extra_groups : one_group,
+	TRY(copy_argv(options->extra_groups ? options->extra_groups : one_group, NULL,
 		      &spec->extra_groups));
 	TRY(copy_text(options->network_of, &spec->network_of));
-	TRY(copy_argv(options->argv, &spec->argv));
+	TRY(copy_argv(options->argv, paths, &spec->argv));
 	if (options->argv_before)
-		TRY(copy_argv(options->argv_before, &spec->argv_before));
+		TRY(copy_argv(options->argv_before, paths, &spec->argv_before));
 	TRY(copy_text(options->stdout_path, &spec->stdout_path));
 	return copy_text(options->stderr_path, &spec->stderr_path);
 }
@@ -126,6 +143,8 @@ void transient_spec_deinit(struct transient_spec *spec)
 	free_argv(spec->argv_before);
 	free(spec->description);
 	free(spec->clone_of);
+	free(spec->current_dir);
+	free(spec->release_dir);
 	free(spec->user);
 	free(spec->group);
 	free_argv(spec->extra_groups);
@@ -209,10 +228,12 @@ static int add_groups(sd_bus_message *message, char **groups)
 static int add_identity(const struct transient_spec *spec, sd_bus_message *message,
 			sd_bus_message *clone, struct errinfo *ei)
 {
+	const struct release_path paths = {spec->current_dir, spec->release_dir};
 	bool has_user = false;
 
 	if (clone)
-		TRY(clone_append(message, clone, spec->clone_of, &has_user, ei));
+		TRY(clone_append(message, clone, spec->clone_of,
+				 spec->release_dir ? &paths : NULL, &has_user, ei));
 	if (has_user)
 		return 0;
 	if (!spec->user)

@@ -16,7 +16,8 @@ struct transient_network {
 struct transient_spec {
 	char unit[UNIT_NAME_MAX + 1]; /* with suffix */
 	char *description;
-	char **argv, **argv_before; /* argv_before may be NULL */
+	char **argv, **argv_before;	 /* argv_before may be NULL */
+	char *current_dir, *release_dir; /* both or neither */
 	char *clone_of, *user, *group, *network_of;
 	char **extra_groups; /* NULL-terminated */
 	bool harden, sees_homes;

@@ -52,13 +52,17 @@ static void on_ran(void *userdata, const struct transient_outcome *outcome)
 	uv_stop(&world->loop);
 }
 
-static void run_copy(struct world *world, void (*properties)(sd_bus_message *reply))
+static void run_copy_for(struct world *world, void (*properties)(sd_bus_message *reply),
+			 const char *release_dir)
 {
-	static const char *const argv[] = {"/bin/check", "$HOME", NULL};
+	static const char *const argv[] = {"/bin/check", "$HOME", "/srv/hello/current",
+					   NULL};
 	const struct transient_options options = {
 		.name = "deployd-check-hello",
 		.argv = argv,
 		.clone_of = "hello.service",
+		.current_dir = "/srv/hello/current",
+		.release_dir = release_dir,
 		.user = "deployer",
 		.stdout_path = "/dev/null",
 		.timeout_ms = LONG_MSEC,
@@ -71,6 +75,11 @@ static void run_copy(struct world *world, void (*properties)(sd_bus_message *rep
 	assert_non_null(transient_start(world->units, &options, on_ran, world));
 	while (world->n_done == 0)
 		turn(world);
+}
+
+static void run_copy(struct world *world, void (*properties)(sd_bus_message *reply))
+{
+	run_copy_for(world, properties, NULL);
 }
 
 static void plain_unit(sd_bus_message *reply)
@@ -110,7 +119,37 @@ static void what_the_unit_has_the_copy_has(void **state)
 	assert_not_copied(world, "CPUWeight");
 	assert_not_copied(world, "ReadWritePaths");
 	/* No $NAME is expanded. */
-	assert_copied(world, "\nExecStart=/bin/check,/bin/check,$$HOME,0,\n");
+	assert_copied(world, "\nExecStart=/bin/check,/bin/check,$$HOME,"
+			     "/srv/hello/current,0,\n");
+}
+
+static void unit_below_current(sd_bus_message *reply)
+{
+	append(reply, "User", "s", "app");
+	append(reply, "WorkingDirectory", "s", "!/srv/hello/current");
+	append(reply, "RootDirectory", "s", "/srv/hello/current/root");
+	append(reply, "Environment", "as", 2, "PATH=/bin:/srv/hello/current/bin",
+	       "OLD=/srv/hello/current-old");
+	append(reply, "EnvironmentFiles", "a(sb)", 1, "/srv/hello/current/env", true);
+	append(reply, "BindReadOnlyPaths", "a(ssbt)", 1, "/srv/hello/current/a",
+	       "/srv/hello/current/b", false, UINT64_C(16384));
+	append(reply, "LimitNOFILE", "t", UINT64_C(777));
+}
+
+static void a_copy_for_a_release_sees_that_release(void **state)
+{
+	struct world *world = *state;
+
+	run_copy_for(world, unit_below_current, "/srv/hello/releases/1");
+	assert_copied(world, "\nWorkingDirectory=-/srv/hello/releases/1,\n");
+	assert_copied(world, "\nRootDirectory=/srv/hello/releases/1/root,\n");
+	assert_copied(world, "PATH=/bin:/srv/hello/releases/1/bin,");
+	assert_copied(world, "OLD=/srv/hello/current-old,\n");
+	assert_copied(world, "\nEnvironmentFiles=/srv/hello/releases/1/env,1,\n");
+	assert_copied(world, "\nBindReadOnlyPaths=/srv/hello/releases/1/a,"
+			     "/srv/hello/releases/1/b,0,16384,\n");
+	assert_copied(world, "\nLimitNOFILE=777,\n");
+	assert_copied(world, "$$HOME,/srv/hello/releases/1,0,\n");
 }
 
 /* It must neither create them nor delete them at its end. */
@@ -294,6 +333,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_the_unit_has_the_copy_has),
+		TEST(a_copy_for_a_release_sees_that_release),
 		TEST(a_copy_mounts_the_directories_of_the_unit),
 		TEST(a_dynamic_user_keeps_its_private_directories),
 		TEST(without_a_user_the_apps_own_is_taken),
