@@ -79,10 +79,8 @@ static int ask_decision(const struct verb *verb, const struct options *options,
 	json_t *parameters;
 
 	if (!about && strncmp(right, "run:", 4) != 0 &&
-	    right_from_name(right) == RIGHT_COUNT) {
-		verb_tell_unknown(options->verbs, right);
-		return result_exit_status(RESULT_USAGE);
-	}
+	    right_from_name(right) == RIGHT_COUNT)
+		return verb_tell_unknown(options, right);
 	if ((!right || !*right) && !options->host) {
 		*ret_value = decide_without_rules(about, options);
 		return 0;

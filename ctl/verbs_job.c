@@ -82,8 +82,8 @@ static int run(const struct verb *verb, const struct options *options,
  * deployd gets the descriptor. -1: the failure was told, *ret_status is the exit
  * status.
  */
-static int open_archive(const struct options *options, bool *ret_is_file,
-			int *ret_status)
+static int open_archive(const struct verb *verb, const struct options *options,
+			bool *ret_is_file, int *ret_status)
 {
 	const char *name = options->args[1];
 	cleanup_close int fd = -1;
@@ -108,9 +108,9 @@ static int open_archive(const struct options *options, bool *ret_is_file,
 	}
 	if (S_ISDIR(st.st_mode)) {
 		*ret_status = failure_tell(options, RESULT_FAILED,
-					   "%s is a directory; pack it first: tar -czf "
-					   "FILE.tar.gz -C %s .",
-					   name, name);
+					   "%s is a directory; send what is in it: tar "
+					   "-cz -C '%s' . | deployctl %s %s -",
+					   name, name, verb->name, options->app);
 		return -1;
 	}
 	*ret_is_file = S_ISREG(st.st_mode);
@@ -133,7 +133,7 @@ int verb_archive(const struct verb *verb, const struct options *options)
 {
 	bool is_file = false;
 	int status = 0;
-	cleanup_close int fd = open_archive(options, &is_file, &status);
+	cleanup_close int fd = open_archive(verb, options, &is_file, &status);
 	json_t *parameters;
 
 	if (fd < 0)

@@ -87,6 +87,15 @@ static int run(void)
 		return EX_CONFIG;
 	}
 	r = listening_socket(&fd);
+	if (r == -EADDRINUSE) {
+		(void)fprintf(
+			stderr,
+			"deployd: not starting: another deployd, or systemd for "
+			"it, listens on %s; `systemctl status deployd` shows it\n",
+			SERVER_SOCKET_PATH);
+		config_set_unref(config);
+		return 1;
+	}
 	if (r < 0) {
 		(void)fprintf(stderr, "deployd: cannot listen on %s: %s\n",
 			      SERVER_SOCKET_PATH, strerror(-r));
@@ -116,12 +125,14 @@ int main(int argc, char *argv[])
 						{"help", no_argument, NULL, 'h'},
 						{"version", no_argument, NULL, 'v'},
 						{NULL, 0, NULL, 0}};
+	bool checks = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			return check();
+			checks = true;
+			break;
 		case 'h':
 			help();
 			return 0;
@@ -137,6 +148,8 @@ int main(int argc, char *argv[])
 			      argv[optind]);
 		return result_exit_status(RESULT_USAGE);
 	}
+	if (checks)
+		return check();
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(0077);
 	return run();

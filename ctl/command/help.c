@@ -78,10 +78,8 @@ int verb_help(const struct verb *verb, const struct options *options)
 					   : NULL;
 
 	(void)verb;
-	if (options->n_args > 0 && !about) {
-		verb_tell_unknown(options->verbs, options->args[0]);
-		return 2;
-	}
+	if (options->n_args > 0 && !about)
+		return verb_tell_unknown(options, options->args[0]);
 	if (about)
 		help_verb(about);
 	else

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +13,30 @@
 #include "command/option_table.h"
 #include "command/verb_name.h"
 #include "deploy/limits.h"
+#include "deploy/names.h"
 #include "deploy/result.h"
 #include "deploy/suggest.h"
+#include "output/failure.h"
 #include "output/span.h"
-#include "output/terminal.h"
 
 #define CONFIRM_SEC_DEFAULT 300
 #define GIVEN_MAX	    64 /* options on one command line whose fit is checked */
+#define TIMEOUT_SEC_MAX	    (INT64_C(86400) * 7)
+#define LINES_MAX	    1000000
 
-static void complain(const char *fmt, const char *what)
+/* With --json, what is wrong with the command line is a result like any other. */
+static void complain(const struct options *options, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void complain(const struct options *options, const char *fmt, ...)
 {
-	terminal_error("%s %s; see `deployctl --help`", fmt, what);
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)failure_tell(options, RESULT_USAGE, "%s", text);
 }
 
 static int has_arg(const struct option_info *info)
@@ -41,15 +55,17 @@ static const struct option_info *find_info(int id)
 }
 
 /* False, and says so. */
-static bool refuse_option(const struct verb *verb, const char *option)
+static bool refuse_option(const struct verb *verb, const char *option,
+			  const struct options *options)
 {
 	if (strcmp(option, "lines") == 0 && (verb->flags & TAKES_SETUP))
-		terminal_error("`%s` takes no --lines (-n); --dry-run only shows what "
-			       "would be done",
-			       verb->name);
+		complain(options,
+			 "`%s` takes no --lines (-n); --dry-run only shows what would "
+			 "be done",
+			 verb->name);
 	else
-		terminal_error("`%s` takes no --%s; see `deployctl help %s`",
-			       verb->name, option, verb->name);
+		complain(options, "`%s` takes no --%s; see `deployctl help %s`",
+			 verb->name, option, verb->name);
 	return false;
 }
 
@@ -120,9 +136,9 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 		options->if_current = strcmp(value, "none") == 0 ? "" : value;
 		return true;
 	case OPTION_TIMEOUT:
-		return read_number(value, INT64_C(86400) * 7, &options->timeout_sec);
+		return read_number(value, TIMEOUT_SEC_MAX, &options->timeout_sec);
 	case OPTION_LINES:
-		return read_number(value, 1000000, &options->lines);
+		return read_number(value, LINES_MAX, &options->lines);
 	case OPTION_FOLLOW:
 		options->follow = true;
 		return true;
@@ -182,6 +198,43 @@ static bool take(struct options *options, int id, const char *value, bool *ret_v
 	}
 }
 
+static void refuse_value(const struct options *options, const struct option_info *info,
+			 const char *value)
+{
+	char wanted[96];
+
+	switch (info->id) {
+	case OPTION_TIMEOUT:
+		(void)snprintf(wanted, sizeof(wanted), "seconds, 0 to %lld",
+			       (long long)TIMEOUT_SEC_MAX);
+		break;
+	case OPTION_LINES:
+		(void)snprintf(wanted, sizeof(wanted), "a number, 0 to %d", LINES_MAX);
+		break;
+	case OPTION_STRIP_COMPONENTS:
+		(void)snprintf(wanted, sizeof(wanted), "a number, 0 to %d",
+			       STRIP_COMPONENTS_MAX);
+		break;
+	case OPTION_CONFIRM:
+		(void)snprintf(wanted, sizeof(wanted), "a time such as 90s, 5m or 2h");
+		break;
+	case OPTION_UNTIL:
+		(void)snprintf(wanted, sizeof(wanted),
+			       "a span such as 2h, or a time such as "
+			       "2026-11-23T10:15:00Z");
+		break;
+	case OPTION_JSON:
+		(void)snprintf(wanted, sizeof(wanted), "short, pretty or off");
+		break;
+	case OPTION_HOST:
+		(void)snprintf(wanted, sizeof(wanted), "[USER@]HOST");
+		break;
+	default:
+		(void)snprintf(wanted, sizeof(wanted), "%s, not empty", info->value);
+	}
+	complain(options, "--%s takes %s; '%s' is not that", info->name, wanted, value);
+}
+
 /*
  * What getopt needs, made of the table. Behind a verb that ships an archive --version
  * has a value: the release's.
@@ -222,6 +275,7 @@ static bool split_app(struct options *options)
 	static char copy[512];
 	char *at;
 
+	options->app = "";
 	if (strlen(options->args[0]) >= sizeof(copy))
 		return false;
 	(void)strcpy(copy, options->args[0]);
@@ -267,7 +321,102 @@ static bool fits(const struct verb *verb, const struct parse *parse)
 		no = "host";
 	if (parse->options->version && !(verb->flags & TAKES_ARCHIVE))
 		no = "version";
-	return !no || refuse_option(verb, no);
+	return !no || refuse_option(verb, no, parse->options);
+}
+
+/* The first argument is an app's name, and may be with a release. */
+static bool takes_app(const struct verb *verb)
+{
+	return strncmp(verb->usage, "APP", 3) == 0 ||
+	       strncmp(verb->usage, "[APP", 4) == 0;
+}
+
+static bool takes_release(const struct verb *verb)
+{
+	return strstr(verb->usage, "@RELEASE");
+}
+
+/* The name in "/srv/hello/", "hello.service", "Hello" and "hello.conf"; or NULL. */
+static const char *meant_app(const char *word)
+{
+	static char name[APP_NAME_MAX + 1];
+	size_t end = strlen(word), start;
+
+	while (end > 0 && word[end - 1] == '/')
+		end--;
+	start = end;
+	while (start > 0 && word[start - 1] != '/')
+		start--;
+	if (end - start >= sizeof(name))
+		return NULL;
+	for (size_t i = start; i < end; i++)
+		name[i - start] =
+			(char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] - 'A' + 'a'
+								: word[i]);
+	name[end - start] = '\0';
+	name[strcspn(name, ".")] = '\0';
+	return names_app_valid(name) ? name : NULL;
+}
+
+static bool check_app(const struct verb *verb, const struct options *options)
+{
+	const char *meant;
+
+	if (!takes_app(verb))
+		return true;
+	if ((verb->flags & TAKES_ARCHIVE) && !names_app_valid(options->app) &&
+	    names_app_valid(options->args[1])) {
+		complain(options, "the app comes first: deployctl %s %s %s", verb->name,
+			 options->args[1], options->args[0]);
+		return false;
+	}
+	if (!names_app_valid(options->app)) {
+		meant = meant_app(options->app);
+		if (meant)
+			complain(options,
+				 "'%s' is not the name of an app; did you mean '%s'?",
+				 options->app, meant);
+		else
+			complain(options,
+				 "'%s' is not the name of an app; `deployctl list` "
+				 "shows the names",
+				 options->app);
+		return false;
+	}
+	if (options->release && !takes_release(verb)) {
+		complain(options,
+			 "`%s` takes an app, not one of its releases: deployctl "
+			 "%s %s",
+			 verb->name, verb->name, options->app);
+		return false;
+	}
+	return true;
+}
+
+/* What is too much may be the value of an option that needs a '='. */
+static void refuse_arguments(const struct verb *verb, const struct parse *parse)
+{
+	const struct options *options = parse->options;
+	const char *first = options->args[verb->max_args];
+
+	if (options->n_args < verb->min_args) {
+		complain(options, "usage: deployctl %s%s%s", verb->name,
+			 *verb->usage ? " " : "", verb->usage);
+		return;
+	}
+	for (size_t i = 0; i < parse->n_given; i++) {
+		const struct option_info *info = find_info(parse->given[i]);
+
+		if (!info || !info->name || !option_value_is_optional(info))
+			continue;
+		complain(options,
+			 "'%s' is one argument too many; if it is the value of --%s, "
+			 "write --%s=%s",
+			 first, info->name, info->name, first);
+		return;
+	}
+	complain(options, "'%s' is one argument too many; usage: deployctl %s%s%s",
+		 first, verb->name, *verb->usage ? " " : "", verb->usage);
 }
 
 static const struct verb *check(const struct verb *verb, const struct parse *parse)
@@ -277,24 +426,36 @@ static const struct verb *check(const struct verb *verb, const struct parse *par
 	if (!fits(verb, parse))
 		return NULL;
 	if (options->n_args < verb->min_args || options->n_args > verb->max_args) {
-		terminal_error("usage: deployctl %s%s%s", verb->name,
-			       *verb->usage ? " " : "", verb->usage);
+		refuse_arguments(verb, parse);
 		return NULL;
 	}
 	if ((verb->flags & TAKES_DAEMON) && options->daemon == (options->n_args > 0)) {
-		terminal_error("usage: deployctl %s APP, or deployctl %s --daemon",
-			       verb->name, verb->name);
+		complain(options, "usage: deployctl %s APP, or deployctl %s --daemon",
+			 verb->name, verb->name);
 		return NULL;
 	}
 	if (options->no_block && was_given(parse, OPTION_TIMEOUT)) {
-		terminal_error("--no-block does not wait, --timeout says how long to: "
-			       "give one of them");
+		complain(options,
+			 "--no-block does not wait, --timeout says how long to: "
+			 "give one of them");
 		return NULL;
 	}
 	if (options->n_args > 0 && !split_app(options)) {
-		complain("not an app:", options->args[0]);
+		if (options->release && options->app[0] != '\0' && takes_release(verb))
+			complain(
+				options,
+				"no release after the '@' of '%s'; `deployctl releases "
+				"%s` lists them",
+				options->args[0], options->app);
+		else
+			complain(options,
+				 "'%s' is not the name of an app; `deployctl "
+				 "list` shows the names",
+				 options->args[0]);
 		return NULL;
 	}
+	if (options->n_args > 0 && !check_app(verb, options))
+		return NULL;
 	return verb;
 }
 
@@ -316,29 +477,33 @@ static const char *meant_option(const char *word)
 	return suggest_word(name, names);
 }
 
-static bool bad_option(char *argv[], int c)
+static bool bad_option(const struct options *options, char *argv[], int c)
 {
 	/* getopt has moved on; for a letter it may not have. */
 	const char *word = argv[optind > 1 ? optind - 1 : 1], *meant;
 
 	if (optopt > 0 && optopt < OPTION_HELP) {
-		terminal_error(c == ':' ? "-%c requires a value; see `deployctl --help`"
-					: "unknown option -%c; see `deployctl --help`",
-			       optopt);
+		if (c == ':')
+			complain(options,
+				 "-%c requires a value; see `deployctl --help`",
+				 optopt);
+		else
+			complain(options, "unknown option -%c; see `deployctl --help`",
+				 optopt);
 		return false;
 	}
 	if (c == ':') {
-		terminal_error("%s requires a value; see `deployctl --help`", word);
+		complain(options, "%s requires a value; see `deployctl --help`", word);
 		return false;
 	}
 	meant = optopt == 0 ? meant_option(word) : NULL;
 	if (optopt != 0)
-		terminal_error("%.*s takes no value; see `deployctl --help`",
-			       (int)strcspn(word, "="), word);
+		complain(options, "%.*s takes no value; see `deployctl --help`",
+			 (int)strcspn(word, "="), word);
 	else if (meant)
-		terminal_error("unknown option %s; did you mean --%s?", word, meant);
+		complain(options, "unknown option %s; did you mean --%s?", word, meant);
 	else
-		complain("unknown option", word);
+		complain(options, "unknown option %s; see `deployctl --help`", word);
 	return false;
 }
 
@@ -358,9 +523,9 @@ static bool read_options(int argc, char *argv[], const struct verb *verb,
 			c == '?' || c == ':' ? NULL : find_info(c);
 
 		if (!info)
-			return bad_option(argv, c);
+			return bad_option(parse->options, argv, c);
 		if (verb && !option_is_taken(verb, info))
-			return refuse_option(verb, info->name);
+			return refuse_option(verb, info->name, parse->options);
 		if (info->id == OPTION_HELP) {
 			parse->help = true;
 			continue;
@@ -368,8 +533,7 @@ static bool read_options(int argc, char *argv[], const struct verb *verb,
 		if (parse->n_given < GIVEN_MAX)
 			parse->given[parse->n_given++] = info->id;
 		if (!take(parse->options, info->id, optarg, &parse->version)) {
-			terminal_error("bad value '%s' of --%s; see `deployctl --help`",
-				       optarg ? optarg : "", info->name);
+			refuse_value(parse->options, info, optarg ? optarg : "");
 			return false;
 		}
 	}
@@ -401,7 +565,7 @@ const struct verb *options_parse(const struct verb_table *verbs, int argc, char 
 		argv += optind;
 		verb = verb_find(verbs, argv[0]);
 		if (!verb) {
-			verb_tell_unknown(verbs, argv[0]);
+			(void)verb_tell_unknown(ret_options, argv[0]);
 			return NULL;
 		}
 		if (!read_options(argc, argv, verb, &parse))
@@ -418,13 +582,14 @@ const struct verb *options_parse(const struct verb_table *verbs, int argc, char 
 		verb = verb_find(verbs, "list");
 	for (; optind < argc; optind++) {
 		if (ret_options->n_args == OPTIONS_ARGS_MAX) {
-			complain("too many arguments:", argv[optind]);
+			complain(ret_options, "'%s' is one argument too many",
+				 argv[optind]);
 			return NULL;
 		}
 		ret_options->args[ret_options->n_args++] = argv[optind];
 	}
 	if (parse.version) {
-		terminal_error("--version goes in front of the verb");
+		complain(ret_options, "--version goes in front of the verb");
 		return NULL;
 	}
 	return check(verb, &parse);

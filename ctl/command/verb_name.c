@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "deploy/suggest.h"
-#include "output/terminal.h"
+#include "output/failure.h"
 
 const struct verb *verb_find(const struct verb_table *verbs, const char *name)
 {
@@ -14,17 +14,23 @@ const struct verb *verb_find(const struct verb_table *verbs, const char *name)
 	return NULL;
 }
 
-void verb_tell_unknown(const struct verb_table *verbs, const char *name)
+int verb_tell_unknown(const struct options *options, const char *name)
 {
+	const struct verb_table *verbs = options->verbs;
 	const char **names = calloc(verbs->n + 1, sizeof(*names)), *meant = NULL;
+	int status;
 
 	for (size_t i = 0; names && i < verbs->n; i++)
 		names[i] = verbs->rows[i].name;
 	if (names)
 		meant = suggest_word(name, names);
 	if (meant)
-		terminal_error("no verb '%s'; did you mean '%s'?", name, meant);
+		status = failure_tell(options, RESULT_USAGE,
+				      "no verb '%s'; did you mean '%s'?", name, meant);
 	else
-		terminal_error("no verb '%s'; `deployctl help` lists them", name);
+		status =
+			failure_tell(options, RESULT_USAGE,
+				     "no verb '%s'; `deployctl help` lists them", name);
 	free(names);
+	return status;
 }

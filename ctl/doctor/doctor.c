@@ -149,7 +149,7 @@ static void print_text(const char *app, const struct findings *findings)
 		terminal_put(stdout, finding->what);
 		(void)printf(" [%s]\n", finding->id);
 		print_lines("why:", finding->why);
-		print_lines("mend:", finding->fix);
+		print_lines("fix: ", finding->fix);
 	}
 }
 

@@ -156,7 +156,7 @@ static void print_hold(const json_t *status)
 	     until ? show_time(until, time) : "");
 }
 
-static void print_failure(const json_t *failure, int64_t now)
+static void print_failure(const json_t *failure, const char *reason, int64_t now)
 {
 	const char *kind = json_out_text(failure, "kind"),
 		   *release = json_out_text(failure, "release"),
@@ -169,7 +169,9 @@ static void print_failure(const json_t *failure, int64_t now)
 		return;
 	line("Failed", "%s of %s by %s, %s", kind, release ? release : "a release",
 	     user ? user : "somebody", when(at, now, time, sizeof(time)));
-	line("", "%s", message ? message : "");
+	/* An app that is degraded by it has said so above. */
+	if (message && (!reason || strcmp(message, reason) != 0))
+		line("Why", "%s", message);
 }
 
 void show_status(const json_t *status, int64_t now)
@@ -211,7 +213,8 @@ void show_status(const json_t *status, int64_t now)
 		 json_out_text(status, "deployed_at"), now);
 	if (method)
 		line("Restart", "%s", method);
-	print_failure(json_object_get(status, "failure"), now);
+	print_failure(json_object_get(status, "failure"),
+		      json_out_text(status, "reason"), now);
 	line_if(status, "Flag", "flag_trouble");
 	if (confirm_by)
 		line("Confirm by", "%s", show_time(confirm_by, time));

@@ -15,6 +15,7 @@
 #include "deploy/cleanup.h"
 #include "process/program.h"
 #include "setup/accounts.h"
+#include "setup/dirs.h"
 #include "setup/store.h"
 
 #define ADOPT_TIMEOUT_SEC 3600 /* every file of every release is examined */
@@ -31,6 +32,11 @@ static json_t *app_object(const struct app_config *app, const struct owner *owne
 
 	for (char **p = app->limits.link_targets; p && *p; p++)
 		(void)json_array_append_new(words, json_string(*p));
+	/* Capistrano's releases have absolute links to it. */
+	if ((app->linked_dirs && *app->linked_dirs) ||
+	    (app->linked_files && *app->linked_files))
+		(void)json_array_append_new(words,
+					    json_sprintf("%s/shared", app->deploy_dir));
 
 	(void)snprintf(state_dir, sizeof(state_dir), "/var/lib/deployd/%s",
 		       app->app_name);
@@ -181,6 +187,43 @@ static void reload(struct setup *setup)
 	connection_close(&connection);
 }
 
+/* Of a directory that is there the owner is the app's choice, but not the deployer. */
+static void tell_linked(struct setup *setup, const struct tree *tree)
+{
+	const struct app_config *app = setup->app;
+
+	for (size_t i = 0; i < tree->n_dirs; i++) {
+		const char *path = tree->dirs[i].path;
+
+		if (tree->dirs[i].is_linked && access(path, F_OK) == 0)
+			setup_note(setup,
+				   "left as it is: %s; %s must be able to write there: "
+				   "chown -RhP %s:%s %s",
+				   path, app->app_user, app->app_user, app->app_group,
+				   path);
+	}
+	for (char **word = app->linked_files; word && *word; word++)
+		setup_note(setup,
+			   "left as it is: %s/shared/%s; group %s must be able to read "
+			   "it, and nobody but root should be able to write it",
+			   app->deploy_dir, *word, app->app_group);
+}
+
+/* What the deployer could replace on the way to what is linked becomes root's. */
+static int adopt_shared(struct setup *setup, struct errinfo *ei)
+{
+	struct tree tree;
+	int r = tree_of_shared(setup->app, &tree);
+
+	if (r < 0)
+		return errinfo_set(ei, r, "cannot take over shared/");
+	if (setup->dry_run)
+		tell_linked(setup, &tree);
+	r = dirs_apply(setup, &tree, true, ei);
+	tree_deinit(&tree);
+	return r;
+}
+
 int setup_adopt(struct setup *setup, struct errinfo *ei)
 {
 	cleanup_json json_t *plan = NULL, *done = NULL;
@@ -196,16 +239,23 @@ int setup_adopt(struct setup *setup, struct errinfo *ei)
 		return r;
 	show_plan(setup, plan);
 	r = check_problems(setup, plan, ei);
-	if (r < 0 || setup->n_changes == 0)
+	if (r == 0 && setup->dry_run)
+		r = adopt_shared(setup, ei);
+	if (r < 0 || (setup->n_changes == 0 && setup->dry_run))
 		return r;
 	if (setup->dry_run) {
 		setup_note(setup, "to do it: deployctl adopt %s --yes",
 			   setup->app->app_name);
 		return 0;
 	}
-	r = ask(setup, false, &done, ei);
-	if (r == 0)
+	if (setup->n_changes > 0)
+		r = ask(setup, false, &done, ei);
+	if (r == 0 && done)
 		r = check_problems(setup, done, ei);
+	if (r == 0)
+		r = adopt_shared(setup, ei);
+	if (r == 0 && setup->n_changes == 0)
+		return 0;
 	if (r < 0)
 		return r;
 	reload(setup);

@@ -8,6 +8,7 @@
 #include "deploy/cleanup.h"
 #include "deploy/ini.h"
 #include "deploy/names.h"
+#include "deploy/suggest.h"
 #include "output/failure.h"
 #include "output/terminal.h"
 #include "util/config_files.h"
@@ -166,8 +167,26 @@ static int load_named_file(const struct options *options, bool with_environment,
 	return status;
 }
 
+/* Of the names in known, each behind a blank. */
+static char *nearest(const char *wrong, const char *known)
+{
+	const char *words[CONFIG_FILES_MAX + 1];
+	cleanup_free char *copy = strdup(known);
+	const char *meant;
+	char *at = copy, *word;
+	size_t n = 0;
+
+	while (n < CONFIG_FILES_MAX && (word = strsep(&at, " ")))
+		if (*word)
+			words[n++] = word;
+	words[n] = NULL;
+	meant = suggest_word(wrong, words);
+	return meant ? strdup(meant) : NULL;
+}
+
 static int tell_none(const struct options *options, const char *known)
 {
+	cleanup_free char *meant = NULL;
 	char shown[128];
 
 	if (!options->app && !*known)
@@ -178,12 +197,18 @@ static int tell_none(const struct options *options, const char *known)
 	if (!options->app)
 		return failure_tell(options, RESULT_USAGE,
 				    "which app? There are several:%s", known);
+	meant = nearest(options->app, known);
+	if (meant)
+		return failure_tell(options, RESULT_NOT_FOUND,
+				    "there is no app '%s'; did you mean '%s'?",
+				    names_escape(options->app, shown, sizeof(shown)),
+				    meant);
 	return failure_tell(
 		options, RESULT_NOT_FOUND,
 		"there is no app '%s'%s%s; write /etc/deployd/apps.d/%s.conf "
 		"(deployd.app(5)), or name a file with --app-file",
 		names_escape(options->app, shown, sizeof(shown)),
-		*known ? "; there are" : "", known,
+		*known ? ", only" : "", known,
 		names_app_valid(options->app) ? options->app : "APP");
 }
 

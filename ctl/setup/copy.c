@@ -1,12 +1,17 @@
-/* copy-files: the sections [copy_file NAME]. */
+/*
+ * copy-files: the sections [copy_file NAME]; and from the project that --app-file is
+ * in, what every app needs: its file, and what `deployctl generate` wrote beside it.
+ */
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
+#include "options.h"
 #include "setup/accounts.h"
 #include "setup/source.h"
 #include "setup/tree.h"
@@ -101,6 +106,76 @@ static int copy_section(struct setup *setup, const struct tree *tree,
 	return r;
 }
 
+/* A section that puts something there has the say. */
+static bool has_section_for(const struct app_config *app, const char *dst)
+{
+	for (size_t i = 0; i < app->n_copy_files; i++) {
+		const struct app_copy_file *copy = &app->copy_files[i];
+		const char *base = strrchr(dst, '/');
+		size_t n = strlen(copy->dst);
+
+		n -= n > 1 && copy->dst[n - 1] == '/';
+		if (strcmp(copy->dst, dst) == 0 ||
+		    (n == (size_t)(base - dst) && memcmp(copy->dst, dst, n) == 0))
+			return true;
+	}
+	return false;
+}
+
+static int copy_own(struct setup *setup, const char *src, const char *dst,
+		    struct errinfo *ei)
+{
+	const struct app_copy_file copy = {.dst = (char *)(uintptr_t)dst,
+					   .user = (char *)(uintptr_t) "root",
+					   .group = (char *)(uintptr_t) "root",
+					   .mode = 0644};
+
+	if (has_section_for(setup->app, dst))
+		return 0;
+	/* Who wrote the unit by hand has generated none. */
+	if (access(src, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	return copy_one(setup, &copy, src, false, ei);
+}
+
+/* Where `deployctl generate` writes it. */
+static void generated_path(const struct app_config *app, const char *dir,
+			   const char *name, char ret_path[PATH_MAX])
+{
+	const struct app_option *mix_env = app_config_option(app, "mix_env");
+
+	(void)snprintf(ret_path, PATH_MAX, "_build/%s/deploy/%s/%s",
+		       mix_env && mix_env->value ? mix_env->value : "prod", dir, name);
+}
+
+bool setup_has_generated_unit(const struct setup *setup)
+{
+	char src[PATH_MAX];
+
+	generated_path(setup->app, "systemd", setup->app->unit, src);
+	return setup->options->app_file && access(src, F_OK) == 0;
+}
+
+static int copy_project(struct setup *setup, struct errinfo *ei)
+{
+	const struct app_config *app = setup->app;
+	char name[NAME_MAX + 1], src[PATH_MAX], dst[PATH_MAX];
+	int r;
+
+	(void)snprintf(name, sizeof(name), "%s.conf", app->app_name);
+	(void)snprintf(dst, sizeof(dst), "/etc/deployd/apps.d/%s", name);
+	r = copy_own(setup, setup->options->app_file, dst, ei);
+	generated_path(app, "systemd", app->unit, src);
+	(void)snprintf(dst, sizeof(dst), "/etc/systemd/system/%s", app->unit);
+	if (r == 0)
+		r = copy_own(setup, src, dst, ei);
+	generated_path(app, "policy.d", name, src);
+	(void)snprintf(dst, sizeof(dst), "/etc/deployd/policy.d/%s", name);
+	if (r == 0)
+		r = copy_own(setup, src, dst, ei);
+	return r;
+}
+
 int setup_copy_files(struct setup *setup, struct errinfo *ei)
 {
 	struct tree tree;
@@ -118,5 +193,7 @@ int setup_copy_files(struct setup *setup, struct errinfo *ei)
 			(void)in_section(copy, r, ei);
 	}
 	tree_deinit(&tree);
+	if (r == 0 && setup->options->app_file)
+		r = copy_project(setup, ei);
 	return r;
 }

@@ -68,6 +68,9 @@ int setup_copy_files(struct setup *setup, struct errinfo *ei);
 int setup_link_scripts(struct setup *setup, struct errinfo *ei);
 int setup_enable(struct setup *setup, struct errinfo *ei);
 
+/* With --app-file: copy-files installs the unit that was generated in the project. */
+bool setup_has_generated_unit(const struct setup *setup) __attribute__((nonnull));
+
 int setup_set_perms(struct setup *setup, struct errinfo *ei);
 int setup_clean_target(struct setup *setup, struct errinfo *ei);
 int setup_remove_app(struct setup *setup, struct errinfo *ei);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KINDS 6
+#define KINDS	    6
+#define SHARED_NAME "shared" /* as daemon/store/linked.h has it */
 
 static const struct {
 	const char *name, *dir, *mode;
@@ -68,9 +69,88 @@ static void put(struct tree *tree, const char *path, const char *user,
 			dir = &tree->dirs[i];
 	if (!dir)
 		dir = &tree->dirs[tree->n_dirs++];
-	*dir = (struct tree_dir){path, user, group, mode,
-				 tree_is_below(path, "/run") ||
-					 tree_is_below(path, "/var/run")};
+	*dir = (struct tree_dir){.path = path,
+				 .user = user,
+				 .group = group,
+				 .mode = mode,
+				 .is_volatile = tree_is_below(path, "/run") ||
+						tree_is_below(path, "/var/run")};
+}
+
+static size_t n_parts(char *const *words)
+{
+	size_t n = 0;
+
+	for (; words && *words; words++) {
+		n++;
+		for (const char *p = *words; *p; p++)
+			n += *p == '/';
+	}
+	return n;
+}
+
+static bool app_has_linked(const struct app_config *app)
+{
+	return n_parts(app->linked_dirs) + n_parts(app->linked_files) > 0;
+}
+
+static size_t n_shared(const struct app_config *app)
+{
+	return 1 + n_parts(app->linked_dirs) + n_parts(app->linked_files);
+}
+
+/* Copies the first `length` bytes of path below shared/ to *at, and moves it on. */
+static const char *shared_path(const struct app_config *app, const char *path,
+			       size_t length, char **at)
+{
+	size_t size = strlen(app->deploy_dir) + sizeof("/" SHARED_NAME "/") + length;
+	const char *start = *at;
+
+	(void)snprintf(*at, size, "%s/" SHARED_NAME "%s%.*s", app->deploy_dir,
+		       length > 0 ? "/" : "", (int)length, path);
+	*at += size;
+	return start;
+}
+
+/* What lies between is root's, else the app decides what is linked. */
+static void put_linked(struct tree *tree, const struct app_config *app,
+		       char *const *words, bool are_dirs, char **at)
+{
+	for (; words && *words; words++) {
+		const char *path = *words;
+
+		for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/'))
+			put(tree, shared_path(app, path, (size_t)(p - path), at),
+			    "root", app->app_group, 0750);
+		if (!are_dirs)
+			continue;
+		put(tree, shared_path(app, path, strlen(path), at), app->app_user,
+		    app->app_group, 0750);
+		tree->dirs[tree->n_dirs - 1].is_linked = true;
+	}
+}
+
+/* There is room for n_shared() more. */
+static int put_shared(struct tree *tree, const struct app_config *app)
+{
+	size_t size = strlen(app->deploy_dir) + sizeof("/" SHARED_NAME "/"),
+	       longest = 0;
+	char *const *lists[] = {app->linked_dirs, app->linked_files};
+	char *at;
+
+	if (!app_has_linked(app))
+		return 0;
+	for (size_t i = 0; i < 2; i++)
+		for (char *const *word = lists[i]; word && *word; word++)
+			if (strlen(*word) > longest)
+				longest = strlen(*word);
+	at = tree->linked_paths = malloc(n_shared(app) * (size + longest));
+	if (!at)
+		return -ENOMEM;
+	put(tree, shared_path(app, "", 0, &at), "root", app->app_group, 0750);
+	put_linked(tree, app, app->linked_dirs, true, &at);
+	put_linked(tree, app, app->linked_files, false, &at);
+	return 0;
 }
 
 static void put_releases(struct tree *tree, const struct app_config *app)
@@ -105,10 +185,22 @@ static int compare_paths(const void *a, const void *b)
 
 int tree_of_releases(const struct app_config *app, struct tree *ret_tree)
 {
-	*ret_tree = (struct tree){calloc(5, sizeof(struct tree_dir)), 0};
+	*ret_tree = (struct tree){.dirs = calloc(5, sizeof(struct tree_dir))};
 	if (!ret_tree->dirs)
 		return -ENOMEM;
 	put_releases(ret_tree, app);
+	return 0;
+}
+
+int tree_of_shared(const struct app_config *app, struct tree *ret_tree)
+{
+	*ret_tree =
+		(struct tree){.dirs = calloc(n_shared(app), sizeof(struct tree_dir))};
+	if (!ret_tree->dirs || put_shared(ret_tree, app) < 0) {
+		tree_deinit(ret_tree);
+		return -ENOMEM;
+	}
+	qsort(ret_tree->dirs, ret_tree->n_dirs, sizeof(*ret_tree->dirs), compare_paths);
 	return 0;
 }
 
@@ -117,9 +209,12 @@ int tree_of(const struct app_config *app, struct tree *ret_tree)
 	const char *dirs = text_of(app, "dirs");
 
 	*ret_tree = (struct tree){
-		calloc(5 + KINDS + app->n_create_dirs, sizeof(struct tree_dir)), 0};
-	if (!ret_tree->dirs)
+		.dirs = calloc(5 + KINDS + n_shared(app) + app->n_create_dirs,
+			       sizeof(struct tree_dir))};
+	if (!ret_tree->dirs || put_shared(ret_tree, app) < 0) {
+		tree_deinit(ret_tree);
 		return -ENOMEM;
+	}
 	put_releases(ret_tree, app);
 	for (size_t i = 0; i < KINDS; i++)
 		if (tree_has_word(dirs, kinds[i].name) ||
@@ -147,5 +242,6 @@ const struct tree_dir *tree_find(const struct tree *tree, const char *path)
 void tree_deinit(struct tree *tree)
 {
 	free(tree->dirs);
+	free(tree->linked_paths);
 	*tree = (struct tree){0};
 }

@@ -229,6 +229,9 @@ static bool will_be_copied(const struct setup *setup, const char *unit)
 {
 	const struct app_config *app = setup->app;
 
+	if (setup->dry_run && strcmp(unit, app->unit) == 0 &&
+	    setup_has_generated_unit(setup))
+		return true;
 	for (size_t i = 0; setup->dry_run && i < app->n_copy_files; i++) {
 		const char *dst = app->copy_files[i].dst;
 		const char *base = strrchr(app->copy_files[i].src, '/');
@@ -259,10 +262,12 @@ static int find_or_link(struct setup *setup, const char *unit, struct errinfo *e
 	r = link_unit(setup, unit, &found, ei);
 	if (r < 0 || found || will_be_copied(setup, unit))
 		return r;
-	return errinfo_refuse(ei, RESULT_NOT_FOUND,
-			      "there is no unit %s%s%s; make it, or have it copied to "
-			      "/etc/systemd/system by a [copy_file] section",
-			      unit, *setup->destdir ? " in " : "", setup->destdir);
+	return errinfo_refuse(
+		ei, RESULT_NOT_FOUND,
+		"there is no unit %s%s%s; make it (`deployctl generate`), "
+		"or have it copied to /etc/systemd/system by a "
+		"[copy_file] section",
+		unit, *setup->destdir ? " in " : "", setup->destdir);
 }
 
 int setup_enable(struct setup *setup, struct errinfo *ei)

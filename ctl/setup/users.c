@@ -129,9 +129,12 @@ static int make_home(struct setup *setup, struct errinfo *ei)
 {
 	const struct app_config *app = setup->app;
 	cleanup_free char *home = fragment_home(app->deploy_user);
-	const struct tree_dir dir = {home, app->deploy_user, app->deploy_group, 0750,
-				     false};
-	const struct tree tree = {(struct tree_dir *)(uintptr_t)&dir, 1};
+	const struct tree_dir dir = {.path = home,
+				     .user = app->deploy_user,
+				     .group = app->deploy_group,
+				     .mode = 0750};
+	const struct tree tree = {.dirs = (struct tree_dir *)(uintptr_t)&dir,
+				  .n_dirs = 1};
 	char is[256] = "";
 	struct stat st;
 	int r = account_home(setup, app->deploy_user, is, sizeof(is));

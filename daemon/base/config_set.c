@@ -57,6 +57,20 @@ static void report_look_up(const struct app_config *app, const char *option,
 				 strerror_r(error, text, sizeof(text)));
 }
 
+/* useradd makes the group of a user with the user: one message, not two. */
+static void report_group(const struct app_config *app, const char *option,
+			 const char *group, const char *user, int error,
+			 struct diag *diag)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (error == ENOENT && strcmp(group, user) == 0 &&
+	    find_user(user, &uid, &gid) == ENOENT)
+		return;
+	report_look_up(app, option, "group", group, error, diag);
+}
+
 static void resolve_app_users(struct app_config *app, struct diag *diag)
 {
 	gid_t gid;
@@ -65,10 +79,10 @@ static void resolve_app_users(struct app_config *app, struct diag *diag)
 		       find_user(app->app_user, &app->app_uid, &gid), diag);
 	report_look_up(app, "deploy_user", "user", app->deploy_user,
 		       find_user(app->deploy_user, &app->deploy_uid, &gid), diag);
-	report_look_up(app, "app_group", "group", app->app_group,
-		       find_group(app->app_group, &app->app_gid), diag);
-	report_look_up(app, "deploy_group", "group", app->deploy_group,
-		       find_group(app->deploy_group, &app->deploy_gid), diag);
+	report_group(app, "app_group", app->app_group, app->app_user,
+		     find_group(app->app_group, &app->app_gid), diag);
+	report_group(app, "deploy_group", app->deploy_group, app->deploy_user,
+		     find_group(app->deploy_group, &app->deploy_gid), diag);
 }
 
 /* Names may lie: it is the number that counts. */
@@ -182,10 +196,45 @@ static int compare_apps(const void *a, const void *b)
 		      (*(struct app_config *const *)b)->app_name);
 }
 
-static void load_apps(struct config_set *set, bool strict, struct diag *diag)
-{
-	char **names = config_files_names("apps.d", diag);
+/* The apps whose files have errors, by the names of the files. */
+struct refused {
+	char *names[CONFIG_FILES_MAX];
+	size_t n;
+	bool unread; /* a file was not even opened: any app may be in it */
+};
 
+static bool is_refused(const char *app, void *userdata)
+{
+	const struct refused *refused = userdata;
+
+	if (refused->unread)
+		return true;
+	for (size_t i = 0; i < refused->n; i++)
+		if (strcmp(refused->names[i], app) == 0)
+			return true;
+	return false;
+}
+
+static void refuse_app(struct refused *refused, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (copy && refused->n < CONFIG_FILES_MAX)
+		refused->names[refused->n++] = copy;
+	else
+		free(copy);
+}
+
+static void load_apps(struct config_set *set, bool strict, struct refused *ret_refused,
+		      struct diag *diag)
+{
+	bool had_errors = diag->has_errors;
+	char **names;
+
+	diag->has_errors = false;
+	names = config_files_names("apps.d", diag);
+	ret_refused->unread = diag->has_errors;
+	diag->has_errors = diag->has_errors || had_errors;
 	if (!names)
 		return;
 	set->apps = calloc(CONFIG_FILES_MAX + 1, sizeof(struct app_config *));
@@ -204,6 +253,8 @@ static void load_apps(struct config_set *set, bool strict, struct diag *diag)
 			resolve_app_users(app, diag);
 			check_app_users(set, app, diag);
 			set->apps[set->n_apps++] = app;
+		} else {
+			refuse_app(ret_refused, name);
 		}
 		config_file_list_deinit(&files);
 		free(*p);
@@ -216,11 +267,14 @@ static void load_apps(struct config_set *set, bool strict, struct diag *diag)
 	check_collisions(set, diag);
 }
 
-static void load_policy(struct config_set *set, struct diag *diag)
+static void load_policy(struct config_set *set, struct refused *refused,
+			struct diag *diag)
 {
-	static const struct policy_resolver resolver = {
+	const struct policy_resolver resolver = {
 		.user = resolve_user,
 		.group = resolve_group,
+		.is_refused = is_refused,
+		.userdata = refused,
 	};
 	struct config_file_list all = {0};
 	char **names = config_files_names("policy.d", diag);
@@ -255,6 +309,7 @@ static void load_policy(struct config_set *set, struct diag *diag)
 struct config_set *config_set_load(bool strict, struct diag *diag)
 {
 	struct config_set *set = calloc(1, sizeof(*set));
+	struct refused refused = {0};
 
 	if (!set) {
 		diag_error(diag, "/etc/deployd", 0, "out of memory");
@@ -262,8 +317,10 @@ struct config_set *config_set_load(bool strict, struct diag *diag)
 	}
 	set->refs = 1;
 	load_daemon(set, diag);
-	load_apps(set, strict, diag);
-	load_policy(set, diag);
+	load_apps(set, strict, &refused, diag);
+	load_policy(set, &refused, diag);
+	for (size_t i = 0; i < refused.n; i++)
+		free(refused.names[i]);
 	if (diag->has_errors || !set->daemon || !set->policy) {
 		config_set_unref(set);
 		return NULL;

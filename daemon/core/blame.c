@@ -1,5 +1,6 @@
 #include "core/blame.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <string.h>
 
@@ -16,9 +17,32 @@
 #define STEP_FIRST 200
 #define STEP_LAST  245
 
+static const char *const kind_names[] = {
+	[FAILURE_RAN] = "ran",
+	[FAILURE_OWN] = "own-file",
+	[FAILURE_SETUP] = "set-up",
+	[FAILURE_MACHINE] = "machine",
+};
+static_assert(sizeof(kind_names) / sizeof(*kind_names) == FAILURE_KIND_COUNT,
+	      "every kind of failure has a name");
+
 static bool is(const char *text, const char *other)
 {
 	return strcmp(text, other) == 0;
+}
+
+const char *failure_kind_name(enum failure_kind kind)
+{
+	assert(kind < FAILURE_KIND_COUNT);
+	return kind_names[kind];
+}
+
+enum failure_kind failure_kind_from_name(const char *name)
+{
+	for (int kind = 0; kind < FAILURE_KIND_COUNT; kind++)
+		if (is(name, kind_names[kind]))
+			return (enum failure_kind)kind;
+	return FAILURE_MACHINE;
 }
 
 bool blame_needs_journal(const char *result, int32_t exec_main_code,
@@ -182,6 +206,7 @@ bool blame_is_release(const struct failure *failure, const struct failure *back)
 		return !back || !blame_is_alike(failure, back);
 	case FAILURE_SETUP:
 	case FAILURE_MACHINE:
+	case FAILURE_KIND_COUNT:
 		break;
 	}
 	return false;

@@ -14,6 +14,7 @@ enum failure_kind {
 	FAILURE_OWN,	 /* systemd could not start a file or enter a directory of it */
 	FAILURE_SETUP,	 /* systemd failed at a step that has nothing to do with it */
 	FAILURE_MACHINE, /* a dependency, the unit itself, the machine's memory */
+	FAILURE_KIND_COUNT
 };
 
 struct failure {
@@ -22,6 +23,11 @@ struct failure {
 	int32_t step;
 	int errnum;
 };
+
+/* "ran", "own-file", "set-up", "machine". */
+const char *failure_kind_name(enum failure_kind kind);
+/* What is not known blames nobody: FAILURE_MACHINE. */
+enum failure_kind failure_kind_from_name(const char *name) __attribute__((nonnull));
 
 /* A line of the journal about the start that failed, at level err. */
 struct blame_line {

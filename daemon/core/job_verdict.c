@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "deploy/names.h"
 
@@ -90,6 +91,12 @@ enum deploy_result job_verdict(const struct job_end *end, struct errinfo *error)
 	if (machine->reverted && machine->restored)
 		return conclude(error, RESULT_ROLLED_BACK, "rolled back to ",
 				end->back);
+	/* Said once is enough to see that it may not be the release. */
+	if (strcmp(error->what, end->revert_error) == 0) {
+		(void)snprintf(back, sizeof(back),
+			       "the rollback to %s failed in the same way", end->back);
+		return conclude(error, RESULT_ROLLBACK_FAILED, back, "");
+	}
 	(void)snprintf(back, sizeof(back),
 		       "and the rollback to %s failed: ", end->back);
 	return conclude(error, RESULT_ROLLBACK_FAILED, back, end->revert_error);

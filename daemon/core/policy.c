@@ -84,13 +84,19 @@ static bool is_in_hours(const struct policy_rule *rule, unsigned int minute)
 	return minute >= rule->from_minute || minute < rule->to_minute;
 }
 
-static bool concerns(const struct policy_rule *rule, const struct policy_peer *peer,
-		     const char *app, unsigned int minute)
+static bool concerns_at_times(const struct policy_rule *rule,
+			      const struct policy_peer *peer, const char *app)
 {
 	bool for_peer = is_for_peer(rule, peer);
 	bool for_app = policy_words_have(&rule->apps, app) || rule->every_app;
 
-	return for_peer && for_app && is_in_hours(rule, minute);
+	return for_peer && for_app;
+}
+
+static bool concerns(const struct policy_rule *rule, const struct policy_peer *peer,
+		     const char *app, unsigned int minute)
+{
+	return concerns_at_times(rule, peer, app) && is_in_hours(rule, minute);
 }
 
 static bool names_right(const struct policy_rule *rule, enum right right,
@@ -105,6 +111,7 @@ static bool names_right(const struct policy_rule *rule, enum right right,
 /* The first rules that match; NULL for none. */
 struct matches {
 	const struct policy_rule *allow, *deny;
+	const struct policy_rule *allow_at_times; /* at other hours than now */
 	bool allow_without_sha256;
 };
 
@@ -120,9 +127,14 @@ static struct matches match_rules(const struct policy *policy,
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (!concerns(rule, peer, app, minute) ||
+		if (!concerns_at_times(rule, peer, app) ||
 		    !names_right(rule, right, run_name))
 			continue;
+		if (!is_in_hours(rule, minute)) {
+			if (!rule->deny && !found.allow_at_times)
+				found.allow_at_times = rule;
+			continue;
+		}
 		if (rule->deny && !found.deny)
 			found.deny = rule;
 		if (!rule->deny && !found.allow)
@@ -167,6 +179,16 @@ static void decide_unmatched(struct policy_decision *decision,
 		decide(decision, POLICY_VERDICT_DENY, "no rule allows it");
 }
 
+static void decide_at_times(struct policy_decision *decision,
+			    const struct policy_rule *rule)
+{
+	decision->at_other_hours = true;
+	decide(decision, POLICY_VERDICT_DENY,
+	       "rule '%s' (%s:%u) allows it only from %02u:%02u to %02u:%02u",
+	       rule->name, rule->file, rule->line, rule->from_minute / 60,
+	       rule->from_minute % 60, rule->to_minute / 60, rule->to_minute % 60);
+}
+
 void policy_check(const struct policy *policy, const struct policy_peer *peer,
 		  enum right right, const char *app, const char *run_name,
 		  unsigned int minute_of_day, struct policy_decision *ret_decision)
@@ -174,6 +196,7 @@ void policy_check(const struct policy *policy, const struct policy_peer *peer,
 	struct matches found;
 
 	assert(right < RIGHT_COUNT);
+	ret_decision->at_other_hours = false;
 	found = match_rules(policy, peer, right, app, run_name, minute_of_day);
 	if (peer->uid == 0)
 		decide(ret_decision, POLICY_VERDICT_ALLOW,
@@ -189,6 +212,8 @@ void policy_check(const struct policy *policy, const struct policy_peer *peer,
 		decide(ret_decision, POLICY_VERDICT_ALLOW,
 		       "allowed by rule '%s' (%s:%u)", found.allow->name,
 		       found.allow->file, found.allow->line);
+	else if (found.allow_at_times)
+		decide_at_times(ret_decision, found.allow_at_times);
 	else
 		decide_unmatched(ret_decision, peer);
 }

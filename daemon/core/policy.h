@@ -44,6 +44,7 @@ struct policy_peer {
 /* Why: "allowed by rule 'deployers' (/etc/deployd/policy.d/hello.conf:3)". */
 struct policy_decision {
 	enum policy_verdict verdict;
+	bool at_other_hours; /* denied now, and a rule allows it at other hours */
 	char reason[400];
 };
 
@@ -58,6 +59,8 @@ struct policy_resolver {
 	bool (*group)(const char *name, gid_t *ret_gid, void *userdata);
 	void *userdata;
 	bool (*used)(enum right right);
+	/* An app whose file has errors is there, and not in apps. NULL: none. */
+	bool (*is_refused)(const char *app, void *userdata);
 };
 
 struct policy;

@@ -89,14 +89,16 @@ static void end_section(struct parser *parser)
 		return;
 	if (!lines[KEY_ALLOW] && !lines[KEY_DENY])
 		diag_error(parser->diag, rule->file, rule->line,
-			   "rule '%s' has neither allow nor deny", rule->name);
+			   "rule '%s' has neither allow nor deny; add one of them",
+			   rule->name);
 	if (lines[KEY_ALLOW] && lines[KEY_DENY])
 		diag_error(parser->diag, rule->file, rule->line,
 			   "rule '%s' has both allow and deny, make it two rules",
 			   rule->name);
 	if (!lines[KEY_USER] && !lines[KEY_GROUP])
 		diag_error(parser->diag, rule->file, rule->line,
-			   "rule '%s' has neither user nor group", rule->name);
+			   "rule '%s' has neither user nor group; add one of them",
+			   rule->name);
 	if (!lines[KEY_APP])
 		diag_error(parser->diag, rule->file, rule->line,
 			   "rule '%s' has no app; app = * is every app", rule->name);

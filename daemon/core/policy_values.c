@@ -2,6 +2,7 @@
 #include "deploy/suggest.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,13 +97,26 @@ static void unused_right(struct policy_reader *reader, const struct ini_entry *e
 		   word, entry->key);
 }
 
+/* "deploy stage ...", in list. */
+static const char *list_words(const char *const *words, size_t n, char *list,
+			      size_t size)
+{
+	size_t length = 0;
+
+	list[0] = '\0';
+	for (size_t i = 0; i < n && length < size; i++)
+		length += (size_t)snprintf(list + length, size - length, "%s%s",
+					   i > 0 ? " " : "", words[i]);
+	return list;
+}
+
 static void unknown_right(struct policy_reader *reader, const struct ini_entry *entry,
 			  const char *word)
 {
 	const char *known[RIGHT_COUNT + 1] = {0};
 	size_t n_known = 0;
 	const char *meant;
-	char shown[SHOWN_SIZE];
+	char shown[SHOWN_SIZE], list[300];
 
 	for (unsigned int right = 0; right < RIGHT_COUNT; right++)
 		if (is_used(reader, (enum right)right))
@@ -118,8 +132,8 @@ static void unknown_right(struct policy_reader *reader, const struct ini_entry *
 			   "unknown verb '%s', did you mean '%s'?", shown, meant);
 	else
 		diag_error(reader->diag, entry->file, entry->line,
-			   "unknown verb '%s', see deployd.policy(5) for them all",
-			   shown);
+			   "unknown verb '%s'; a rule names each verb: %s", shown,
+			   list_words(known, n_known, list, sizeof(list)));
 }
 
 void policy_take_verbs(struct policy_reader *reader, const struct ini_entry *entry,
@@ -186,6 +200,20 @@ static bool resolve(const struct policy_reader *reader, bool group, const char *
 static_assert(sizeof(uid_t) == sizeof(uint32_t) && sizeof(gid_t) == sizeof(uint32_t),
 	      "take_who() fills both alike");
 
+/* What the writer of sudoers(5) expects is not an account that is missing. */
+static const char *why_unknown(bool group, const char *word)
+{
+	if (strchr(word, ','))
+		return ": put blanks between names, no commas";
+	if (!group && word[0] == '%')
+		return ": a group is named by group =, without '%'";
+	if (word[0] == '!')
+		return ": there is no negation; write a rule with deny =";
+	if (strcmp(word, "ALL") == 0 || strcmp(word, "*") == 0)
+		return ": there is no word for everybody; name a group";
+	return "; create it, or correct the name";
+}
+
 /* The id that a word of user = or group = means. False: a message was made. */
 static bool parse_who(struct policy_reader *reader, const struct ini_entry *entry,
 		      bool group, const char *word, uint32_t *ret_id)
@@ -206,9 +234,7 @@ static bool parse_who(struct policy_reader *reader, const struct ini_entry *entr
 		return false;
 	} else if (!resolve(reader, group, word, &id)) {
 		diag_error(reader->diag, entry->file, entry->line, "unknown %s '%s'%s",
-			   kind, shown,
-			   strchr(word, ',') ? ": put blanks between names, no commas"
-					     : "");
+			   kind, shown, why_unknown(group, word));
 		return false;
 	}
 	if (policy_id_is_nobody(id)) {
@@ -266,9 +292,12 @@ void policy_take_groups(struct policy_reader *reader, const struct ini_entry *en
 static void warn_unknown_app(struct policy_reader *reader,
 			     const struct ini_entry *entry, const char *app)
 {
-	const char **known = calloc(reader->n_apps + 1, sizeof(*known));
-	const char *meant;
+	const struct policy_resolver *resolver = reader->resolver;
+	const char **known, *meant;
 
+	if (resolver->is_refused && resolver->is_refused(app, resolver->userdata))
+		return;
+	known = calloc(reader->n_apps + 1, sizeof(*known));
 	if (!known) {
 		out_of_memory(reader, entry->file);
 		return;

@@ -9,16 +9,19 @@ bool resume_plan(const struct pending_switch *pending, bool auto_rollback,
 		.kind = JOB_KIND_RECOVER,
 		.release = to,
 		.back = from,
+		.live = from,
 		.fallback = from ? JOB_FALLBACK_BACK : JOB_FALLBACK_STOP,
 		.confirm_deadline_sec = pending->confirm_deadline_sec};
 
 	if (!to || (pending->is_revert && !from))
 		return false;
 	if (pending->is_revert) {
-		/* It was going from the release that failed to the one before. */
+		const struct way_back *way = &pending->way_back;
+
 		plan.kind = JOB_KIND_REVERT;
-		plan.release = from;
+		plan.release = *way->release ? way->release : from;
 		plan.back = to;
+		plan.live = *way->live ? way->live : to;
 		plan.fallback = JOB_FALLBACK_BACK;
 		plan.confirm_deadline_sec = 0;
 	} else if (!auto_rollback) {

@@ -4,13 +4,33 @@
 #include <stdint.h>
 
 #include "core/app_view.h"
+#include "core/blame.h"
 #include "core/job_machine.h"
 #include "core/replay.h"
+#include "deploy/errinfo.h"
 
 /*
  * What is owed to an app without anybody's asking: the end of a switch that a crash
  * interrupted, and the way back from a release that nobody confirmed. Pure.
  */
+
+#define WAY_BACK_MAX 3 /* releases that are gone back to in turn */
+
+/*
+ * From which release an automatic rollback goes back, and why: on the disk before the
+ * link is changed. The switch alone does not tell it: on a second way back that is from
+ * the release that was tried first, which nobody has blamed.
+ */
+struct way_back {
+	char release[RELEASE_ID_SIZE];		   /* that failed; "": not known */
+	char live[RELEASE_ID_SIZE];		   /* when the job began */
+	char tried[WAY_BACK_MAX][RELEASE_ID_SIZE]; /* that are not up either */
+	size_t n_tried;
+	bool release_failed; /* how, in failure */
+	struct failure failure;
+	bool stop_failed; /* the old process did not end */
+	char reason[sizeof(((struct errinfo *)NULL)->what)];
+};
 
 /* The switch that deployd-store found begun, and not recorded as ended. */
 struct pending_switch {
@@ -22,12 +42,14 @@ struct pending_switch {
 	char key[REPLAY_KEY_BYTES_MAX + 1]; /* "": none was given */
 	struct person by;
 	int64_t confirm_deadline_sec; /* 0: it needs no confirmation */
+	struct way_back way_back;     /* is_revert */
 };
 
 struct resume_plan {
 	enum job_kind kind;	      /* recover or revert */
 	const char *release;	      /* that the job is about */
 	const char *back;	      /* what it goes back to; NULL: there is none */
+	const char *live;	      /* before the switch; NULL: there was none */
 	enum job_fallback fallback;   /* when the release turns out to have failed */
 	int64_t confirm_deadline_sec; /* 0: none */
 };

@@ -27,7 +27,8 @@ static const struct {
 static const struct {
 	const char *result, *text;
 } results[] = {
-	{"timeout", "it exceeded a time limit of its unit, such as TimeoutStartSec= or "
+	{"timeout", "it exceeded a time limit of its unit: it was not ready within "
+		    "TimeoutStartSec= (see its Type=), or did not stop within "
 		    "TimeoutStopSec= (timeout)"},
 	{"protocol", "it ended, or went on, without reporting that it was ready as its "
 		     "Type= requires (protocol)"},

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REASON_BYTES_MAX 200 /* of why the release of an archive is bad */
+
 static bool is_current(const struct app_view *view,
 		       const struct switch_request *request, struct errinfo *ret_why)
 {
@@ -171,6 +173,24 @@ bool switch_choose_back(const struct app_view *view, const char *failed,
 	return true;
 }
 
+bool switch_has_way_back(const struct app_view *view, const char *unit,
+			 const char *releases_dir, struct errinfo *ret_why)
+{
+	const char *current = app_view_current(view);
+
+	if (!current || view->failed || app_view_release(view, current))
+		return true;
+	for (size_t i = 0; i < view->n_releases; i++)
+		if (view->releases[i].state == RELEASE_STATE_GOOD)
+			return true;
+	(void)errinfo_refuse(ret_why, RESULT_FAILED,
+			     "%.100s runs, but its release %s is gone, and no other "
+			     "good one is left: a release that fails could not be gone "
+			     "back from; put %.120s/%s back, or use --force",
+			     unit, current, releases_dir, current);
+	return false;
+}
+
 static bool has_content(const struct release *release, const struct content *content)
 {
 	const struct content own = {release->sha256, release->layout};
@@ -189,21 +209,30 @@ bool switch_is_live(const struct app_view *view, const struct content *content)
 	       has_content(release, content);
 }
 
+/* What failed, without what was done about it then. */
+static int first_clause(const char *reason)
+{
+	size_t length = strcspn(reason, ";");
+
+	return length < REASON_BYTES_MAX ? (int)length : REASON_BYTES_MAX;
+}
+
 bool switch_archive_is_welcome(const struct app_view *view,
 			       const struct content *content, struct errinfo *ret_why)
 {
 	for (size_t i = 0; view && i < view->n_releases; i++) {
 		const struct release *release = &view->releases[i];
-		const char *reason =
-			release->evidence ? release->evidence->reason : NULL;
+		const char *reason = release->evidence && release->evidence->reason
+					     ? release->evidence->reason
+					     : "no word why";
 
 		if (release->state != RELEASE_STATE_BAD ||
 		    !has_content(release, content))
 			continue;
 		(void)errinfo_refuse(ret_why, RESULT_REJECTED,
 				     "this archive was release %s, which is bad "
-				     "(%.200s); --force deploys it anyway",
-				     release->id, reason ? reason : "no word why");
+				     "(%.*s); --force deploys it anyway",
+				     release->id, first_clause(reason), reason);
 		return false;
 	}
 	return true;

@@ -51,6 +51,15 @@ bool switch_choose_back(const struct app_view *view, const char *failed,
 			size_t n_tried, char ret_back[RELEASE_ID_SIZE])
 	__attribute__((warn_unused_result, nonnull(2, 3, 6)));
 
+/*
+ * False, with the reason: the unit runs and nothing is known against it, but what is
+ * live is not there any more, and no good release is: one that fails could not be gone
+ * back from.
+ */
+bool switch_has_way_back(const struct app_view *view, const char *unit,
+			 const char *releases_dir, struct errinfo *ret_why)
+	__attribute__((warn_unused_result, nonnull(2, 3, 4)));
+
 /* False, with the reason: a release with the same content is bad. */
 bool switch_archive_is_welcome(const struct app_view *view,
 			       const struct content *content, struct errinfo *ret_why)

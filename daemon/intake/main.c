@@ -143,7 +143,8 @@ static int transfer(struct intake *intake, struct errinfo *ei)
 		return (int)n;
 	if (intake->bytes == 0)
 		return errinfo_refuse(ei, RESULT_REJECTED,
-				      "the archive is empty (0 bytes)");
+				      "the archive is empty (0 bytes): what makes or "
+				      "sends it wrote nothing");
 	return 0;
 }
 

@@ -201,6 +201,29 @@ struct app_view *app_view_from_json(const json_t *json)
 	return NULL;
 }
 
+static struct way_back way_back_from_json(const json_t *json)
+{
+	const char *reason = text_of(json, "reason"), *kind = text_of(json, "failure");
+	struct way_back way = {
+		.release_failed = kind != NULL,
+		.failure = {.kind = failure_kind_from_name(kind ? kind : ""),
+			    .step = (int32_t)number_of(json, "step"),
+			    .errnum = (int)number_of(json, "errnum")},
+		.stop_failed = json_is_true(json_object_get(json, "stop_failed"))};
+	const json_t *id;
+	size_t i;
+
+	id_of(json, "release", way.release);
+	id_of(json, "live", way.live);
+	/* One place is left: for the release that it is going back to. */
+	json_array_foreach (json_object_get(json, "tried"), i, id)
+		if (way.n_tried < WAY_BACK_MAX - 1)
+			(void)snprintf(way.tried[way.n_tried++], RELEASE_ID_SIZE, "%s",
+				       json_is_string(id) ? json_string_value(id) : "");
+	(void)snprintf(way.reason, sizeof(way.reason), "%s", reason ? reason : "");
+	return way;
+}
+
 bool pending_from_json(const json_t *json, struct pending_switch *ret_pending)
 {
 	const char *kind = text_of(json, "kind"), *job = text_of(json, "job");
@@ -208,6 +231,7 @@ bool pending_from_json(const json_t *json, struct pending_switch *ret_pending)
 		.is_revert = kind && strcmp(kind, "revert") == 0,
 		.same_boot = json_is_true(json_object_get(json, "same_boot")),
 		.by = person_from_json(json_object_get(json, "by")),
+		.way_back = way_back_from_json(json_object_get(json, "way_back")),
 		.confirm_deadline_sec =
 			number_of(json_object_get(json, "confirm"), "deadline_sec")};
 	const char *key = text_of(json, "key");

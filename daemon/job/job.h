@@ -12,6 +12,7 @@
 #include "bus/unit_log.h"
 #include "core/blame.h"
 #include "core/job_machine.h"
+#include "core/resume.h"
 #include "core/verification.h"
 #include "deploy/errinfo.h"
 #include "deploy/limits.h"
@@ -31,7 +32,6 @@
 #define JOB_ID_SIZE	 17 /* 16 hex digits: random, not to be guessed */
 #define JOB_WATCHERS_MAX 16
 #define JOB_LOG_LINES	 20
-#define JOB_BACK_MAX	 3	/* releases that are gone back to in turn */
 #define BAKE_SLACK_MSEC	 10000u /* for the bus, beyond bake_sec */
 
 struct config_set;
@@ -108,7 +108,7 @@ struct job {
 	char target[RELEASE_ID_SIZE]; /* the release it is about, "" = not known yet */
 	char from[RELEASE_ID_SIZE];   /* what was current before the switch */
 	char back[RELEASE_ID_SIZE];   /* what is gone back to; `from` in most cases */
-	char tried[JOB_BACK_MAX][RELEASE_ID_SIZE]; /* those that are not up either */
+	char tried[WAY_BACK_MAX][RELEASE_ID_SIZE]; /* those that are not up either */
 	size_t n_tried;
 	char *sha256, *version, *revision, *message, *if_current, *key;
 	uint64_t archive_reader; /* 0: there is no archive, or it is done with */
@@ -138,6 +138,7 @@ struct job {
 	void (*with_unit)(struct job *job);  /* goes on after unit_query */
 	void (*if_up)(struct job *job);	     /* the same, when the unit runs */
 	void (*unanswered)(struct job *job); /* goes on after a lookup */
+	bool unit_runs;			     /* as unit_query had it */
 	bool reread;			     /* systemd has read the unit's file anew */
 	struct unit_log *unit_log;
 	struct output log_output;
@@ -152,6 +153,7 @@ struct job {
 	struct errinfo switch_error; /* how it did */
 	bool same_boot;	     /* recover: processes of before the crash may still run */
 	bool release_failed; /* the unit did not come up with it, or did not stay so */
+	bool goes_on;	     /* a way back after a crash: what it knew is on the disk */
 	struct failure failure;	     /* how */
 	bool back_failed;	     /* nor with the one gone back to */
 	struct failure back_failure; /* how that one did */

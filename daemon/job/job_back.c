@@ -31,6 +31,7 @@ static bool is_worth_another(const struct job *job)
 		return !blame_is_alike(&job->failure, &job->back_failure);
 	case FAILURE_SETUP:
 	case FAILURE_MACHINE:
+	case FAILURE_KIND_COUNT:
 		break;
 	}
 	return false;
@@ -40,7 +41,7 @@ void job_back_failed(struct job *job)
 {
 	(void)memcpy(job->tried[job->n_tried++], job->back, sizeof(job->back));
 	job->machine.has_next =
-		job->n_tried < JOB_BACK_MAX && is_worth_another(job) && choose(job);
+		job->n_tried < WAY_BACK_MAX && is_worth_another(job) && choose(job);
 	if (job->machine.has_next) {
 		journal_log(LOG_WARNING,
 			    "%s: release %s is not healthy either, going back "

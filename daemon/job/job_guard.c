@@ -80,18 +80,23 @@ bool job_archive_is_welcome(struct job *job, const char *sha256)
 	       refused(job, &why);
 }
 
-/* NULL when a job can be asked of the unit. */
-static const char *why_not(const struct unit_state *state)
+/* NULL when a job can be asked of the unit; else what is wrong, and a command. */
+static const char *why_not(const struct unit_state *state, const char **ret_command)
 {
+	*ret_command = "";
 	if (strcmp(state->load_state, "not-found") == 0)
 		return "does not exist; install it below /etc/systemd/system and run "
 		       "`systemctl daemon-reload` (a unit of `systemctl --user` cannot "
 		       "be deployed)";
-	if (strcmp(state->load_state, "masked") == 0)
-		return "is masked; `systemctl unmask` it";
+	if (strcmp(state->load_state, "masked") == 0) {
+		*ret_command = "systemctl unmask";
+		return "is masked; root unmasks it: ";
+	}
 	if (strcmp(state->load_state, "bad-setting") == 0 ||
-	    strcmp(state->load_state, "error") == 0)
-		return "cannot be loaded; `systemctl status` says why";
+	    strcmp(state->load_state, "error") == 0) {
+		*ret_command = "systemd-analyze verify";
+		return "cannot be loaded; this shows why: ";
+	}
 	return NULL;
 }
 
@@ -187,16 +192,25 @@ static void on_unit_state(void *userdata, int error, const struct unit_state *st
 	struct job *job = userdata;
 	/* Without a bus the job waits for it, too; nothing is known against the unit.
 	 */
-	const char *why = error < 0 || !state ? NULL : why_not(state);
+	const char *command = "";
+	const char *why = error < 0 || !state ? NULL : why_not(state, &command);
 
 	job->unit_query = NULL;
+	job->unit_runs =
+		error == 0 && state && strcmp(state->active_state, "active") == 0;
 	if (error == 0 && must_reread(job, state)) {
 		reread(job, on_reread_before);
 	} else if (job->machine.failed) {
 		job_step_done(job, false); /* abandoned meanwhile */
 	} else if (why) {
-		job_fail(job, RESULT_FAILED, "unit %s %s; nothing was changed",
-			 job->settings->unit, why);
+		if (*command)
+			job_fail(job, RESULT_FAILED,
+				 "unit %s %s`%s %s`; nothing was changed",
+				 job->settings->unit, why, command,
+				 job->settings->unit);
+		else
+			job_fail(job, RESULT_FAILED, "unit %s %s; nothing was changed",
+				 job->settings->unit, why);
 		job_step_done(job, false);
 	} else {
 		with_copy(job);

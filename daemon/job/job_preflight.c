@@ -5,14 +5,20 @@
 #include "job/job_preflight.h"
 
 #include "base/journal.h"
+#include "core/switch_rules.h"
 #include "health/preflight.h"
 #include "job/job_guard.h"
+
+static void go_on_anyway(const struct job *job, const struct errinfo *why)
+{
+	journal_log(LOG_WARNING, "%s: going on anyway (--force): %s",
+		    job->settings->app_name, why->what);
+}
 
 static void refuse(struct job *job, const struct errinfo *why)
 {
 	if (job->force) {
-		journal_log(LOG_WARNING, "%s: going on anyway (--force): %s",
-			    job->settings->app_name, why->what);
+		go_on_anyway(job, why);
 		job_step_done(job, true);
 		return;
 	}
@@ -37,6 +43,21 @@ static void on_examined(void *userdata, const struct preflight_outcome *outcome)
 		job_step_done(job, true);
 }
 
+/* False: the step has ended. */
+static bool has_way_back(struct job *job)
+{
+	struct errinfo why = {0};
+
+	if (!job->unit_runs || switch_has_way_back(job->app->view, job->settings->unit,
+						   job->settings->releases_dir, &why))
+		return true;
+	if (!job->force)
+		refuse(job, &why);
+	else
+		go_on_anyway(job, &why);
+	return job->force;
+}
+
 static void examine(struct job *job)
 {
 	/* The unit is somebody else's. */
@@ -44,6 +65,8 @@ static void examine(struct job *job)
 		job_step_done(job, true);
 		return;
 	}
+	if (!has_way_back(job))
+		return;
 	job->preflight = preflight_start(job->context->units, job->settings,
 					 job->target, on_examined, job);
 	if (!job->preflight) {

@@ -74,6 +74,12 @@ static void take_staging(struct job *job, const json_t *reply)
 static void call_store(struct job *job, const char *verb, json_t *fields,
 		       uint64_t timeout_ms);
 
+/* What the link was before it was changed for the way back. */
+static const char *gone_from(const struct job *job)
+{
+	return job->n_tried > 0 ? job->tried[job->n_tried - 1] : job->target;
+}
+
 static bool is_switching(const struct job *job)
 {
 	return job->machine.state == JOB_STATE_SWITCHING ||
@@ -153,12 +159,12 @@ static void on_what_is_live(struct job *job, enum deploy_result result,
 		return;
 	}
 	app_take_view(job->app, job->settings, json_object_get(reply, "view"));
-	if (!is_switched_to(pending, reverting ? job->from : job->target)) {
+	if (!is_switched_to(pending, reverting ? job->back : job->target)) {
 		on_store_failed(job, why->result, why);
 		return;
 	}
 	if (reverting)
-		log_switch(job, job->back, job->target);
+		log_switch(job, job->back, gone_from(job));
 	else
 		take_switch(job, pending);
 	job_step_done(job, true);
@@ -192,7 +198,7 @@ static void on_store_done(struct store_call *call, enum deploy_result result,
 	} else if (job->machine.state == JOB_STATE_SWITCHING) {
 		take_switch(job, reply);
 	} else if (job->machine.state == JOB_STATE_REVERTING) {
-		log_switch(job, job->back, job->target);
+		log_switch(job, job->back, gone_from(job));
 	} else if (job->machine.state == JOB_STATE_DISCARDING) {
 		/* There is no such release any more. */
 		(void)snprintf(job->target, sizeof(job->target), "%s",
@@ -322,22 +328,54 @@ void job_switch(struct job *job)
 		job_step_done(job, false);
 }
 
+/* What the disk has is more than a job knows that goes on after a crash. */
+static json_t *evidence_of(const struct job *job)
+{
+	const struct release *release = app_view_release(job->app->view, job->target);
+	bool is_kept = job->goes_on && release && release->evidence;
+
+	return job->release_failed && !is_kept ? job_evidence(job) : NULL;
+}
+
+/* For a start that finds nothing but the disk. */
+static json_t *way_back(const struct job *job)
+{
+	const struct failure *failure = &job->failure;
+	json_t *tried = json_array();
+
+	for (size_t i = 0; i < job->n_tried; i++)
+		(void)json_array_append_new(tried, json_string(job->tried[i]));
+	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:i, s:i, s:b}", "release",
+			 job->target, "live", text_or_null(job->from), "tried", tried,
+			 "reason", job->error.what, "failure",
+			 text_or_null(job->release_failed
+					      ? failure_kind_name(failure->kind)
+					      : NULL),
+			 "step", (int)failure->step, "errnum", failure->errnum,
+			 "stop_failed", job->stop_failed);
+}
+
 void job_revert(struct job *job)
 {
 	const char *current = app_view_current(job->app->view);
+	json_t *fields, *evidence = evidence_of(job);
 
 	/* A crash came between this switch and the restart that follows. */
 	if (current && strcmp(current, job->back) == 0) {
+		json_decref(evidence);
 		job_step_done(job, true);
 		return;
 	}
-	call_store(job, "switch", switch_fields(job, job->back, "revert"),
-		   STORE_TIMEOUT_MSEC);
+	fields = switch_fields(job, job->back, "revert");
+	(void)json_object_set_new(fields, "way_back", way_back(job));
+	if (evidence)
+		(void)json_object_set_new(fields, "evidence", evidence);
+	call_store(job, "switch", fields, STORE_TIMEOUT_MSEC);
 }
 
 void job_finish(struct job *job)
 {
-	json_t *fields;
+	json_t *fields, *evidence;
 
 	job_settle(job);
 	fields = json_pack(
@@ -348,8 +386,9 @@ void job_finish(struct job *job)
 		"clear_intent", 1);
 	(void)json_object_set_new(fields, "failed", job_unhealthy(job));
 	(void)json_object_set_new(fields, "failure", job_last_failure(job));
-	if (job->release_failed)
-		(void)json_object_set_new(fields, "evidence", job_evidence(job));
+	evidence = evidence_of(job);
+	if (evidence)
+		(void)json_object_set_new(fields, "evidence", evidence);
 	call_store(job, "finish", fields, STORE_DURABLE_TIMEOUT_MSEC);
 }
 

@@ -196,6 +196,13 @@ static void on_unit_done(void *userdata, const struct unit_outcome *outcome)
 		job_step_done(job, true);
 		return;
 	}
+	if (!job->machine.switched && tried_to_start(job->machine.kind) &&
+	    !app_view_current(job->app->view))
+		job_fail(
+			job, outcome->result,
+			"%s; nothing is deployed of %s yet: `deployctl deploy %s FILE`",
+			outcome->error.what, job->settings->app_name,
+			job->settings->app_name);
 	job_fail(job, outcome->result, "%s", outcome->error.what);
 	(void)snprintf(job->unit_result, sizeof(job->unit_result), "%s",
 		       outcome->state.result);

@@ -5,6 +5,7 @@
  */
 #include "job/recovery.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,23 @@ static void set_way_back(struct job *job, const char *from, enum job_fallback fa
 	job->machine.fallback = fallback;
 }
 
+/* What nobody wrote down is held against no release. */
+static void take_up(struct job *job, const struct way_back *way)
+{
+	static_assert(sizeof(way->tried) == sizeof(job->tried), "as many of both");
+
+	job->goes_on = true;
+	job->release_failed = way->release_failed;
+	job->failure = way->failure;
+	job->stop_failed = way->stop_failed;
+	(void)memcpy(job->tried, way->tried, sizeof(job->tried));
+	job->n_tried = way->n_tried;
+	job_fail(job, RESULT_FAILED, "%s",
+		 *way->reason
+			 ? way->reason
+			 : "deployd was killed while it went back from this release");
+}
+
 /* The switch was made, or was to be made back, when deployd died. */
 static void resume(struct app *app, const struct app_config *settings,
 		   const struct pending_switch *pending)
@@ -68,11 +86,9 @@ static void resume(struct app *app, const struct app_config *settings,
 	job->same_boot = pending->same_boot;
 	job->confirm_deadline_sec = plan.confirm_deadline_sec;
 	set_way_back(job, plan.back, plan.fallback);
-	if (plan.kind != JOB_KIND_REVERT)
-		return;
-	job->release_failed = true;
-	job_fail(job, RESULT_FAILED,
-		 "deployd was killed while it went back from this release");
+	(void)snprintf(job->from, sizeof(job->from), "%s", plan.live ? plan.live : "");
+	if (plan.kind == JOB_KIND_REVERT)
+		take_up(job, &pending->way_back);
 }
 
 void recovery_revert_unconfirmed(struct recovery *recovery, struct app *app,

@@ -72,9 +72,13 @@ static bool ask_is_sound(struct session *session, const struct ask *ask)
 		return false;
 	}
 	if (ask->release && !names_release_valid(ask->release)) {
-		session_refuse(session, RESULT_NOT_FOUND,
-			       "not a release id; `deployctl releases %s` lists them",
-			       ask->app);
+		char shown[64];
+
+		session_refuse(
+			session, RESULT_NOT_FOUND,
+			"'%s' is not a release id; `deployctl releases %s` lists "
+			"them",
+			names_escape(ask->release, shown, sizeof(shown)), ask->app);
 		return false;
 	}
 	if (ask->if_current && *ask->if_current &&

@@ -119,16 +119,24 @@ void method_show(struct service *service, struct session *session,
 	if (!app)
 		return;
 	current = app_view_current(app->view);
+	if (!id && !current) {
+		session_refuse(
+			session, RESULT_NOT_FOUND,
+			"nothing is deployed of %s; `deployctl releases %s` lists "
+			"what is staged",
+			name, name);
+		return;
+	}
 	release = id || current ? app_view_release(app->view, id ? id : current) : NULL;
 	if (!release) {
 		char escaped[64];
 
-		session_refuse(session, RESULT_NOT_FOUND,
-			       "no release %s of %s; `deployctl releases %s` "
-			       "lists them",
-			       id ? names_escape(id, escaped, sizeof(escaped))
-				  : "current",
-			       name, name);
+		session_refuse(
+			session, RESULT_NOT_FOUND,
+			"no release %s of %s; `deployctl releases %s` "
+			"lists them",
+			names_escape(id ? id : current, escaped, sizeof(escaped)), name,
+			name);
 		return;
 	}
 	is_current = current && (!id || strcmp(current, id) == 0);

@@ -100,11 +100,15 @@ static void refuse_denied(struct session *session, enum right right, const char 
 			  bool knows, const char *reason)
 {
 	if (knows)
-		session_refuse(session, RESULT_DENIED, "%s may not %s %s: %s",
+		session_refuse(session, RESULT_DENIED,
+			       "user '%s' has no right '%s' on %s: %s; root can allow "
+			       "it in /etc/deployd/policy.d",
 			       session->peer.user, right_name(right), app, reason);
 	else
 		session_refuse(session, RESULT_DENIED,
-			       "no app '%s', or user '%s' has no rights on it", app,
+			       "no app '%s', or user '%s' has no rights on it; root "
+			       "sees which: `deployctl can %s %s --user %s`",
+			       app, session->peer.user, right_name(right), app,
 			       session->peer.user);
 }
 
@@ -112,7 +116,8 @@ void request_refuse_missing(struct session *session, const char *app)
 {
 	session_refuse(session, RESULT_NOT_FOUND,
 		       "no app '%s'; its file would be "
-		       "/etc/deployd/apps.d/%s.conf",
+		       "/etc/deployd/apps.d/%s.conf, and `systemctl reload deployd` "
+		       "loads it",
 		       app, app);
 }
 
@@ -136,7 +141,9 @@ const struct app_config *request_authorize(struct service *service,
 	settings = config_set_app(service->config->set, app);
 	subject.unit = settings ? settings->unit : NULL;
 	if (decision.verdict != POLICY_VERDICT_ALLOW) {
+		/* Who may at another hour knows the app by then. */
 		bool knows =
+			decision.at_other_hours ||
 			policy_knows(service->config->set->policy, &peer, app, minute);
 
 		decision_deny(session, &subject, decision.reason);

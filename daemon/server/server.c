@@ -477,6 +477,19 @@ static void forget(void *userdata, struct session *session)
 	update_soon(server);
 }
 
+/* Where somebody accepts, the socket is in use; a file that nobody serves is left over.
+ */
+static bool is_served(const struct sockaddr_un *address)
+{
+	cleanup_close int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return false;
+	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+	       errno == EAGAIN;
+}
+
 int server_open_socket(const char *path, int *ret_fd)
 {
 	cleanup_close int fd = -1;
@@ -489,6 +502,8 @@ int server_open_socket(const char *path, int *ret_fd)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
+	if (is_served(&address))
+		return -EADDRINUSE;
 	(void)unlink(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;

@@ -28,9 +28,13 @@ OBJECT(seen, /* restart.flag as it was */                                       
 	"ino: int, ctime_nsec: int, mtime_nsec: int, size: int")                       \
 OBJECT(evidence, /* the oldest lines are dropped beyond EVIDENCE_BYTES_MAX */          \
 	"reason: text?, unit_result: text?, check_output: text?, journal: [text]")     \
+OBJECT(way_back, /* of kind "revert": from which release it goes back, and why */       \
+	"release: text, live: text?, tried: [text], reason: text, "                     \
+	"failure: text?, " /* null: the release is not known to have failed */         \
+	"step: int, errnum: int, stop_failed: bool")                                   \
 OBJECT(pending,                                                                        \
 	"kind: text, from: text?, to: text, job: text, by: any, at: text, "            \
-	"confirm: confirm?, key: text?, "                                              \
+	"confirm: confirm?, key: text?, way_back: way_back?, "                         \
 	/* "switched": current is `to`, and the rest of the job is to be done;     */  \
 	/* "intended", only of kind "revert": current is still `from`, and the     */  \
 	/* switch itself is to be made, too.                                       */  \
@@ -86,7 +90,8 @@ VERB(switch, /* kind is free text but for "rollback" (`from` is no place to go b
 	"to: text, kind: text, job: text, by: any, if_current?: text?, "               \
 	"boot_id?: text?, "                                                            \
 	/* Written with the intent: a crash leaves both or none. */                    \
-	"confirm_deadline_sec?: int, key?: text?",                                     \
+	"confirm_deadline_sec?: int, key?: text?, way_back?: way_back?, "              \
+	"evidence?: evidence?", /* of way_back's release; on disk before the intent */ \
 	"from: text?")                                                                 \
 VERB(finish,                                                                           \
 	"release: text, "                                                              \

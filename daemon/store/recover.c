@@ -199,13 +199,14 @@ static json_t *copy_or_null(const json_t *object, const char *key)
 static json_t *pending_of(const json_t *intent, const char *phase,
 			  const json_t *boot_id)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "kind",
-			 copy_or_null(intent, "kind"), "from",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}",
+			 "kind", copy_or_null(intent, "kind"), "from",
 			 copy_or_null(intent, "from"), "to", copy_or_null(intent, "to"),
 			 "job", copy_or_null(intent, "job"), "by",
 			 copy_or_null(intent, "by"), "at", copy_or_null(intent, "at"),
 			 "confirm", copy_or_null(intent, "confirm"), "key",
-			 copy_or_null(intent, "key"), "phase", phase, "same_boot",
+			 copy_or_null(intent, "key"), "way_back",
+			 copy_or_null(intent, "way_back"), "phase", phase, "same_boot",
 			 same_boot(intent, boot_id));
 }
 

@@ -10,6 +10,7 @@
 #include "deploy/cleanup.h"
 #include "deploy/names.h"
 #include "store/current.h"
+#include "store/evidence.h"
 #include "store/meta.h"
 #include "store/request.h"
 #include "store/state.h"
@@ -135,6 +136,23 @@ static int commit(struct store *store, const struct change *change, struct errin
 	return r < 0 ? take_back(store, change, ei) : 0;
 }
 
+/*
+ * Against the release that is gone back from: a crash between here and the end of the
+ * job must not lose it. That it cannot be kept is no reason to stay with that release.
+ */
+static void note_evidence(struct store *store, const json_t *request)
+{
+	const char *release = json_string_value(
+		json_object_get(request_get(request, "way_back"), "release"));
+	const json_t *evidence = request_get(request, "evidence");
+	struct errinfo ignored = {0};
+
+	if (release && json_is_object(evidence) &&
+	    meta_set(store, release, "evidence", evidence_bounded(evidence), &ignored) <
+		    0)
+		ignored = (struct errinfo){0};
+}
+
 static json_t *make_intent(const struct change *change, const json_t *request,
 			   const char *at)
 {
@@ -143,6 +161,7 @@ static json_t *make_intent(const struct change *change, const json_t *request,
 	json_t *by = request_get(request, "by");
 	json_t *boot_id = request_get(request, "boot_id");
 	json_t *key = request_get(request, "key");
+	json_t *way_back = request_get(request, "way_back");
 	json_int_t deadline_sec = request_int(request, "confirm_deadline_sec");
 	struct timespec boot = {0};
 	json_t *intent;
@@ -153,6 +172,8 @@ static json_t *make_intent(const struct change *change, const json_t *request,
 			   at, "boottime_sec", (json_int_t)boot.tv_sec);
 	if (intent && key)
 		(void)json_object_set(intent, "key", key);
+	if (intent && way_back)
+		(void)json_object_set(intent, "way_back", way_back);
 	if (intent && boot_id)
 		(void)json_object_set(intent, "boot_id", boot_id);
 	if (intent && deadline_sec > 0 &&
@@ -191,6 +212,7 @@ int verb_switch(struct store *store, json_t *request, json_t *reply, struct erri
 		return request_refuse("too long", ei);
 	change.intent = intent;
 	note_deployed_at(store, change.from);
+	note_evidence(store, request);
 	view = view_make(store, ei);
 	if (!view)
 		return -EINVAL;

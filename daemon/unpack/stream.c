@@ -41,7 +41,11 @@ int stream_explain(struct stream *stream, struct archive *parser, bool started)
 				      "the archive is compressed more than once");
 	kind = kind_of(stream->start, stream->start_bytes);
 	if (!kind)
-		return explain(stream, parser, "not a tar");
+		return errinfo_refuse(
+			stream->ei, RESULT_REJECTED,
+			"the archive is not a tar: neither its format nor "
+			"its compression is known; tar, tar.gz, tar.bz2, "
+			"tar.xz and tar.zst are taken");
 	return errinfo_refuse(stream->ei, RESULT_REJECTED,
 			      "the archive is not a tar: it %s", kind);
 }
@@ -104,7 +108,8 @@ static int peek(struct stream *stream)
 	}
 	if (length == 0)
 		return errinfo_refuse(stream->ei, RESULT_REJECTED,
-				      "the archive is empty (0 bytes)");
+				      "the archive is empty (0 bytes): what makes or "
+				      "sends it wrote nothing");
 	stream->block_bytes[stream->block] = length;
 	stream->in_bytes = length;
 	stream->peeked = true;

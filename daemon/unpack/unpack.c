@@ -296,19 +296,21 @@ static int record_symlink(struct unpack *u, const char *path)
 	return 0;
 }
 
+#define ONLY_THESE "; a release has files, directories and links: leave it out"
+
 static const char *special_type(mode_t type)
 {
 	switch (type) {
 	case AE_IFCHR:
-		return "is a character device";
+		return "is a character device" ONLY_THESE;
 	case AE_IFBLK:
-		return "is a block device";
+		return "is a block device" ONLY_THESE;
 	case AE_IFIFO:
-		return "is a FIFO";
+		return "is a FIFO" ONLY_THESE;
 	case AE_IFSOCK:
-		return "is a socket";
+		return "is a socket" ONLY_THESE;
 	default:
-		return "is of an unknown type";
+		return "is of an unknown type" ONLY_THESE;
 	}
 }
 

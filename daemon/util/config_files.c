@@ -262,13 +262,36 @@ struct names {
 	size_t n;
 };
 
+/* A rule or an app that was written and is not there; not what editors, packages and
+ * people leave beside it on purpose: "hello.conf~", ".hello.conf.swp",
+ * "hello.conf.bak", "README". */
+static void warn_not_read(const char *name, const char *path, struct diag *diag)
+{
+	static const char *const mistaken[] = {".cfg", ".ini", ".config", ".txt",
+					       ".cnf"};
+	const char *suffix = strrchr(name, '.');
+	bool is_mistake =
+		!suffix && strcmp(name, "README") != 0 && name[strlen(name) - 1] != '~';
+	char shown[300];
+
+	for (size_t i = 0;
+	     suffix && suffix != name && i < sizeof(mistaken) / sizeof(*mistaken); i++)
+		is_mistake = is_mistake || strcmp(suffix, mistaken[i]) == 0;
+	if (is_mistake)
+		diag_warning(diag, path, 0,
+			     "'%s' is not read: the name of a file must end in .conf",
+			     names_escape(name, shown, sizeof(shown)));
+}
+
 static void add_name(struct names *names, const char *name, const char *path,
 		     struct diag *diag)
 {
 	char shown[300];
 
-	if (!has_suffix(name))
+	if (!has_suffix(name)) {
+		warn_not_read(name, path, diag);
 		return;
+	}
 	for (size_t i = 0; i < names->n; i++)
 		if (strcmp(names->names[i], name) == 0)
 			return;

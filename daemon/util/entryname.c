@@ -7,16 +7,20 @@
 static const char *const verdict_texts[] = {
 	[ENTRYNAME_OK] = "is fine",
 	[ENTRYNAME_EMPTY] = "is empty",
-	[ENTRYNAME_ABSOLUTE] = "is absolute",
-	[ENTRYNAME_PARENT] = "leads out of the release with '..'",
+	[ENTRYNAME_ABSOLUTE] = "is absolute; pack with `tar -C DIRECTORY .`",
+	[ENTRYNAME_PARENT] = "leads out of the release with '..'; pack with `tar -C "
+			     "DIRECTORY .`",
 	[ENTRYNAME_CONTROL] = "holds a control character",
 	[ENTRYNAME_COMPONENT_TOO_LONG] = "has a part of more than 255 bytes",
 	[ENTRYNAME_TOO_LONG] = "is longer than 3839 bytes",
 	[ENTRYNAME_TOO_DEEP] = "is nested too deep (max_depth)",
 	[ENTRYNAME_RESERVED] = "is reserved for deployd",
-	[ENTRYNAME_NOT_ALLOWED] = "is absolute and not below one of link_targets",
-	[ENTRYNAME_LEAVES] = "leads out of the release with '..' (absolute targets "
-			     "can be allowed with link_targets)",
+	[ENTRYNAME_NOT_ALLOWED] = "is absolute and not below one of link_targets; add "
+				  "its directory to that option of the app's file, or "
+				  "make the link relative",
+	[ENTRYNAME_LEAVES] = "leads out of the release with '..'; make it absolute, "
+			     "and allow its directory with link_targets in the app's "
+			     "file",
 	[ENTRYNAME_PARENT_OF_LINK] = "has a '..' behind what is no directory of the "
 				     "release",
 };

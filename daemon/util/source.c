@@ -91,7 +91,8 @@ int source_init(struct source *source, int fd, const struct source_pace *pace,
 	if (offset < 0)
 		return errinfo_set(ei, errno, "cannot examine the archive");
 	if (st.st_size <= offset)
-		return refuse(ei, offset == 0 ? "is empty (0 bytes)"
+		return refuse(ei, offset == 0 ? "is empty (0 bytes): what makes or "
+						"sends it wrote nothing"
 					      : "was already read to its end");
 	source->seekable = true;
 	source->offset = (uint64_t)offset;

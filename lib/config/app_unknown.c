@@ -1,16 +1,33 @@
 /* A section or an option that an app's file cannot have: what it should have been. */
+#include <stdio.h>
 #include <string.h>
 
 #include "app_parse.h"
+#include "deploy/suggest.h"
 
 void app_report_unknown_section(struct app_parser *parser,
 				const struct ini_entry *entry)
 {
-	char shown[64];
+	static const char *const sections[] = {
+		"app",		"users",       "directories", "release", "restart",
+		"health",	"environment", "commands",    "hooks",	 "unit",
+		"health_check", "copy_file",   "create_dir",  NULL};
+	char shown[64], word[64];
+	const char *meant;
 
 	if (parser->bad_section_line == entry->section_line)
 		return;
 	parser->bad_section_line = entry->section_line;
+	(void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(entry->section, " "),
+		       entry->section);
+	meant = suggest_word(word, sections);
+	if (meant) {
+		diag_error(parser->diag, parser->file, entry->section_line,
+			   "there is no section [%s]; did you mean [%s%s]?",
+			   names_escape(entry->section, shown, sizeof(shown)), meant,
+			   strchr(meant, '_') ? " NAME" : "");
+		return;
+	}
 	diag_error(parser->diag, parser->file, entry->section_line,
 		   "there is no section [%s]; there are app, users, directories, "
 		   "release, restart, health, environment, commands, hooks, unit, "

@@ -242,8 +242,31 @@ static void drop_ins_come_by_name_from_all_three(void **state)
 	put_link("/dev/null", "etc/deployd/apps.d/hello.conf.d/10.conf");
 	put("etc/deployd/apps.d/hello.conf.d/no-suffix", "nonsense");
 	put("etc/deployd/apps.d/hello.conf.d/.hidden.conf", "nonsense");
-	assert_good();
+	put("etc/deployd/apps.d/hello.conf.d/20.conf~", "nonsense");
+	put("etc/deployd/apps.d/hello.conf.d/20.conf.bak", "nonsense");
+	put("etc/deployd/apps.d/hello.conf.d/README", "nonsense");
+	put("etc/deployd/policy.d/hello.ini", "nonsense");
+	assert_told("/etc/deployd/apps.d/hello.conf.d: warning: 'no-suffix' is not "
+		    "read: the name of a file must end in .conf",
+		    "/etc/deployd/policy.d: warning: 'hello.ini' is not read: the name "
+		    "of a file must end in .conf",
+		    NULL);
+	assert_non_null(set);
 	assert_string_equal(version(), "20");
+}
+
+/* The rule for an app whose file has an error is no second fault. */
+static void a_refused_app_is_there(void **state)
+{
+	(void)state;
+	put("etc/deployd/apps.d/hello.conf", APP "[app]\nversoin = 1\n");
+	put("etc/deployd/policy.d/hello.conf",
+	    "[rule a]\nallow = deploy\nuser = root\napp = hello\n");
+	assert_told(
+		"/etc/deployd/apps.d/hello.conf:4: there is no option 'versoin'; did "
+		"you mean 'version'?",
+		NULL);
+	assert_null(set);
 }
 
 static void a_link_to_dev_null_masks(void **state)
@@ -383,8 +406,6 @@ static void unknown_names_have_their_line(void **state)
 		"'sub'; create it, or name another",
 		"/etc/deployd/apps.d/ghost.conf: app_user: there is no user 'ghost'; "
 		"create it, or name another",
-		"/etc/deployd/apps.d/ghost.conf: app_group: there is no group "
-		"'ghost'; create it, or name another",
 		"/etc/deployd/deployd.conf.d/x.conf:2: intake_user: no user "
 		"'nobody-else'; run systemd-sysusers",
 		NULL);
@@ -565,6 +586,7 @@ int main(void)
 		T(names_become_numbers),
 		T(the_highest_directory_wins),
 		T(drop_ins_come_by_name_from_all_three),
+		T(a_refused_app_is_there),
 		T(a_link_to_dev_null_masks),
 		T(the_daemons_own_file_and_drop_ins),
 		T(other_links_are_refused),

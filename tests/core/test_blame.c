@@ -199,6 +199,15 @@ static void the_same_failure_of_both_is_nobodys(void **state)
 	assert_true(blame_is_alike(&machine, &machine));
 }
 
+/* Kept over a crash by its name. */
+static void every_kind_has_a_name(void **state)
+{
+	(void)state;
+	for (enum failure_kind kind = 0; kind < FAILURE_KIND_COUNT; kind++)
+		assert_int_equal(failure_kind_from_name(failure_kind_name(kind)), kind);
+	assert_int_equal(failure_kind_from_name("a later version's"), FAILURE_MACHINE);
+}
+
 /* --- the verdict of the job ------------------------------------------------------- */
 
 static enum deploy_result verdict(struct job_end end, const char *words)
@@ -352,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_commands_step_is_in_the_entry),
 		cmocka_unit_test(memory_of_the_machine_is_nobodys),
 		cmocka_unit_test(the_same_failure_of_both_is_nobodys),
+		cmocka_unit_test(every_kind_has_a_name),
 		cmocka_unit_test(an_unblamed_failure_is_the_machines),
 		cmocka_unit_test(drift_fails_where_all_was_restarted),
 		cmocka_unit_test(the_next_good_one_is_taken),

@@ -33,6 +33,8 @@ static void assert_plan(const struct pending_switch *pending, bool auto_rollback
 		assert_string_equal(plan.back, want->back);
 	else
 		assert_null(plan.back);
+	if (want->live)
+		assert_string_equal(plan.live, want->live);
 	assert_int_equal(plan.fallback, want->fallback);
 	assert_int_equal(plan.confirm_deadline_sec, want->confirm_deadline_sec);
 }
@@ -79,6 +81,12 @@ static void a_rollback_that_was_begun_is_never_turned_round(void **state)
 	pending.is_revert = true;
 	assert_plan(&pending, true, &want);
 	assert_plan(&pending, false, &want); /* it was begun when that was on */
+	/* On a second way back the link was changed from what was tried first. */
+	(void)strcpy(pending.from, "r-tried");
+	(void)strcpy(pending.way_back.release, NEW);
+	(void)strcpy(pending.way_back.live, "r-tried");
+	want.live = "r-tried";
+	assert_plan(&pending, true, &want);
 }
 
 static void a_switch_to_nowhere_is_refused(void **state)

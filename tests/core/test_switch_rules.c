@@ -279,6 +279,28 @@ static void an_archive_that_was_bad_is_refused(void **state)
 	assert_non_null(strstr(why.what, "(no word why)"));
 }
 
+static void what_runs_is_not_given_up_without_a_way_back(void **state)
+{
+	struct app_view view = view_of_hello();
+	struct errinfo why = {0};
+
+	(void)state;
+	assert_true(switch_has_way_back(&view, "hello.service", "/r", &why));
+	assert_true(switch_has_way_back(NULL, "hello.service", "/r", &why));
+	view.n_releases = 4; /* what is live is not there, r-good is */
+	assert_true(switch_has_way_back(&view, "hello.service", "/r", &why));
+	view.n_releases = 3;
+	assert_refused(switch_has_way_back(&view, "hello.service", "/r", &why), &why,
+		       RESULT_FAILED,
+		       "hello.service runs, but its release r-live is gone, and no "
+		       "other good one is left: a release that fails could not be gone "
+		       "back from; put /r/r-live back, or use --force");
+	view.failed = (char *)"it answers 500";
+	assert_true(switch_has_way_back(&view, "hello.service", "/r", &why));
+	view = (struct app_view){.releases = releases, .n_releases = 1};
+	assert_true(switch_has_way_back(&view, "hello.service", "/r", &why));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +314,7 @@ int main(void)
 		cmocka_unit_test(what_is_current_or_unknown_is_no_target),
 		cmocka_unit_test(without_a_current_release_any_may_become_it),
 		cmocka_unit_test(an_archive_that_was_bad_is_refused),
+		cmocka_unit_test(what_runs_is_not_given_up_without_a_way_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,13 @@ static void refused(void **state)
 		"deploy a f --timeout=3 --no-block",
 		"deploy @r f",
 		"activate a@",
+		"status a@r",
+		"logs a@r",
+		"restart a.service",
+		"status /srv/a",
+		"status A",
+		"deploy f.tar.gz a",
+		"deploy a f --confirm 5m",
 		"list --version=3",
 		"list --version",
 		"logs a --json",
@@ -258,7 +265,7 @@ static char *command_of(const char *line)
 
 static void remote_command_has_every_option(void **state)
 {
-	char *command = command_of("deploy a@b file -q --no-block --sha256=s --version "
+	char *command = command_of("deploy a file -q --no-block --sha256=s --version "
 				   "v --revision r -m m "
 				   "--if-current=none -H host --socket=/s");
 
@@ -266,7 +273,7 @@ static void remote_command_has_every_option(void **state)
 	assert_string_equal(
 		command, "deployctl deploy --json=short --quiet --no-block --no-pager "
 			 "--sha256=s --version=v --revision=r --message=m "
-			 "--if-current=none --socket=/s -- a@b -");
+			 "--if-current=none --socket=/s -- a -");
 	free(command);
 	command = command_of("logs -f -n 3 a -H host");
 	assert_string_equal(

@@ -25,6 +25,19 @@ static void leave_pending(const char *op, const char *from, const char *to,
 			  json_loads(BY_BOB, 0, NULL), "phase", phase, "same_boot", 1));
 }
 
+/* What the way back noted of the release that it is from. */
+static void leave_way_back(const char *from, const char *to, const char *phase,
+			   json_t *way_back)
+{
+	json_t *pending =
+		json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:o}", "kind", "revert",
+			  "from", from, "to", to, "job", "0123456789abcdef", "by",
+			  json_loads(BY_BOB, 0, NULL), "phase", phase, "same_boot", 1,
+			  "way_back", way_back);
+
+	fake_store_set_pending("hello", pending);
+}
+
 static struct told *only_job(struct world *world)
 {
 	world_until_idle(world);
@@ -147,11 +160,56 @@ static void a_rollback_that_was_begun_is_finished(void **state)
 			   "deployd was killed while it went back from this release; "
 			   "rolled back to " OLD);
 	assert_string_equal(live(), OLD);
-	assert_string_equal(fake_store_state("hello", NEW), "bad");
+	/* Nobody wrote down why it was gone back from. */
+	assert_string_equal(fake_store_state("hello", NEW), "staged");
 	assert_string_equal(
 		json_string_value(json_object_get(
 			json_array_get(fake_store_history("hello"), 0), "to")),
 		OLD);
+}
+
+#define MIDDLE	 "20250601T000000Z-0001"
+#define WAY_BACK "{s:s, s:s, s:[s], s:s, s:s, s:i, s:i, s:b}"
+
+/* It went back to MIDDLE first, which is not up either, and which nobody blames. */
+static void what_was_gone_back_from_is_on_the_disk(void **state)
+{
+	struct world *world = *state;
+	struct told *told;
+
+	fake_store_add("hello", MIDDLE, "good");
+	fake_store_add("hello", NEW, "staged");
+	set_live(MIDDLE);
+	leave_way_back(MIDDLE, OLD, "intended",
+		       json_pack(WAY_BACK, "release", NEW, "live", MIDDLE, "tried",
+				 MIDDLE, "reason", "it exited with status 3", "failure",
+				 "ran", "step", 0, "errnum", 0, "stop_failed", 0));
+	world_start(world, NULL, NULL);
+	told = only_job(world);
+	world_assert_log(world,
+			 "recover switching switch restarting RestartUnit checking "
+			 "verifying finishing finish revert=rolled-back");
+	world_assert_ended(told, RESULT_ROLLED_BACK,
+			   "it exited with status 3; rolled back to " OLD);
+	assert_string_equal(live(), OLD);
+	assert_string_equal(fake_store_state("hello", NEW), "bad");
+	assert_string_equal(fake_store_state("hello", MIDDLE), "good");
+}
+
+static void what_was_nobodys_fault_stays_so(void **state)
+{
+	struct world *world = *state;
+
+	fake_store_add("hello", NEW, "staged");
+	leave_way_back(NEW, OLD, "switched",
+		       json_pack(WAY_BACK, "release", NEW, "live", OLD, "tried", "",
+				 "reason", "Group= does not exist", "failure", "set-up",
+				 "step", 216, "errnum", 3, "stop_failed", 0));
+	world_start(world, NULL, NULL);
+	world_assert_ended(only_job(world), RESULT_MACHINE,
+			   "Group= does not exist; no release is at fault, and " OLD
+			   " is live again");
+	assert_string_equal(fake_store_state("hello", NEW), "staged");
 }
 
 /* The link is back already: only what follows is done. */
@@ -168,7 +226,7 @@ static void a_rollback_that_was_made_is_not_made_again(void **state)
 				"verifying finishing finish revert=rolled-back");
 	assert_int_equal(told->result, RESULT_ROLLED_BACK);
 	assert_string_equal(live(), OLD);
-	assert_string_equal(fake_store_state("hello", NEW), "bad");
+	assert_string_equal(fake_store_state("hello", NEW), "staged");
 }
 
 static void a_switch_to_nowhere_is_left_alone(void **state)
@@ -376,6 +434,8 @@ int main(void)
 		TEST(without_auto_rollback_it_stays),
 		TEST(after_a_reboot_the_unit_is_only_started),
 		TEST(a_rollback_that_was_begun_is_finished),
+		TEST(what_was_gone_back_from_is_on_the_disk),
+		TEST(what_was_nobodys_fault_stays_so),
 		TEST(a_rollback_that_was_made_is_not_made_again),
 		TEST(a_switch_to_nowhere_is_left_alone),
 		TEST(what_cannot_be_recovered_is_tried_by_the_next_job),

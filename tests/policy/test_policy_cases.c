@@ -81,10 +81,13 @@ static void check_reason(const char *line, const struct policy_decision *decisio
 		(void)snprintf(part, sizeof(part), "allowed by rule 'root' (built in)");
 	else if (strcmp(want, "nobody") == 0)
 		(void)snprintf(part, sizeof(part), "is nobody's, no rule can allow it");
+	else if (starts(want, "later "))
+		(void)snprintf(part, sizeof(part), "rule '%s' (", want + 6);
 	else if (strcmp(want, "none") == 0)
 		(void)snprintf(part, sizeof(part), "no rule allows it");
 	else
 		fail_msg("%s: what is '%s'?", line, want);
+	assert_int_equal(decision->at_other_hours, starts(want, "later "));
 	if (!strstr(decision->reason, part))
 		fail_msg("%s: reason is: %s", line, decision->reason);
 }

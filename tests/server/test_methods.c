@@ -317,7 +317,8 @@ static void who_has_no_right_hears_what_a_missing_app_says(void **state)
 	/* Who has some right on it is told which is missing. */
 	process = next_process(process, ROOM_BOB);
 	ask(process, &shapes[11], shapes[11].good);
-	room_expect_error(process, DENIED, "bob may not restart hello: ");
+	room_expect_error(process, DENIED,
+			  "user 'bob' has no right 'restart' on hello: ");
 	/* And who has it on every app is told that there is none. */
 	process = next_process(process, ROOM_ERIN);
 	ask(process, &shapes[11], "{\"app\":\"nohow\"}");

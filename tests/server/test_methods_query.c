@@ -299,7 +299,7 @@ static void releases_are_shown(void **state)
 	room_expect_error(bob, "io.deployd.Failed", "are not known");
 	room_take_view("hello", "{\"releases\":[]}");
 	room_ask(bob, CALL("Show", HELLO));
-	room_expect_error(bob, "io.deployd.NotFound", "no release current");
+	room_expect_error(bob, "io.deployd.NotFound", "nothing is deployed of ");
 	room_take_view("hello", VIEW(""));
 	room_ask(alice, CALL("Releases", HELLO));
 	EXPECT(alice, "\"id\":\"" NEW "\"", "\"state\":\"current\"", "\"pinned\":true",

@@ -633,6 +633,11 @@ static void the_socket_is_for_the_group(void **state)
 		assert_int_equal(st.st_mode, S_IFSOCK | 0660);
 		(void)close(fd);
 	}
+	/* Of one that is served, nothing is taken away. */
+	assert_int_equal(server_open_socket(path, &fd), 0);
+	assert_int_equal(server_open_socket(path, &r), -EADDRINUSE);
+	assert_int_equal(stat(path, &st), 0);
+	(void)close(fd);
 	(void)unlink(path);
 }
 

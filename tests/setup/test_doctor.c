@@ -218,13 +218,19 @@ static void commands_of_root_that_come_with_a_release(void **state)
 		    "User=hello");
 }
 
-static void assert_daemon(const char *deployd, const char *sessions, const char *what,
-			  const char *fix)
+static void assert_deployd(const char *deployd, const char *sessions, const char *id,
+			   const char *what, const char *fix)
 {
 	struct findings findings = {0};
 
 	check_daemon(deployd, sessions, &findings);
-	assert_only(findings, what ? "sessions-stopped" : NULL, what, fix);
+	assert_only(findings, id, what, fix);
+}
+
+static void assert_daemon(const char *deployd, const char *sessions, const char *what,
+			  const char *fix)
+{
+	assert_deployd(deployd, sessions, what ? "sessions-stopped" : NULL, what, fix);
 }
 
 static void deployd_without_sessions_is_found(void **state)
@@ -244,10 +250,34 @@ static void deployd_without_sessions_is_found(void **state)
 	assert_daemon(runs, masked, "deployd-sessions.socket is masked",
 		      "systemctl unmask deployd-sessions.socket\nsystemctl start");
 	/* deployd's start starts it, too, if it can */
-	assert_daemon(stopped, stopped, NULL, NULL);
-	assert_daemon(stopped, masked, "is masked", "systemctl unmask");
+	assert_deployd(stopped, stopped, "deployd-stopped",
+		       "deployd.service is stopped",
+		       "systemctl start deployd.socket deployd.service");
 	/* a machine that is only being set up */
 	assert_daemon(none, none, NULL, NULL);
+}
+
+static void deployd_that_does_not_run_is_found(void **state)
+{
+	static const char runs[] = "LoadState=loaded\nActiveState=active\n";
+	static const char failed[] = "LoadState=loaded\nActiveState=failed\n"
+				     "UnitFileState=enabled\n";
+	static const char disabled[] = "LoadState=loaded\nActiveState=active\n"
+				       "UnitFileState=disabled\n";
+	static const char masked[] = "LoadState=loaded\nActiveState=active\n"
+				     "UnitFileState=masked\n";
+	static const char reloads[] = "LoadState=loaded\nActiveState=reloading\n"
+				      "UnitFileState=enabled\n";
+
+	(void)state;
+	assert_deployd(failed, runs, "deployd-stopped", "deployd.service is failed",
+		       "deployd --check");
+	assert_deployd(disabled, runs, "deployd-disabled",
+		       "deployd.service is disabled",
+		       "systemctl enable deployd.socket deployd.service");
+	assert_deployd(masked, runs, "deployd-disabled", "deployd.service is masked",
+		       "systemctl unmask deployd.service\nsystemctl enable");
+	assert_deployd(reloads, runs, NULL, NULL, NULL);
 }
 
 static void values_are_taken_apart(void **state)
@@ -338,6 +368,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_go_through_current),
 		cmocka_unit_test(commands_of_root_that_come_with_a_release),
 		cmocka_unit_test(deployd_without_sessions_is_found),
+		cmocka_unit_test(deployd_that_does_not_run_is_found),
 		cmocka_unit_test(values_are_taken_apart),
 		cmocka_unit_test(a_path_is_roots_only_all_the_way),
 		cmocka_unit_test(old_releases_are_in_the_order_of_their_time),

@@ -56,6 +56,32 @@ static void tree_is_what_deployd_wants(void **state)
 	app_config_free(app);
 }
 
+/* Only the leaves are the app's: else it would decide what is linked. */
+static void what_is_linked_lies_in_shared(void **state)
+{
+	struct app_config *app = parse("[users]\ndeploy_user = deploy\n[release]\n"
+				       "linked_dirs = log tmp/pids tmp/cache\n"
+				       "linked_files = config/master.key\n");
+	struct tree tree;
+
+	(void)state;
+	assert_int_equal(tree_of(app, &tree), 0);
+	assert_int_equal(tree.n_dirs, 11);
+	assert_dir(&tree, "/srv/hello/shared", "root", "hello", 0750);
+	assert_dir(&tree, "/srv/hello/shared/log", "hello", "hello", 0750);
+	assert_dir(&tree, "/srv/hello/shared/tmp", "root", "hello", 0750);
+	assert_dir(&tree, "/srv/hello/shared/tmp/pids", "hello", "hello", 0750);
+	assert_dir(&tree, "/srv/hello/shared/tmp/cache", "hello", "hello", 0750);
+	assert_dir(&tree, "/srv/hello/shared/config", "root", "hello", 0750);
+	assert_true(tree_find(&tree, "/srv/hello/shared/log")->is_linked);
+	assert_false(tree_find(&tree, "/srv/hello/shared/tmp")->is_linked);
+	tree_deinit(&tree);
+	assert_int_equal(tree_of_shared(app, &tree), 0);
+	assert_int_equal(tree.n_dirs, 6);
+	tree_deinit(&tree);
+	app_config_free(app);
+}
+
 static void flags_are_the_apps_too_with_touch(void **state)
 {
 	struct app_config *app = parse("[users]\ndeploy_user = deploy\n"
@@ -198,9 +224,9 @@ static void accounts_of_one_user(void **state)
 
 static void directories_as_a_fragment(void **state)
 {
-	struct tree_dir dirs[] = {{"/srv/a b", "root", "www", 0750, false},
-				  {"/run/x", "web", "www", 02770, true}};
-	struct tree tree = {dirs, 2};
+	struct tree_dir dirs[] = {{"/srv/a b", "root", "www", 0750, false, false},
+				  {"/run/x", "web", "www", 02770, true, false}};
+	struct tree tree = {dirs, 2, NULL};
 	struct app_config *app = parse("[users]\ndeploy_user = deploy\n");
 	char *text = fragment_tmpfiles(app, &tree);
 
@@ -308,6 +334,7 @@ static void values_are_read_back(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_linked_lies_in_shared),
 		cmocka_unit_test(tree_is_what_deployd_wants),
 		cmocka_unit_test(flags_are_the_apps_too_with_touch),
 		cmocka_unit_test(kinds_have_their_owner_and_mode),

@@ -80,7 +80,13 @@ SCENARIOS = [
     Scenario("rollback", _two, lambda s, f: (
         "switch", s.switch_fields(f["new"], "rollback"))),
     Scenario("revert", _sick, lambda s, f: (
-        "switch", s.switch_fields(f["new"], "revert"))),
+        "switch", s.switch_fields(
+            f["new"], "revert",
+            way_back={"release": f["old"], "live": f["new"], "tried": [],
+                      "reason": "it exited", "failure": "ran", "step": 0, "errnum": 0,
+                      "stop_failed": False},
+            evidence={"reason": "it exited", "unit_result": None,
+                      "check_output": None, "journal": []}))),
     Scenario("prune", _many, lambda s, f: (
         "finish", s.finish_fields(f["new"], keep=1))),
     Scenario("hold", _many, lambda s, f: (

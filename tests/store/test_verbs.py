@@ -283,6 +283,26 @@ def test_previous_is_never_bad(store):
     assert store.view()["previous"] == a, f"not {sick} and not {healthy}"
 
 
+def test_a_way_back_leaves_its_reason(store):
+    old, new = store.deploy(), store.stage()
+    evidence = {"reason": "it exited", "unit_result": None, "check_output": None,
+                "journal": ["a line"]}
+    way_back = {"release": new, "live": old, "tried": [], "reason": "it exited",
+                "failure": "ran", "step": 0, "errnum": 0, "stop_failed": False}
+    store.switch(new)
+    assert store.call("recover")["pending"]["way_back"] is None
+    store.switch(old, kind="revert", way_back=way_back, evidence=evidence)
+    recovered = store.call("recover")
+    assert recovered["pending"]["way_back"] == way_back
+    assert store.entry(new)["evidence"] == evidence
+    # That of a release that is gone is no reason to stay with it.
+    gone = {**way_back, "release": "20260101T000000Z-0099"}
+    store.switch(old, kind="revert", way_back=gone, evidence=evidence)
+    # What the disk has is more than the one that goes on knows.
+    store.finish(new, mark="bad")
+    assert store.entry(new)["evidence"] == evidence
+
+
 def test_marks(store):
     a, b = store.deploy(), store.deploy()
     store.call("mark", release=a, mark="pinned")

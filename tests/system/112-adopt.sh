@@ -214,3 +214,58 @@ expect 0 ctl rollback hello
 serves 4
 expect 0 ctl deploy hello hello-2.tar.gz
 serves 2
+
+note "Capistrano's tree: shared/ is taken over, too"
+systemctl stop hello
+rm -rf "$mix_dir" /var/lib/deployd/hello
+app_file hello hello '[release]' 'linked_dirs = log tmp/pids' 'linked_files = config/key'
+expect 0 systemctl reload deployd
+install -d -o deploy -g deploy -m 755 "$mix_dir"/{,repo,releases,shared,shared/{config,log,tmp,tmp/pids}}
+echo secret > "$mix_dir/shared/config/key"
+echo old > "$mix_dir/shared/log/production.log"
+echo 'Branch main (at 1a2b3c4) deployed as release 20181115080000 by deploy' > "$mix_dir/revisions.log"
+for release in 20181114072116:3 20181115080000:4; do
+	dir=$mix_dir/releases/${release%:*}
+	install -d -o deploy -g deploy "$dir" "$dir/tmp" "$dir/config"
+	tar xzf "$home/old-${release#*:}.tar.gz" -C "$dir"
+	ln -s "$mix_dir/shared/log" "$dir/log"
+	ln -s "$mix_dir/shared/tmp/pids" "$dir/tmp/pids"
+	ln -s "$mix_dir/shared/config/key" "$dir/config/key"
+done
+ln -s "$mix_dir/releases/20181115080000" "$mix_dir/current"
+chown -Rh deploy:deploy "$mix_dir"
+systemctl start hello || true
+before=$(snapshot)
+expect 0 deployctl adopt hello
+assert_contains "$err" "adopt $mix_dir/releases/20181114072116: good, "
+assert_contains "$err" "repair $mix_dir/shared: "
+assert_contains "$err" "left as it is: $mix_dir/shared/log; hello must be able to write there: chown -RhP hello:hello $mix_dir/shared/log"
+assert_contains "$err" "left as it is: $mix_dir/shared/config/key"
+assert_equal "$(snapshot)" "$before" "what is there after the list"
+expect 0 deployctl adopt hello --yes
+for dir in shared shared/config shared/tmp; do
+	assert_equal "$(owner "$mix_dir/$dir")" "root:hello 750" "$dir"
+done
+assert_equal "$(owner "$mix_dir/shared/log")" "deploy:deploy 755"
+chown -RhP hello:hello "$mix_dir"/shared/{log,tmp/pids}
+chgrp hello "$mix_dir/shared/config/key"
+chmod 640 "$mix_dir/shared/config/key"
+expect 0 deployctl adopt hello --yes
+assert_contains "$out" "nothing to change"
+assert_equal "$(readlink "$mix_dir/current")" releases/20181115080000
+assert_equal "$(cat "$mix_dir/current/log/production.log")" old
+systemctl restart hello
+serves 4
+expect 0 ctl deploy hello hello-1.tar.gz
+serves 1
+as hello touch "$mix_dir/current/log/new"
+[ -e "$mix_dir/shared/log/new" ] || fail "it is not shared"
+expect 0 ctl rollback hello
+serves 4
+note "create-dirs makes what is missing, and leaves the leaves"
+rm -r "$mix_dir/shared/tmp"
+chmod 2770 "$mix_dir/shared/log"
+expect 0 deployctl create-dirs hello
+assert_equal "$(owner "$mix_dir/shared/tmp")" "root:hello 750"
+assert_equal "$(owner "$mix_dir/shared/tmp/pids")" "hello:hello 750"
+assert_equal "$(owner "$mix_dir/shared/log")" "hello:hello 2770"

@@ -89,7 +89,7 @@ chmod 777 /srv
 expect 1 deployctl doctor hello
 assert_contains "$out" "hello: everybody can change '/srv', where /srv/hello lies [unsafe-parent]"
 assert_contains "$out" "  why: whoever can write"
-assert_contains "$out" "  mend:chown root '/srv' && chmod go-w '/srv'"
+assert_contains "$out" "  fix: chown root '/srv' && chmod go-w '/srv'"
 finds unsafe-parent "/srv"
 mends
 

@@ -22,7 +22,7 @@ after() { # NAME
 	environment) [ -s /home/deploy/foo/config/environment ] ;;
 	generate) assert_contains "$out" "WorkingDirectory=/srv/foo/current" ;;
 	init)
-		assert_equal "$(stat -c '%U:%G %a' /etc/foo/environment)" "deploy:app 640"
+		assert_equal "$(stat -c '%U:%G %a' /etc/foo/environment)" "root:app 640"
 		as app cat /etc/foo/environment > /dev/null
 		assert_equal "$(stat -c '%U:%G %a' /srv/foo)" "root:app 750"
 		assert_equal "$(systemctl is-enabled foo)" enabled
@@ -79,6 +79,12 @@ for pass in 1 2; do
 		after "$name"
 	done 3< <(walk_names walk)
 done
+
+note "doctor finds nothing on a machine that was set up so"
+expect 0 deployctl doctor foo --json
+assert_equal "$(jq -c .findings <<< "$out" 2> /dev/null || echo "$out")" '[]' "findings"
+expect 0 deployctl doctor
+note "$out$err"
 
 note "deploy may not do what the policy does not allow, and needs no sudo"
 rm /etc/sudoers.d/deploy
