@@ -70,6 +70,7 @@ layer daemon/store "store core util deploy" 'jansson\.h|zlib\.h|seccomp\.h|sys/c
 layer daemon/touch "touch util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/users "users util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/probe "probe util deploy" 'jansson\.h|curl/.*|seccomp\.h'
+layer daemon/fetch "fetch util deploy" 'openssl/.*'
 layer daemon/proc "proc util deploy" 'jansson\.h|seccomp\.h'
 layer daemon/preflight "preflight core util deploy" 'jansson\.h|seccomp\.h'
 layer daemon "server job health flag bus base core util deploy" 'uv\.h|systemd/.*|jansson\.h'

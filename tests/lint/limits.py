@@ -45,6 +45,7 @@ HEADINGS = {
     "daemon/server": "deployd: clients",
     "daemon/intake": "deployd-intake",
     "daemon/probe": "deployd-probe",
+    "daemon/fetch": "Requests to the cloud",
     "daemon/proc": "deployd-proc",
     "daemon/preflight": "deployd-preflight",
     "daemon/session": "deployd-session",
