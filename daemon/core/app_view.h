@@ -76,6 +76,7 @@ struct app_confirm {
 struct app_view {
 	char current[RELEASE_ID_SIZE];	/* "": none */
 	char previous[RELEASE_ID_SIZE]; /* the one that a rollback goes to; "": none */
+	bool current_gone;		/* its directory is not there */
 	char *degraded; /* what is wrong with `current`; NULL: nothing */
 	char *failed;	/* why the current release is not healthy; NULL: it is */
 	struct person activated_by;

@@ -178,7 +178,7 @@ bool switch_has_way_back(const struct app_view *view, const char *unit,
 {
 	const char *current = app_view_current(view);
 
-	if (!current || view->failed || app_view_release(view, current))
+	if (!current || view->failed || !view->current_gone)
 		return true;
 	for (size_t i = 0; i < view->n_releases; i++)
 		if (view->releases[i].state == RELEASE_STATE_GOOD)

@@ -187,6 +187,7 @@ struct app_view *app_view_from_json(const json_t *json)
 		return NULL;
 	id_of(json, "current", view->current);
 	id_of(json, "previous", view->previous);
+	view->current_gone = json_is_true(json_object_get(json, "current_gone"));
 	view->activated_by = person_from_json(json_object_get(json, "activated_by"));
 	view->have_flag = read_flag(json_object_get(json, "flag"), &view->flag);
 	if (copy_text(json, "degraded", &view->degraded) &&

@@ -58,6 +58,7 @@ OBJECT(release,                                                                 
 	"pinned: bool, rolled_back: bool, evidence: object?, damaged?: bool")          \
 OBJECT(view,                                                                           \
 	"current: text?, previous: text?, degraded: text?, "                           \
+	"current_gone?: bool, " /* its directory is not there */                       \
 	"activated_by: any, activated_at: text?, "                                     \
 	"hold: hold?, " /* a hold that is over is not shown; compare until_sec */      \
 	"confirm: confirm?, flag: seen?, "                                             \

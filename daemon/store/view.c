@@ -233,27 +233,29 @@ static int add_state(struct store *store, json_t *view, const char *current,
 	return r;
 }
 
-/* problem stays empty when there is none. */
-static void examine_current(const struct store *store, const json_t *releases,
+/* problem stays empty when there is none. True: what current names is there. */
+static bool examine_current(const struct store *store, const json_t *releases,
 			    char ret_current[RELEASE_ID_SIZE], struct errinfo *problem)
 {
 	const json_t *entry;
+	bool is_there;
 	size_t i;
 
 	if (current_read(store, ret_current, problem) < 0 || ret_current[0] == '\0')
-		return;
+		return true;
 	json_array_foreach ((json_t *)releases, i, entry)
 		if (strcmp(json_string_value(json_object_get(entry, "id")),
 			   ret_current) == 0)
-			return;
+			return true;
+	is_there = is_directory(store->releases_fd, ret_current);
 	(void)errinfo_refuse(
 		problem, RESULT_FAILED,
-		is_directory(store->releases_fd, ret_current)
-			? "current points to %s, of which there is no record; roll "
-			  "back to a release or deploy"
-			: "current points to %s, which is not there; roll back to a "
-			  "release or deploy",
+		is_there ? "current points to %s, of which there is no record; roll "
+			   "back to a release or deploy"
+			 : "current points to %s, which is not there; roll back to a "
+			   "release or deploy",
 		ret_current);
+	return is_there;
 }
 
 json_t *view_make(struct store *store, struct errinfo *ei)
@@ -261,15 +263,16 @@ json_t *view_make(struct store *store, struct errinfo *ei)
 	cleanup_json json_t *view = NULL, *releases = list_releases(store, ei);
 	char current[RELEASE_ID_SIZE];
 	struct errinfo problem = {0};
+	bool is_there;
 
 	if (!releases)
 		return NULL;
-	examine_current(store, releases, current, &problem);
-	view = json_pack("{s:o, s:n, s:o, s:O}", "current",
+	is_there = examine_current(store, releases, current, &problem);
+	view = json_pack("{s:o, s:n, s:o, s:b, s:O}", "current",
 			 current[0] ? json_string(current) : json_null(), "previous",
 			 "degraded",
 			 problem.what[0] ? json_text(problem.what) : json_null(),
-			 "releases", releases);
+			 "current_gone", !is_there, "releases", releases);
 	if (!view) {
 		(void)errinfo_set(ei, ENOMEM, "cannot describe the releases");
 		return NULL;
@@ -283,10 +286,10 @@ json_t *view_make(struct store *store, struct errinfo *ei)
 int view_after_switch(json_t *view, const char *release, const json_t *by,
 		      const char *at, const json_t *confirm, struct errinfo *ei)
 {
-	json_t *more =
-		json_pack("{s:s, s:n, s:n, s:o, s:s, s:o}", "current", release,
-			  "degraded", "failed", "activated_by", borrowed_or_null(by),
-			  "activated_at", at, "confirm", borrowed_or_null(confirm));
+	json_t *more = json_pack("{s:s, s:n, s:b, s:n, s:o, s:s, s:o}", "current",
+				 release, "degraded", "current_gone", false, "failed",
+				 "activated_by", borrowed_or_null(by), "activated_at",
+				 at, "confirm", borrowed_or_null(confirm));
 
 	if (!more || json_object_update_new(view, more) < 0)
 		return errinfo_set(ei, ENOMEM, "cannot describe the releases");

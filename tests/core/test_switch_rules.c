@@ -288,8 +288,12 @@ static void what_runs_is_not_given_up_without_a_way_back(void **state)
 	assert_true(switch_has_way_back(&view, "hello.service", "/r", &why));
 	assert_true(switch_has_way_back(NULL, "hello.service", "/r", &why));
 	view.n_releases = 4; /* what is live is not there, r-good is */
+	view.current_gone = true;
 	assert_true(switch_has_way_back(&view, "hello.service", "/r", &why));
 	view.n_releases = 3;
+	view.current_gone = false; /* it is there, but its record is lost */
+	assert_true(switch_has_way_back(&view, "hello.service", "/r", &why));
+	view.current_gone = true;
 	assert_refused(switch_has_way_back(&view, "hello.service", "/r", &why), &why,
 		       RESULT_FAILED,
 		       "hello.service runs, but its release r-live is gone, and no "
