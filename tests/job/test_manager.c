@@ -183,6 +183,26 @@ static void what_was_live_may_fail_its_check(void **state)
 				"exited with status 3");
 }
 
+/* It ran and failed, too, so what is older may still be well. */
+static void the_next_good_one_is_gone_back_to(void **state)
+{
+	const struct fake_unit afters[] = {unit_failed, unit_up_again, unit_up_again};
+	static const char older[] = "20240101T000000Z-0001";
+	struct world *world = *state;
+	struct told *deploy;
+
+	fake_store_add("hello", older, "good");
+	world_start(world, NULL, NULL);
+	world->afters = afters;
+	world->n_afters = 3;
+	world->fails_in = JOB_STATE_RECHECKING;
+	deploy = world_deploy(world, ARCHIVE_STATE_COMPLETE);
+	world_until_ended(world, deploy);
+	assert_int_equal(deploy->result, RESULT_ROLLED_BACK);
+	assert_string_equal(live(), older);
+	assert_string_equal(fake_store_state("hello", NEW), "bad");
+}
+
 static void a_first_release_that_fails_is_stopped(void **state)
 {
 	const struct fake_unit dead = {.active_state = "inactive", .sub_state = "dead"};
@@ -889,6 +909,7 @@ int main(void)
 		TEST(a_failed_check_goes_back),
 		TEST(what_was_live_may_fail_too),
 		TEST(what_was_live_may_fail_its_check),
+		TEST(the_next_good_one_is_gone_back_to),
 		TEST(a_first_release_that_fails_is_stopped),
 		TEST(without_auto_rollback_it_stays),
 		TEST(each_kind_does_what_it_is_for),
