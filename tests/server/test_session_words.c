@@ -55,6 +55,7 @@ static struct world {
 	unsigned int n_ready, n_failed, n_requests, n_archive, n_gone, n_lines_end;
 	int handed_again; /* -1, or the connection that came back */
 	bool answer_at_once;
+	bool alone; /* the server has forgotten the session */
 	char journal[300];
 } world;
 
@@ -64,7 +65,7 @@ static struct world {
 static bool has(void *userdata, const struct session *session)
 {
 	(void)userdata;
-	return world.session == session;
+	return world.session == session && !world.alone;
 }
 
 static void forget(void *userdata, struct session *session)
@@ -269,7 +270,7 @@ static void end_session(void)
 	world.n_ready = world.n_failed = world.n_requests = 0;
 	world.n_archive = world.n_gone = world.n_lines_end = 0;
 	world.journal[0] = '\0';
-	world.changed = false;
+	world.changed = world.alone = false;
 }
 
 static void end_loop(void)
@@ -712,6 +713,23 @@ static void it_may_die_at_every_stage(void **state)
 	}
 }
 
+/* The server stops, and no turn of its own follows. */
+static void one_that_nobody_has_is_freed_behind_its_last_callback(void **state)
+{
+	(void)state;
+	for (enum stage stage = 0; stage < N_STAGES; stage++) {
+		get_to(stage);
+		world.alone = true;
+		channel_ends_close(&world.ends);
+		while (!is_over())
+			turn();
+		(void)kill(world.pid, SIGKILL);
+		while (world.session)
+			turn();
+		end_session();
+	}
+}
+
 /* The request is still being worked on when its session goes: the answer is lost only.
  */
 static void an_answer_to_a_session_that_died_is_harmless(void **state)
@@ -816,6 +834,7 @@ int main(void)
 		TEST(what_is_only_late_is_ignored),
 		TEST(it_may_die_at_every_byte_before_taken),
 		TEST(it_may_die_at_every_stage),
+		TEST(one_that_nobody_has_is_freed_behind_its_last_callback),
 		TEST(an_answer_to_a_session_that_died_is_harmless),
 		TEST(one_that_never_reads_is_hung),
 		TEST(one_that_does_not_answer_a_ping_is_hung),
@@ -824,5 +843,8 @@ int main(void)
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* tests/server/mutants runs those that must find a mistake. */
+	if (getenv("TEST_FILTER"))
+		cmocka_set_test_filter(getenv("TEST_FILTER"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
