@@ -185,8 +185,8 @@ bool switch_has_way_back(const struct app_view *view, const char *unit,
 			return true;
 	(void)errinfo_refuse(ret_why, RESULT_FAILED,
 			     "%.100s runs, but its release %s is gone, and no other "
-			     "good one is left: a release that fails could not be gone "
-			     "back from; put %.120s/%s back, or use --force",
+			     "good one is left: if the new one fails, there is nothing "
+			     "to go back to; put %.120s/%s back, or use --force",
 			     unit, current, releases_dir, current);
 	return false;
 }

@@ -53,8 +53,8 @@ bool switch_choose_back(const struct app_view *view, const char *failed,
 
 /*
  * False, with the reason: the unit runs and nothing is known against it, but what is
- * live is not there any more, and no good release is: one that fails could not be gone
- * back from.
+ * live is not there any more, and no good release is: if the new one fails, there is
+ * nothing to go back to.
  */
 bool switch_has_way_back(const struct app_view *view, const char *unit,
 			 const char *releases_dir, struct errinfo *ret_why)

@@ -358,14 +358,14 @@ static json_t *way_back(const struct job *job)
 void job_revert(struct job *job)
 {
 	const char *current = app_view_current(job->app->view);
-	json_t *fields, *evidence = evidence_of(job);
+	json_t *fields, *evidence;
 
 	/* A crash came between this switch and the restart that follows. */
 	if (current && strcmp(current, job->back) == 0) {
-		json_decref(evidence);
 		job_step_done(job, true);
 		return;
 	}
+	evidence = evidence_of(job);
 	fields = switch_fields(job, job->back, "revert");
 	(void)json_object_set_new(fields, "way_back", way_back(job));
 	if (evidence)

@@ -137,8 +137,8 @@ static int commit(struct store *store, const struct change *change, struct errin
 }
 
 /*
- * Against the release that is gone back from: a crash between here and the end of the
- * job must not lose it. That it cannot be kept is no reason to stay with that release.
+ * Against the release that failed: a crash between here and the end of the job must not
+ * lose it. A disk that cannot keep it is no reason to stay with that release.
  */
 static void note_evidence(struct store *store, const json_t *request)
 {

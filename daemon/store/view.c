@@ -250,7 +250,7 @@ static bool examine_current(const struct store *store, const json_t *releases,
 	is_there = is_directory(store->releases_fd, ret_current);
 	(void)errinfo_refuse(
 		problem, RESULT_FAILED,
-		is_there ? "current points to %s, of which there is no record; roll "
+		is_there ? "current points to %s, which has no record; roll "
 			   "back to a release or deploy"
 			 : "current points to %s, which is not there; roll back to a "
 			   "release or deploy",

@@ -297,8 +297,8 @@ static void what_runs_is_not_given_up_without_a_way_back(void **state)
 	assert_refused(switch_has_way_back(&view, "hello.service", "/r", &why), &why,
 		       RESULT_FAILED,
 		       "hello.service runs, but its release r-live is gone, and no "
-		       "other good one is left: a release that fails could not be gone "
-		       "back from; put /r/r-live back, or use --force");
+		       "other good one is left: if the new one fails, there is nothing "
+		       "to go back to; put /r/r-live back, or use --force");
 	view.failed = (char *)"it answers 500";
 	assert_true(switch_has_way_back(&view, "hello.service", "/r", &why));
 	view = (struct app_view){.releases = releases, .n_releases = 1};

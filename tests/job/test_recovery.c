@@ -160,7 +160,7 @@ static void a_rollback_that_was_begun_is_finished(void **state)
 			   "deployd was killed while it went back from this release; "
 			   "rolled back to " OLD);
 	assert_string_equal(live(), OLD);
-	/* Nobody wrote down why it was gone back from. */
+	/* Nothing on the disk says why deployd went back. */
 	assert_string_equal(fake_store_state("hello", NEW), "staged");
 	assert_string_equal(
 		json_string_value(json_object_get(

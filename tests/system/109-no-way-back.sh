@@ -112,7 +112,7 @@ done
 mv "/srv/hello/releases/$second" /srv/hello/releases/away
 expect 1 ctl deploy hello hello-1.tar.gz
 assert_contains "$err" "hello.service runs, but its release $second is gone, and no other good one is left"
-assert_contains "$err" 'could not be gone back from'
+assert_contains "$err" 'there is nothing to go back to'
 assert_contains "$err" "put /srv/hello/releases/$second back, or use --force"
 assert_contains "$err" 'nothing was switched'
 assert_equal "$(current_id)" "$second"
