@@ -32,6 +32,7 @@ events_read() {
 	echo $(($(sed -n 's/^rchar: //p' "/proc/$pid/io") / event_bytes))
 }
 
+all_read=0
 for ((i = 0; i < rounds; i++)); do
 	before=$(restarts)
 	were_read=$(events_read)
@@ -43,9 +44,11 @@ for ((i = 0; i < rounds; i++)); do
 	wait_started $((before + 1))
 	assert_equal "$(restarts)" $((before + 1)) "restarts by one touch"
 	note "$events events, of which deployd read at most $were_read, then a touch: restarted once"
-	[ $were_read -gt 0 ] || fail "it never listened"
+	all_read=$((all_read + were_read))
 	[ $were_read -le $read_max ] || fail "it listens to a loud app"
 done
+# Not in each round: a fast one is over while the app is still not listened to.
+[ $all_read -gt 0 ] || fail "it never listened"
 
 note "while it goes on, too"
 as deploy python3 /tmp/flood.py /srv/hello/flags 100000000 &
